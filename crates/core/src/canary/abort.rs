@@ -1,0 +1,66 @@
+//! Aborting: the flag, its causes, and when it loses its meaning (section 2.7 of the reference).
+
+use super::Pass;
+
+/// An abort of a version that is already promoted means nothing and is dropped.
+//= compat: 2.2-6
+pub fn drop_when_promoted(pass: &mut Pass) {
+    if pass.status.abort && pass.fully_promoted() && pass.status.stable.is_some() {
+        pass.status.clear_abort();
+    }
+    if pass.status.promote_full && pass.fully_promoted() {
+        pass.status.promote_full = false;
+    }
+}
+
+/// Aborts the update: traffic goes back to stable in the next pass, the steps start from the first on a retry.
+/// `cause` is kept in the condition's message.
+//= compat: 2.6-14, 2.6-15, 2.7-6
+pub fn abort(pass: &mut Pass, cause: &str) {
+    pass.status.set_abort(pass.now);
+    mark(pass, cause);
+}
+
+/// Carries out an abort that was asked for by a person or that an earlier pass decided.
+//= compat: 2.7-6, B.2-3
+pub fn mark(pass: &mut Pass, cause: &str) {
+    use crate::condition::{Kind, Truth};
+    let revision = pass.world.new_pool().map_or(0, |p| p.revision);
+    let mut message = format!("Rollout aborted update to revision {revision}");
+    if !cause.is_empty() {
+        message.push_str(&format!(": {cause}"));
+    }
+    pass.status.aborted_at.get_or_insert(pass.now);
+    pass.status.clear_pauses();
+    let steps = pass.canary.steps.len();
+    pass.status.step_index = (steps > 0).then_some(0);
+    if pass.status.conditions.set(Kind::Progressing, Truth::False, "RolloutAborted", &message, pass.now) {
+        pass.warning("RolloutAborted", message);
+    }
+}
+
+/// The cause of the abort as it stands in the condition, empty if none is known.
+pub fn cause(pass: &Pass) -> String {
+    let condition = pass.status.conditions.get(crate::condition::Kind::Progressing);
+    condition.filter(|c| c.reason == "RolloutAborted").map_or_else(String::new, |c| {
+        c.message.split_once(": ").map_or_else(String::new, |(_, cause)| cause.to_owned())
+    })
+}
+
+/// Whether an aborted canary keeps its members for a while, and for how long (`abortScaleDownDelaySeconds`).
+//= compat: 2.7-7, 2.7-8
+pub fn delay(pass: &Pass) -> Option<crate::time::Span> {
+    let canary = pass.canary;
+    if !pass.status.abort || pass.status.stable.is_none() || canary.traffic.is_none() {
+        return None;
+    }
+    match canary.abort_scale_down_delay {
+        Some(span) if span == crate::time::Span::ZERO => None,
+        Some(span) => Some(span),
+        None if canary.dynamic_stable_scale => None,
+        None => Some(DEFAULT_DELAY),
+    }
+}
+
+/// Argo's default: long enough for requests under way to end and for a look at the bad members.
+pub const DEFAULT_DELAY: crate::time::Span = crate::time::Span::from_secs(30);

@@ -1,0 +1,59 @@
+//! Promotion: when the new version becomes the stable one (section 2.7 of the reference).
+
+use super::{Pass, sizing};
+use crate::reason::Reason;
+use crate::revision;
+
+/// Promotes if it is time.
+//= compat: 2.7-19, 2.7-12
+pub fn promote(pass: &mut Pass) {
+    if pass.status.stable.is_some() && pass.fully_promoted() {
+        return;
+    }
+    let Some(why) = why(pass) else { return };
+    let steps = pass.canary.steps.len();
+    let hash = pass.rollout().hash.clone();
+    let revision = revision::number(pass.world);
+    let status = &mut pass.status;
+    status.clear_pauses();
+    status.clear_abort();
+    status.promote_full = false;
+    status.step_index = (steps > 0).then_some(steps);
+    status.step_run = None;
+    status.background_run = None;
+    status.stable = Some(hash.clone());
+    pass.event("RolloutCompleted", format!("Rollout completed update to revision {revision} ({hash}): {why}"));
+    pass.reasons.push(Reason::Promoted { why });
+}
+
+/// Argo's reason for promoting now, `None` if it is not time.
+//= compat: 2.7-16, 2.7-17, 2.7-11, 10.16
+fn why(pass: &Pass) -> Option<String> {
+    if pass.status.stable.is_none() {
+        return Some("Initial deploy".to_owned());
+    }
+    if pass.status.abort || pass.halted() {
+        return None;
+    }
+    let new = pass.world.new_pool()?;
+    if !sizing::enough(pass.canary.progress_threshold, pass.rollout().replicas, new.available) {
+        return None;
+    }
+    if pass.status.promote_full {
+        return Some("Full promotion requested".to_owned());
+    }
+    if revision::within_rollback_window(pass.world) {
+        return Some("Rollback within window".to_owned());
+    }
+    let steps = pass.canary.steps.len();
+    let over = steps == 0 || pass.status.step_index.is_some_and(|i| i >= steps);
+    (over && traffic_moved(pass)).then(|| format!("Completed all {steps} canary steps"))
+}
+
+/// After the last step the router must be seen to send everything to the new version.
+fn traffic_moved(pass: &Pass) -> bool {
+    if pass.canary.traffic.is_none() || pass.canary.steps.is_empty() {
+        return true;
+    }
+    pass.status.weights.as_ref().is_some_and(|w| w.verified && w.canary == pass.canary.weight_total())
+}

@@ -1,0 +1,44 @@
+//! Starting over: what happens when the template or the steps change (section 2.4 of the reference).
+
+use super::Pass;
+use crate::reason::Reason;
+use crate::revision;
+
+/// Whether the status speaks of another template or other steps than the rollout has now.
+//= compat: 2.4-1, 2.3-11
+pub fn changed(pass: &Pass) -> bool {
+    let rollout = pass.rollout();
+    let template = pass.status.current_hash.as_ref() != Some(&rollout.hash);
+    template || pass.status.current_steps_hash.as_deref() != Some(rollout.steps_hash.as_str())
+}
+
+/// Forgets the progress of the former template; going back to the stable version, or into the rollback window,
+/// leaves no step to run.
+//= compat: 2.4-2, 2.4-3, 2.4-4, 1.5-4, B.8-1
+pub fn start_over(pass: &mut Pass) {
+    let (hash, steps_hash) = (pass.rollout().hash.clone(), pass.rollout().steps_hash.clone());
+    let steps = pass.canary.steps.len();
+    let status = &mut pass.status;
+    status.clear_pauses();
+    status.clear_abort();
+    status.promote_full = false;
+    status.step_run = None;
+    status.background_run = None;
+    status.step_index = (steps > 0).then_some(0);
+    status.current_hash = Some(hash.clone());
+    status.current_steps_hash = Some(steps_hash);
+    let first = status.stable.is_none();
+    if status.stable.as_ref() == Some(&hash) {
+        status.step_index = (steps > 0).then_some(steps);
+        if pass.world.status.current_hash.is_some() {
+            pass.reasons.push(Reason::BackToStable);
+            pass.event("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
+        }
+    } else if revision::within_rollback_window(pass.world) {
+        status.step_index = (steps > 0).then_some(steps);
+        pass.reasons.push(Reason::WithinRollbackWindow);
+        pass.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
+    } else if !first {
+        pass.reasons.push(Reason::Restarted);
+    }
+}

@@ -1,0 +1,275 @@
+//! How many members each pool gets in this pass: stable first, then the new one, then the rest
+//! (sections 2.2, 2.7 and 2.8 of the reference).
+
+use super::sizing::{self, Limits, Routed, Size, Sizes};
+use super::{Pass, abort};
+use crate::action::Action;
+use crate::reason::Reason;
+use crate::time::Span;
+use crate::world::Pool;
+
+fn size(pool: Option<&Pool>) -> Size {
+    pool.map_or_else(Size::default, |p| Size { wanted: p.size, available: p.available })
+}
+
+/// Whether the replicas changed since a pool was last scaled.
+//= compat: 2.2-8, 2.4-6
+pub fn resized(pass: &Pass) -> bool {
+    let replicas = pass.rollout().replicas;
+    let stale =
+        |pool: Option<&Pool>| pool.is_some_and(|p| p.size > 0 && p.replicas_seen.is_some_and(|r| r != replicas));
+    stale(pass.world.new_pool()) || stale(pass.world.stable_pool())
+}
+
+/// A pass that only adjusts sizes to changed replicas. Every pool in use learns the new replicas, also one whose size
+/// stays, or the rollout would do nothing else for ever.
+//= compat: 2.2-8, 10.18
+pub fn resize(pass: &mut Pass) {
+    pass.reasons.push(Reason::Resized);
+    let sizes = sizes(pass);
+    let (world, replicas) = (pass.world, pass.rollout().replicas);
+    let stable = world.stable_pool().filter(|p| p.hash != world.rollout.hash).map(|p| (p, sizes.stable));
+    let new = world.new_pool().map(|p| (p, sizes.new));
+    for (pool, size) in stable.into_iter().chain(new) {
+        if pool.size != size || (pool.size > 0 && pool.replicas_seen != Some(replicas)) {
+            scale_to(pass, pool, size);
+        }
+    }
+}
+
+/// Brings the sizes towards what the traffic needs. One group moves per pass, so that each is seen before the next.
+//= compat: 2.2-10, 2.8-31
+pub fn reconcile(pass: &mut Pass) {
+    if pass.halted() {
+        return;
+    }
+    keep_pools_in_use(pass);
+    let world = pass.world;
+    let sizes = sizes(pass);
+    if let Some(stable) = world.stable_pool().filter(|p| p.hash != world.rollout.hash)
+        && stable.size != sizes.stable
+        && may_shrink(pass, stable, sizes.stable)
+    {
+        return scale_to(pass, stable, sizes.stable);
+    }
+    if let Some(new) = world.new_pool() {
+        if let Some(delay) = abort::delay(pass).filter(|_| !pass.fully_promoted()) {
+            if retire_aborted(pass, new, delay) {
+                return;
+            }
+        } else if new.size != sizes.new && may_shrink(pass, new, sizes.new) {
+            return scale_to(pass, new, sizes.new);
+        }
+    }
+    others(pass);
+}
+
+fn scale_to(pass: &mut Pass, pool: &Pool, size: u32) {
+    if pool.size != size {
+        let (verb, name) = if size > pool.size { ("up", &pool.hash) } else { ("down", &pool.hash) };
+        let name = crate::revision::pool_name(pass.rollout(), name);
+        pass.event("ScalingReplicaSet", format!("Scaled {verb} ReplicaSet {name} from {} to {size}", pool.size));
+    }
+    let replicas_seen = pass.rollout().replicas;
+    pass.actions.push(Action::ScalePool { hash: pool.hash.clone(), size, replicas_seen });
+}
+
+/// A pool shrinks only to what the weight that the router really carries leaves to it: traffic moves first.
+//= compat: 2.8-22
+fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
+    if size >= pool.size {
+        return true;
+    }
+    let Some(split) = pass.world.split.as_ref().filter(|_| pass.canary.traffic.is_some()) else {
+        return true;
+    };
+    let mut weight = 0;
+    if split.stable == pool.hash {
+        weight += split.weight_stable();
+    }
+    if split.canary == pool.hash {
+        weight += split.weight;
+        if !split.header_routes.is_empty() {
+            weight = weight.max(1);
+        }
+    }
+    size >= sizing::share_rounded_up(pass.rollout().replicas, weight, split.weight_total).min(pool.size)
+}
+
+/// The pools in use lose a planned scale-down.
+//= compat: 2.8-31
+fn keep_pools_in_use(pass: &mut Pass) {
+    let keeps_new = abort::delay(pass).is_none() || pass.fully_promoted();
+    let new = pass.world.new_pool().filter(|_| keeps_new);
+    for pool in pass.world.stable_pool().into_iter().chain(new) {
+        let action = Action::SetScaleDownAt { hash: pool.hash.clone(), at: None };
+        if pool.scale_down_at.is_some() && !pass.actions.contains(&action) {
+            pass.actions.push(action);
+        }
+    }
+}
+
+/// Sizes wanted in this pass.
+pub fn sizes(pass: &Pass) -> Sizes {
+    let world = pass.world;
+    let replicas = pass.rollout().replicas;
+    if pass.canary.traffic.is_some() {
+        let sizes = routed(pass).sizes();
+        let new_is_stable = pass.status.stable.as_ref() == Some(&world.rollout.hash);
+        return if new_is_stable { Sizes { new: replicas, stable: replicas } } else { sizes };
+    }
+    let new = size(world.new_pool());
+    let stable_pool = world.stable_pool().filter(|p| p.hash != world.rollout.hash);
+    let older = world.other_pools().iter().map(|p| p.size).fold(0, u32::saturating_add);
+    let (surge, unavailable) = (pass.canary.surge(replicas), pass.canary.unavailable(replicas));
+    sizing::basic_pass(Limits { replicas, surge, unavailable }, basic_target(pass), new, size(stable_pool), older)
+}
+
+/// Where a canary without a router is heading.
+//= compat: 2.8-9
+fn basic_target(pass: &Pass) -> Sizes {
+    let replicas = pass.rollout().replicas;
+    if pass.world.stable_pool().is_none_or(|p| p.hash == pass.world.rollout.hash) {
+        return Sizes { new: replicas, stable: 0 };
+    }
+    let weight = match (pass.status.promote_full, pass.status.abort) {
+        (true, _) => 100,
+        (false, true) => 0,
+        (false, false) => pass.canary.weight_at(pass.status.step_index),
+    };
+    sizing::basic_target(replicas, weight, 100, pass.canary.surge(replicas))
+}
+
+/// What the sizes with a router depend on, from this pass.
+//= compat: 2.8-20
+pub fn routed<'a>(pass: &Pass<'a>) -> Routed<'a> {
+    Routed {
+        canary: pass.canary,
+        replicas: pass.rollout().replicas,
+        step_index: pass.status.step_index,
+        abort: pass.status.abort,
+        promote_full: pass.status.promote_full,
+        promoted: pass.status.stable.is_none() || pass.fully_promoted(),
+        new: size(pass.world.new_pool()),
+        stable: size(pass.world.stable_pool()),
+        weight_recorded: pass.status.weights.as_ref().map(|w| w.canary),
+    }
+}
+
+/// Whether both pools have what the current step wants of them.
+//= compat: 2.9-4, 2.9-5
+pub fn at_target(pass: &Pass) -> bool {
+    let world = pass.world;
+    let Some(new) = world.new_pool() else {
+        return false;
+    };
+    let routed_canary = pass.canary.traffic.is_some();
+    let target = if routed_canary { sizes(pass) } else { basic_target(pass) };
+    let threshold = pass.canary.progress_threshold;
+    let new_ready = match threshold {
+        None => new.size == target.new && new.available >= target.new,
+        Some(_) => sizing::enough(threshold, target.new, new.available),
+    };
+    if !new_ready {
+        return false;
+    }
+    if routed_canary && pass.canary.dynamic_stable_scale {
+        return true;
+    }
+    let stable_ready = world
+        .stable_pool()
+        .filter(|p| p.hash != world.rollout.hash)
+        .is_none_or(|p| p.size == target.stable && p.members == target.stable);
+    let old_left: u32 = world.other_pools().iter().map(|p| p.available).fold(0, u32::saturating_add);
+    stable_ready && (routed_canary || old_left == 0)
+}
+
+/// Members the new pool should have at the current step.
+pub fn new_wanted(pass: &Pass) -> u32 {
+    if pass.canary.traffic.is_some() { sizes(pass).new } else { basic_target(pass).new }
+}
+
+/// An aborted canary stays for its delay once stable is whole, and then goes. Returns whether it was scaled.
+//= compat: 2.7-7, B.5-5
+fn retire_aborted(pass: &mut Pass, new: &Pool, delay: Span) -> bool {
+    let stable_whole = pass.world.stable_pool().is_some_and(|p| p.available >= pass.rollout().replicas);
+    match new.scale_down_at {
+        _ if new.size == 0 => false,
+        None if stable_whole => {
+            let at = pass.now + delay;
+            pass.actions.push(Action::SetScaleDownAt { hash: new.hash.clone(), at: Some(at) });
+            pass.wake(at);
+            false
+        }
+        None => false,
+        Some(at) if pass.now < at => {
+            pass.reasons.push(Reason::ScaleDownPlanned { hash: new.hash.clone(), at });
+            pass.wake(at);
+            false
+        }
+        Some(_) if may_shrink(pass, new, 0) => {
+            scale_to(pass, new, 0);
+            true
+        }
+        Some(_) => false,
+    }
+}
+
+/// Pools that are neither new nor stable: they lose unhealthy members first, then the rest as availability or the
+/// scale-down delay allows.
+//= compat: 2.8-23, 2.8-24, 2.8-25
+fn others(pass: &mut Pass) {
+    match pass.canary.traffic {
+        Some(_) => routed_others(pass),
+        None => basic_others(pass),
+    }
+}
+
+//= compat: 2.8-23, 2.8-24, 2.8-26
+fn basic_others(pass: &mut Pass) {
+    let replicas = pass.rollout().replicas;
+    let min_available = replicas.saturating_sub(pass.canary.unavailable(replicas));
+    let available: u32 = pass.world.pools.iter().map(|p| p.available.min(p.size)).fold(0, u32::saturating_add);
+    let mut budget = available.saturating_sub(min_available);
+    for pool in pass.world.other_pools() {
+        if pool.size == 0 {
+            continue;
+        }
+        let healthy = pool.size.min(pool.available);
+        let take = healthy.min(budget);
+        budget -= take;
+        if healthy - take != pool.size {
+            scale_to(pass, pool, healthy - take);
+        }
+    }
+}
+
+/// With a router: a version that was stable stays for the scale-down delay, one from the middle of an update goes at
+/// once; neither goes while the router still sends requests to it.
+//= compat: 2.4-5, 2.8-25, 2.8-27, 2.8-28, 10.19, 10.21
+fn routed_others(pass: &mut Pass) {
+    let promoted = pass.fully_promoted();
+    let mut waiting = 0;
+    for pool in pass.world.other_pools() {
+        if pool.size == 0 || !may_shrink(pass, pool, 0) {
+            continue;
+        }
+        let delayed = (promoted || pool.scale_down_at.is_some()) && !pass.canary.dynamic_stable_scale;
+        let delay = pass.canary.scale_down_delay;
+        let within_limit = pass.canary.scale_down_delay_revision_limit.is_none_or(|limit| waiting < limit);
+        match pool.scale_down_at {
+            None if delayed && delay > Span::ZERO && within_limit => {
+                waiting += 1;
+                let at = pass.now + delay;
+                pass.actions.push(Action::SetScaleDownAt { hash: pool.hash.clone(), at: Some(at) });
+                pass.wake(at);
+            }
+            Some(at) if delayed && pass.now < at && within_limit => {
+                waiting += 1;
+                pass.reasons.push(Reason::ScaleDownPlanned { hash: pool.hash.clone(), at });
+                pass.wake(at);
+            }
+            _ => scale_to(pass, pool, 0),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Where the requests go: services and the split (sections 2.11 and 6.1 of the reference).
+
+use super::{Pass, scale, sizing};
+use crate::action::Action;
+use crate::reason::Reason;
+use crate::rollout::Step;
+use crate::status::Weights;
+use crate::weight::{HeaderRoute, Split};
+use crate::world::Pool;
+use crate::{Hash, revision};
+
+/// Points the stable and the canary service at their pools, once those can take requests.
+//= compat: 2.11-2, 2.11-3, 2.11-4, 2.11-5, 2.11-6
+pub fn services(pass: &mut Pass) {
+    let Some(stable) = pass.status.stable.clone() else {
+        return;
+    };
+    if let Some(name) = &pass.canary.stable_service {
+        point(pass, name, stable.clone());
+    }
+    let Some(name) = &pass.canary.canary_service else {
+        return;
+    };
+    let aborted = pass.status.abort && !pass.fully_promoted();
+    if aborted {
+        let weight_gone = pass.status.weights.as_ref().is_none_or(|w| w.canary == 0);
+        if !pass.canary.dynamic_stable_scale || weight_gone {
+            point(pass, name, stable);
+        }
+        return;
+    }
+    let Some(new) = pass.world.new_pool() else {
+        return;
+    };
+    let adopted = pass.world.service(name).is_some_and(|s| s.selects.is_some());
+    let ready = match adopted {
+        true => new.available > 0,
+        false => new.size > 0 && new.available >= new.size,
+    };
+    if ready {
+        point(pass, name, new.hash.clone());
+    }
+}
+
+fn point(pass: &mut Pass, service: &str, hash: Hash) {
+    let Some(current) = pass.world.service(service) else {
+        return;
+    };
+    if current.selects.as_ref() == Some(&hash) {
+        return;
+    }
+    let old = current.selects.as_ref().map_or("", Hash::as_str);
+    pass.event("SwitchService", format!("Switched selector for service '{service}' from '{old}' to '{hash}'"));
+    pass.actions.push(Action::PointService { service: service.to_owned(), hash });
+}
+
+/// Decides the split and asks the router for it where it differs from what was read back.
+//= compat: 6.1-7, 6.1-8
+pub fn split(pass: &mut Pass) {
+    if pass.canary.traffic.is_none() {
+        pass.status.weights = None;
+        return;
+    }
+    let Some(wanted) = wanted(pass) else { return };
+    let previous = pass.status.weights.as_ref().map(|w| w.canary);
+    let verified = pass.world.split.as_ref() == Some(&wanted);
+    pass.status.weights = Some(Weights {
+        canary: wanted.weight,
+        canary_hash: wanted.canary.clone(),
+        stable: wanted.weight_stable(),
+        stable_hash: wanted.stable.clone(),
+        verified,
+    });
+    match previous {
+        Some(from) if from != wanted.weight => {
+            pass.event("TrafficWeightUpdated", format!("Traffic weight updated from {from} to {}", wanted.weight));
+        }
+        None => pass.event("TrafficWeightUpdated", format!("Traffic weight updated to {}", wanted.weight)),
+        _ => {}
+    }
+    if !verified {
+        pass.reasons.push(Reason::AwaitingRouter);
+        pass.actions.push(Action::SetSplit(wanted));
+    }
+}
+
+/// The split that should hold now. `None` leaves it as it is: before anything is stable, or while stable could not carry
+/// what it would get.
+//= compat: 6.1-4, 6.1-11
+fn wanted(pass: &mut Pass) -> Option<Split> {
+    let total = pass.canary.weight_total();
+    let stable = pass.status.stable.clone()?;
+    let stable_pool = pass.world.pool(&stable)?;
+    let weight = weight(pass, stable_pool);
+    if !stable_can_carry(pass, stable_pool, weight) {
+        return None;
+    }
+    if pass.fully_promoted() && weight == 0 {
+        return Some(Split::all_to(stable, total));
+    }
+    let canary = match pass.fully_promoted() {
+        // Going back to stable with a stable pool that still grows: the former canary keeps its share meanwhile.
+        true => pass.status.weights.as_ref().map_or_else(|| stable.clone(), |w| w.canary_hash.clone()),
+        false => pass.rollout().hash.clone(),
+    };
+    let header_routes = header_routes(pass);
+    Some(Split { stable, canary, weight, weight_total: total, header_routes })
+}
+
+/// Weight of the canary; the first rule that fits wins.
+//= compat: 6.1-2, 6.1-3
+fn weight(pass: &Pass, stable: &Pool) -> u32 {
+    let total = pass.canary.weight_total();
+    let replicas = pass.rollout().replicas;
+    let recorded = pass.status.weights.as_ref();
+    if pass.fully_promoted() {
+        let former = recorded.is_some_and(|w| w.canary > 0 && w.canary_hash != pass.rollout().hash);
+        let growing = pass.canary.dynamic_stable_scale && former && stable.available < replicas;
+        return if growing { step_down(pass, stable) } else { 0 };
+    }
+    if pass.status.abort {
+        return if pass.canary.dynamic_stable_scale { step_down(pass, stable) } else { 0 };
+    }
+    let Some(new) = pass.world.new_pool().filter(|p| p.available > 0) else {
+        return 0;
+    };
+    // Another canary's weight is not this one's: a version that arrives in the middle starts from its own steps.
+    let recorded_here = recorded.filter(|w| w.canary_hash == new.hash).map_or(0, |w| w.canary);
+    if pass.status.promote_full {
+        return match pass.canary.dynamic_stable_scale {
+            true => sizing::share_rounded_down(total, new.available.min(replicas), replicas.max(1)).max(recorded_here),
+            false => recorded_here,
+        };
+    }
+    let steps = pass.canary.steps.len();
+    let Some(index) = pass.status.step_index.filter(|_| steps > 0) else {
+        return 0;
+    };
+    match scale::at_target(pass) {
+        true => pass.canary.weight_at(Some(index)),
+        false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)),
+    }
+}
+
+/// What the canary may keep while it is not at its target: the weight of the steps before, but no more than it has been
+/// given already, so that losing members never raises a weight.
+fn carried(new: &Pool, pass: &Pass, recorded: u32) -> u32 {
+    if sizing::enough(pass.canary.progress_threshold, new.size, new.available) {
+        return pass.canary.weight_total();
+    }
+    recorded
+}
+
+/// With dynamic stable scale traffic leaves the canary only as fast as stable grows.
+//= compat: 6.1-3
+fn step_down(pass: &Pass, stable: &Pool) -> u32 {
+    let total = pass.canary.weight_total();
+    let replicas = pass.rollout().replicas;
+    let carried = sizing::share_rounded_down(total, stable.available.min(replicas), replicas.max(1));
+    let needed = total.saturating_sub(carried);
+    let step = scale::routed(pass).step_down_weight();
+    let Some(current) = pass.status.weights.as_ref().map(|w| w.canary) else {
+        return needed.max(step);
+    };
+    if step == 0 {
+        return needed.min(current);
+    }
+    if carried < total.saturating_sub(step) { current } else { step.min(current) }
+}
+
+/// Never shift weight to a stable pool that lacks the members for it. The original holds an abort back for this as well;
+/// but a bad version must not keep its traffic because one of many stable members restarts, so going back needs one
+/// available stable member only, unless stable was shrunk on purpose (`dynamicStableScale`).
+//= compat: 2.9-4
+//= compat-differs: 6.1-4 an abort leaves the bad version as soon as stable has a member, not only at full size
+fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
+    let total = pass.canary.weight_total();
+    let replicas = pass.rollout().replicas;
+    let leaving = pass.status.abort || pass.fully_promoted();
+    let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total);
+    let wanted = match leaving && !pass.canary.dynamic_stable_scale {
+        true => needed.min(1),
+        false => needed,
+    };
+    let enough = stable.available >= wanted
+        || (pass.canary.progress_threshold.is_some()
+            && sizing::enough(pass.canary.progress_threshold, wanted, stable.available));
+    if !enough {
+        pass.reasons.push(Reason::StableTooSmall { available: stable.available, wanted });
+    }
+    enough
+}
+
+/// The header routes in force: what the steps up to the current one have set and not removed. None before the first
+/// promotion, without an available canary, after an abort, or once the steps are over.
+//= compat: 1.7-18, 1.7-19, 6.1-5
+fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
+    let steps = &pass.canary.steps;
+    let available = pass.world.new_pool().is_some_and(|p| p.available > 0);
+    let Some(index) = pass.status.step_index.filter(|i| *i < steps.len()) else {
+        return Vec::new();
+    };
+    if !available || pass.fully_promoted() || pass.status.abort || pass.status.promote_full {
+        return Vec::new();
+    }
+    if revision::number(pass.world) <= 1 {
+        return Vec::new();
+    }
+    let mut routes: Vec<HeaderRoute> = Vec::new();
+    for step in &steps[..=index] {
+        if let Step::SetHeaderRoute(route) = step {
+            routes.retain(|r| r.name != route.name);
+            if !route.matches.is_empty() {
+                routes.push(route.clone());
+            }
+        }
+    }
+    routes
+}
