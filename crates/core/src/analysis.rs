@@ -8,7 +8,7 @@ pub mod assess;
 pub mod record;
 pub mod schedule;
 pub mod validity;
-//pub mod verdict;
+pub mod verdict;
 
 pub use assess::assess;
 pub use record::record;

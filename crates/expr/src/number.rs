@@ -1,0 +1,73 @@
+//! Numbers as Go reads and prints them.
+
+/// The shortest digits of a finite float and the power of ten of the first one: 0.97 is ("97", -1).
+fn digits(x: f64) -> (String, i32) {
+    let text = format!("{:e}", x.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    (mantissa.replace('.', ""), exponent.parse().unwrap_or(0))
+}
+
+/// `d.ddde+XX`, the exponent at least `width` digits wide.
+fn scientific(digits: &str, exponent: i32, width: usize) -> String {
+    let (first, rest) = digits.split_at(1);
+    let dot = if rest.is_empty() { "" } else { "." };
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!(
+        "{first}{dot}{rest}e{sign}{:0width$}",
+        exponent.unsigned_abs()
+    )
+}
+
+/// A float as Go's `%v`: shortest digits, an exponent below 1e-4 and from 1e21 on.
+pub(crate) fn go_text(x: f64) -> String {
+    if x.is_nan() {
+        return "NaN".to_owned();
+    }
+    if x.is_infinite() {
+        return if x > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let (digits, exponent) = digits(x);
+    if x == 0.0 || (-4..21).contains(&exponent) {
+        return format!("{x}");
+    }
+    let sign = if x < 0.0 { "-" } else { "" };
+    format!("{sign}{}", scientific(&digits, exponent, 2))
+}
+
+/// A finite float as Go writes it into JSON: an exponent below 1e-6 and from 1e21 on.
+pub(crate) fn json_text(x: f64) -> String {
+    let (digits, exponent) = digits(x);
+    if x == 0.0 || (-6..21).contains(&exponent) {
+        return format!("{x}");
+    }
+    let sign = if x < 0.0 { "-" } else { "" };
+    // Go widens exponents to two digits and its JSON writer narrows only the negative ones again.
+    let width = if exponent < 0 { 1 } else { 2 };
+    format!("{sign}{}", scientific(&digits, exponent, width))
+}
+
+/// A whole number in decimal with an optional sign, nothing around it.
+pub(crate) fn parse_int(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+/// A float as Go's `ParseFloat` reads it, hexadecimal floats excepted. Too large a number is not one.
+pub(crate) fn parse_float(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let signed = unsigned.len() < text.len();
+    if unsigned.eq_ignore_ascii_case("nan") {
+        return (!signed).then_some(f64::NAN);
+    }
+    let named = unsigned.starts_with(['i', 'I']);
+    text.parse().ok().filter(|x: &f64| named || x.is_finite())
+}
+
+/// A float cut to a whole number; out of range it is the smallest one, as on amd64.
+pub(crate) fn truncate(x: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if (-LIMIT..LIMIT).contains(&x) {
+        x as i64
+    } else {
+        i64::MIN
+    }
+}
