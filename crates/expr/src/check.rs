@@ -23,18 +23,10 @@ pub(crate) struct Checked {
 /// Checks `expr` for results of type `result`.
 //= compat: 3.10-2
 pub(crate) fn check(expr: &Expr, result: Type) -> Result<Checked, EvalError> {
-    let mut checker = Checker {
-        result,
-        names: Vec::new(),
-        scopes: Vec::new(),
-        exact: Vec::new(),
-    };
+    let mut checker = Checker { result, names: Vec::new(), scopes: Vec::new(), exact: Vec::new() };
     let outcome = checker.visit(expr)?;
     checker.exact.sort_unstable();
-    Ok(Checked {
-        outcome,
-        exact: checker.exact,
-    })
+    Ok(Checked { outcome, exact: checker.exact })
 }
 
 /// The list that the body of a looping function looks at.
@@ -100,10 +92,7 @@ impl Checker {
                 for bound in [from, to].into_iter().flatten() {
                     let index = self.visit(bound)?;
                     if index != Type::Int && !index.is_open() {
-                        return fail(
-                            bound.span,
-                            format!("a slice needs whole numbers, not {index}"),
-                        );
+                        return fail(bound.span, format!("a slice needs whole numbers, not {index}"));
                     }
                 }
                 match kind {
@@ -113,12 +102,7 @@ impl Checker {
                 }
             }
             Node::Call(function, arguments) => self.call(*function, arguments),
-            Node::Loop {
-                which,
-                list,
-                body,
-                extra,
-            } => self.looping(*which, list, body.as_deref(), extra.as_deref()),
+            Node::Loop { which, list, body, extra } => self.looping(*which, list, body.as_deref(), extra.as_deref()),
             Node::Let { name, value, body } => {
                 let taken = name.as_ref() == "result" || self.names.iter().any(|(n, _)| n == name);
                 if taken || crate::function::is_function_name(name) {
@@ -137,32 +121,20 @@ impl Checker {
                 }
                 Ok(last)
             }
-            Node::If {
-                condition,
-                then,
-                other,
-            } => self.conditional(condition, then.as_deref(), other),
+            Node::If { condition, then, other } => self.conditional(condition, then.as_deref(), other),
             Node::List(items) => self.list(items),
             Node::Map(pairs) => {
                 for (key, value) in pairs {
                     self.visit(key)?;
                     self.visit(value)?;
                 }
-                Ok(Type::Map {
-                    any_key: false,
-                    element: Box::new(Type::Any),
-                })
+                Ok(Type::Map { any_key: false, element: Box::new(Type::Any) })
             }
         }
     }
 
     fn name(&self, name: &str, span: Span) -> Visited {
-        if let Some((_, kind)) = self
-            .names
-            .iter()
-            .rev()
-            .find(|(known, _)| known.as_ref() == name)
-        {
+        if let Some((_, kind)) = self.names.iter().rev().find(|(known, _)| known.as_ref() == name) {
             return Ok(kind.clone());
         }
         if name == "result" {
@@ -179,22 +151,14 @@ impl Checker {
             (Node::Accumulator, Some(scope)) if scope.has_accumulator => Ok(Type::Unknown),
             (Node::Index, Some(_)) => fail(expr.span, "#index exists in map and reduce only"),
             (Node::Accumulator, Some(_)) => fail(expr.span, "#acc exists in reduce only"),
-            _ => fail(
-                expr.span,
-                "# stands for an element, inside filter, all, any and the like",
-            ),
+            _ => fail(expr.span, "# stands for an element, inside filter, all, any and the like"),
         }
     }
 
     fn texts(&mut self, span: Span, symbol: &str, left: &Expr, right: &Expr) -> Visited {
         let (left, right) = (self.visit(left)?, self.visit(right)?);
-        let fits =
-            left == Type::Str && right == Type::Str || left.may_fit(&right, |t| *t == Type::Str);
-        if fits {
-            Ok(Type::Bool)
-        } else {
-            mismatch(span, symbol, &left, &right)
-        }
+        let fits = left == Type::Str && right == Type::Str || left.may_fit(&right, |t| *t == Type::Str);
+        if fits { Ok(Type::Bool) } else { mismatch(span, symbol, &left, &right) }
     }
 
     fn binary(&mut self, expr: &Expr, operator: Operator, left: &Expr, right: &Expr) -> Visited {
@@ -202,9 +166,7 @@ impl Checker {
         if matches!(operator, Op::Contains | Op::StartsWith | Op::EndsWith) {
             return self.texts(expr.span, operator.symbol(), left, right);
         }
-        if operator == Op::Remainder
-            && matches!((&left.node, &right.node), (Node::Int(_), Node::Int(0)))
-        {
+        if operator == Op::Remainder && matches!((&left.node, &right.node), (Node::Int(_), Node::Int(0))) {
             return fail(expr.span, "division by zero");
         }
         let (l, r) = (self.visit(left)?, self.visit(right)?);
@@ -218,30 +180,19 @@ impl Checker {
                 l.comparable(&r).then_some(Type::Bool)
             }
             Op::Or | Op::And => {
-                let fits =
-                    l == Type::Bool && r == Type::Bool || l.may_fit(&r, |t| *t == Type::Bool);
+                let fits = l == Type::Bool && r == Type::Bool || l.may_fit(&r, |t| *t == Type::Bool);
                 fits.then_some(Type::Bool)
             }
             Op::Add if l == Type::Str && r == Type::Str => Some(Type::Str),
-            Op::Add if !numbers => l
-                .may_fit(&r, |t| t.is_number() || *t == Type::Str)
-                .then_some(Type::Unknown),
+            Op::Add if !numbers => l.may_fit(&r, |t| t.is_number() || *t == Type::Str).then_some(Type::Unknown),
             Op::Add | Op::Subtract | Op::Multiply if numbers => {
-                Some(if l == Type::Int && r == Type::Int {
-                    Type::Int
-                } else {
-                    Type::Float
-                })
+                Some(if l == Type::Int && r == Type::Int { Type::Int } else { Type::Float })
             }
             Op::Add | Op::Subtract | Op::Multiply => maybe_numbers.then_some(Type::Unknown),
             Op::Divide | Op::Power => maybe_numbers.then_some(Type::Float),
             Op::Remainder | Op::Range => {
                 let fits = l == Type::Int && r == Type::Int || l.may_fit(&r, |t| *t == Type::Int);
-                fits.then_some(if operator == Op::Range {
-                    Type::List(Box::new(Type::Int))
-                } else {
-                    Type::Int
-                })
+                fits.then_some(if operator == Op::Range { Type::List(Box::new(Type::Int)) } else { Type::Int })
             }
             Op::In => return self.membership(expr.span, &l, &r),
             Op::Coalesce => Some(match (&l, &r) {
@@ -267,10 +218,7 @@ impl Checker {
                 if needle.comparable(&place.element()) {
                     return Ok(Type::Bool);
                 }
-                fail(
-                    span,
-                    format!("{needle} cannot be in a list of {}", place.element()),
-                )
+                fail(span, format!("{needle} cannot be in a list of {}", place.element()))
             }
             Type::Str if needle.is_open() => Ok(Type::Bool),
             _ if place.is_open() => Ok(Type::Bool),
@@ -292,10 +240,7 @@ impl Checker {
                 if index == Type::Int || index.is_open() {
                     return Ok(kind.element());
                 }
-                fail(
-                    key.span,
-                    format!("an element of a list is selected by a whole number, not {index}"),
-                )
+                fail(key.span, format!("an element of a list is selected by a whole number, not {index}"))
             }
             (_, Node::Str(name)) => fail(key.span, format!("{kind} has no field {name}")),
             _ => fail(key.span, format!("{kind} has no elements")),
@@ -305,10 +250,7 @@ impl Checker {
     fn conditional(&mut self, condition: &Expr, then: Option<&Expr>, other: &Expr) -> Visited {
         let kind = self.visit(condition)?;
         if kind != Type::Bool && !kind.is_open() {
-            return fail(
-                condition.span,
-                format!("expected a boolean condition, not {kind}"),
-            );
+            return fail(condition.span, format!("expected a boolean condition, not {kind}"));
         }
         let first = match then {
             Some(then) => self.visit(then)?,
@@ -320,11 +262,7 @@ impl Checker {
             (_, Type::Nil) => first,
             _ if first.assignable_to(&second) => {
                 let both_lists = first.is_list() && second.is_list();
-                if both_lists && first != second {
-                    Type::List(Box::new(Type::Any))
-                } else {
-                    first
-                }
+                if both_lists && first != second { Type::List(Box::new(Type::Any)) } else { first }
             }
             _ => Type::Unknown,
         })

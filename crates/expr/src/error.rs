@@ -14,10 +14,7 @@ pub struct Span {
 impl Span {
     /// The smallest span that covers both.
     pub(crate) fn to(self, other: Span) -> Span {
-        Span {
-            start: self.start.min(other.start),
-            end: self.end.max(other.end),
-        }
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 }
 
@@ -34,11 +31,7 @@ pub struct CompileError {
 
 impl CompileError {
     pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
-        CompileError {
-            span,
-            message: message.into(),
-            hint: None,
-        }
+        CompileError { span, message: message.into(), hint: None }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -66,10 +59,7 @@ pub struct EvalError {
 
 impl EvalError {
     pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
-        EvalError {
-            span,
-            message: message.into(),
-        }
+        EvalError { span, message: message.into() }
     }
 }
 

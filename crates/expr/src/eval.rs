@@ -27,9 +27,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn new(budget: Budget) -> Self {
-        Work {
-            left: budget.units(),
-        }
+        Work { left: budget.units() }
     }
 
     /// Takes `units` off the budget.
@@ -62,21 +60,16 @@ impl Work {
 
     fn walk(&mut self, value: &Value, nesting: u32) -> Outcome<()> {
         if nesting > NESTING_MAX {
-            return Err(format!(
-                "a value is nested more than {NESTING_MAX} levels deep"
-            ));
+            return Err(format!("a value is nested more than {NESTING_MAX} levels deep"));
         }
         match value {
             Value::List(items) => {
                 self.spend(1 + items.len() as u64)?;
-                items
-                    .iter()
-                    .try_for_each(|item| self.walk(item, nesting + 1))
+                items.iter().try_for_each(|item| self.walk(item, nesting + 1))
             }
             Value::Map(map) => {
                 self.spend(1 + map.len() as u64)?;
-                map.values()
-                    .try_for_each(|item| self.walk(item, nesting + 1))
+                map.values().try_for_each(|item| self.walk(item, nesting + 1))
             }
             Value::Str(text) => self.spend_text(text.len()),
             _ => Ok(()),
@@ -85,20 +78,8 @@ impl Work {
 }
 
 /// Evaluates `expr` on `result`; `exact` holds the ids that the checker noted, sorted.
-pub(crate) fn eval(
-    expr: &Expr,
-    result: &Value,
-    exact: &[u32],
-    work: &mut Work,
-) -> Result<Value, EvalError> {
-    Machine {
-        result,
-        exact,
-        work,
-        names: Vec::new(),
-        scopes: Vec::new(),
-    }
-    .visit(expr)
+pub(crate) fn eval(expr: &Expr, result: &Value, exact: &[u32], work: &mut Work) -> Result<Value, EvalError> {
+    Machine { result, exact, work, names: Vec::new(), scopes: Vec::new() }.visit(expr)
 }
 
 /// The element that the body of a looping function looks at.
@@ -139,17 +120,9 @@ impl Machine<'_> {
             Node::Float(x) => Ok(Value::Float(*x)),
             Node::Str(text) => Ok(Value::Str(text.clone())),
             Node::Name(name) => Ok(self.name(name)),
-            Node::Element => Ok(self
-                .scopes
-                .last()
-                .map_or(Value::Nil, |scope| scope.element.clone())),
-            Node::Index => Ok(Value::Int(
-                self.scopes.last().map_or(0, |scope| scope.index as i64),
-            )),
-            Node::Accumulator => Ok(self
-                .scopes
-                .last()
-                .map_or(Value::Nil, |scope| scope.accumulator.clone())),
+            Node::Element => Ok(self.scopes.last().map_or(Value::Nil, |scope| scope.element.clone())),
+            Node::Index => Ok(Value::Int(self.scopes.last().map_or(0, |scope| scope.index as i64))),
+            Node::Accumulator => Ok(self.scopes.last().map_or(Value::Nil, |scope| scope.accumulator.clone())),
             Node::Not(operand) => Ok(Value::Bool(!self.truth(operand)?)),
             Node::Negate(operand) => {
                 let value = self.visit(operand)?;
@@ -172,16 +145,11 @@ impl Machine<'_> {
             Node::Matches(..) => self.matches(expr),
             Node::Member { .. } => Ok(self.member(expr)?.unwrap_or(Value::Nil)),
             Node::Chain(inner) => Ok(self.chain(inner)?.unwrap_or(Value::Nil)),
-            Node::Slice { base, from, to } => {
-                self.slice(expr.span, base, from.as_deref(), to.as_deref())
-            }
+            Node::Slice { base, from, to } => self.slice(expr.span, base, from.as_deref(), to.as_deref()),
             Node::Call(function, arguments) => self.call(expr.span, *function, arguments),
-            Node::Loop {
-                which,
-                list,
-                body,
-                extra,
-            } => self.looping(expr.span, *which, list, body.as_deref(), extra.as_deref()),
+            Node::Loop { which, list, body, extra } => {
+                self.looping(expr.span, *which, list, body.as_deref(), extra.as_deref())
+            }
             Node::Let { name, value, body } => {
                 let value = self.visit(value)?;
                 self.names.push((name.clone(), value));
@@ -196,11 +164,7 @@ impl Machine<'_> {
                 }
                 Ok(last)
             }
-            Node::If {
-                condition,
-                then,
-                other,
-            } => match then {
+            Node::If { condition, then, other } => match then {
                 Some(then) => {
                     if self.truth(condition)? {
                         self.visit(then)
@@ -217,10 +181,7 @@ impl Machine<'_> {
                 }
             },
             Node::List(items) => {
-                let items = items
-                    .iter()
-                    .map(|item| self.visit(item))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let items = items.iter().map(|item| self.visit(item)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Value::List(Arc::new(items)))
             }
             Node::Map(pairs) => self.map(pairs),
@@ -228,11 +189,7 @@ impl Machine<'_> {
     }
 
     fn name(&self, name: &str) -> Value {
-        let local = self
-            .names
-            .iter()
-            .rev()
-            .find(|(known, _)| known.as_ref() == name);
+        let local = self.names.iter().rev().find(|(known, _)| known.as_ref() == name);
         // The checker has refused every name that is neither local nor the result.
         local.map_or_else(|| self.result.clone(), |(_, value)| value.clone())
     }
@@ -241,10 +198,7 @@ impl Machine<'_> {
     fn truth(&mut self, expr: &Expr) -> Result<bool, EvalError> {
         match self.visit(expr)? {
             Value::Bool(b) => Ok(b),
-            other => Err(EvalError::new(
-                expr.span,
-                format!("expected a boolean, but got {}", other.kind()),
-            )),
+            other => Err(EvalError::new(expr.span, format!("expected a boolean, but got {}", other.kind()))),
         }
     }
 
@@ -264,16 +218,9 @@ impl Machine<'_> {
         let (l, r) = (self.visit(left)?, self.visit(right)?);
         if matches!(operator, Operator::Equal | Operator::NotEqual) {
             if self.exact.binary_search(&expr.id).is_ok()
-                && !matches!(
-                    (&l, &r),
-                    (Value::Int(_), Value::Int(_)) | (Value::Str(_), Value::Str(_))
-                )
+                && !matches!((&l, &r), (Value::Int(_), Value::Int(_)) | (Value::Str(_), Value::Str(_)))
             {
-                let message = format!(
-                    "== compares {} with {} where both were to be alike",
-                    l.kind(),
-                    r.kind()
-                );
+                let message = format!("== compares {} with {} where both were to be alike", l.kind(), r.kind());
                 return Err(EvalError::new(expr.span, message));
             }
             let equal = operate::equal(&l, &r, self.work).at(expr.span)?;
@@ -301,15 +248,10 @@ impl Machine<'_> {
             && !matches!(value, Value::Str(_) | Value::Nil)
         {
             // The original turns such a list into a map with text keys, which takes no other needle.
-            return Err(EvalError::new(
-                span,
-                format!("{} cannot be in a list of texts", value.kind()),
-            ));
+            return Err(EvalError::new(span, format!("{} cannot be in a list of texts", value.kind())));
         }
         let place = self.visit(place)?;
-        operate::contains(&value, &place, self.work)
-            .map(Value::Bool)
-            .at(span)
+        operate::contains(&value, &place, self.work).map(Value::Bool).at(span)
     }
 
     fn matches(&mut self, expr: &Expr) -> Visited {
@@ -322,10 +264,7 @@ impl Machine<'_> {
             return Ok(Value::Bool(false));
         }
         let Value::Str(text) = text else {
-            return Err(EvalError::new(
-                expr.span,
-                format!("matches needs a text, not {}", text.kind()),
-            ));
+            return Err(EvalError::new(expr.span, format!("matches needs a text, not {}", text.kind())));
         };
         self.work.spend_text(text.len()).at(expr.span)?;
         if let Some(regex) = compiled {
@@ -335,21 +274,14 @@ impl Machine<'_> {
             return Err(EvalError::new(pattern.span, "matches needs a pattern"));
         };
         // Compiling costs far more than a step.
-        self.work
-            .spend(1_000 + 10 * source.len() as u64)
-            .at(expr.span)?;
+        self.work.spend(1_000 + 10 * source.len() as u64).at(expr.span)?;
         let regex = crate::pattern::compile(&source).at(pattern.span)?;
         Ok(Value::Bool(regex.is_match(&text)))
     }
 
     /// A member, or none when a `?.` in the chain met nil.
     fn member(&mut self, expr: &Expr) -> Result<Option<Value>, EvalError> {
-        let Node::Member {
-            base,
-            key,
-            optional,
-        } = &expr.node
-        else {
+        let Node::Member { base, key, optional } = &expr.node else {
             return self.visit(expr).map(Some);
         };
         let base = match &base.node {
@@ -370,13 +302,7 @@ impl Machine<'_> {
         self.member(inner)
     }
 
-    fn slice(
-        &mut self,
-        span: Span,
-        base: &Expr,
-        from: Option<&Expr>,
-        to: Option<&Expr>,
-    ) -> Visited {
+    fn slice(&mut self, span: Span, base: &Expr, from: Option<&Expr>, to: Option<&Expr>) -> Visited {
         let base = self.visit(base)?;
         let to = to.map(|to| self.visit(to)).transpose()?;
         let from = from.map(|from| self.visit(from)).transpose()?;
@@ -388,10 +314,7 @@ impl Machine<'_> {
         for (key, value) in pairs {
             let key_value = self.visit(key)?;
             let Some(key @ Key::Str(_)) = Key::of(&key_value) else {
-                return Err(EvalError::new(
-                    key.span,
-                    format!("the key of a map is text, not {}", key_value.kind()),
-                ));
+                return Err(EvalError::new(key.span, format!("the key of a map is text, not {}", key_value.kind())));
             };
             let value = self.visit(value)?;
             // Of equal keys the original keeps the first.

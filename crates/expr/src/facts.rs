@@ -51,21 +51,11 @@ pub struct Threshold {
 }
 
 pub(crate) fn of(expr: &Expr, source: &str) -> Facts {
-    let mut reader = Reader {
-        source,
-        lists: Vec::new(),
-        names: Vec::new(),
-        fields: Vec::new(),
-        thresholds: Vec::new(),
-    };
+    let mut reader =
+        Reader { source, lists: Vec::new(), names: Vec::new(), fields: Vec::new(), thresholds: Vec::new() };
     reader.visit(expr);
     let (can_hold, can_fail) = possible(expr, source);
-    Facts {
-        can_hold,
-        can_fail,
-        fields: reader.fields,
-        thresholds: reader.thresholds,
-    }
+    Facts { can_hold, can_fail, fields: reader.fields, thresholds: reader.thresholds }
 }
 
 struct Reader<'s> {
@@ -80,18 +70,13 @@ struct Reader<'s> {
 impl Reader<'_> {
     fn visit(&mut self, expr: &Expr) {
         if let Some(path) = self.path(expr) {
-            self.fields.push(Field {
-                path,
-                span: expr.span,
-            });
+            self.fields.push(Field { path, span: expr.span });
             self.visit_keys(expr);
             return;
         }
         self.thresholds.extend(thresholds(expr, self.source));
         match &expr.node {
-            Node::Loop {
-                list, body, extra, ..
-            } => {
+            Node::Loop { list, body, extra, .. } => {
                 self.visit(list);
                 self.lists.push(self.path(list));
                 if let Some(body) = body {
@@ -165,10 +150,7 @@ fn thresholds(expr: &Expr, source: &str) -> Vec<Threshold> {
     let pairs: Vec<(&Expr, Comparison, &Expr)> = match &expr.node {
         Node::Order(first, rest) => {
             let lefts = std::iter::once(&**first).chain(rest.iter().map(|(_, right)| right));
-            lefts
-                .zip(rest)
-                .map(|(left, (comparison, right))| (left, *comparison, right))
-                .collect()
+            lefts.zip(rest).map(|(left, (comparison, right))| (left, *comparison, right)).collect()
         }
         Node::Binary(Operator::Equal, left, right) => vec![(left, Comparison::Equal, right)],
         Node::Binary(Operator::NotEqual, left, right) => vec![(left, Comparison::NotEqual, right)],
@@ -183,13 +165,11 @@ fn thresholds(expr: &Expr, source: &str) -> Vec<Threshold> {
     };
     pairs
         .into_iter()
-        .filter_map(
-            |(left, comparison, right)| match (number(left), number(right)) {
-                (None, Some(value)) => Some(make(left, comparison, value, right)),
-                (Some(value), None) => Some(make(right, comparison.mirrored(), value, left)),
-                _ => None,
-            },
-        )
+        .filter_map(|(left, comparison, right)| match (number(left), number(right)) {
+            (None, Some(value)) => Some(make(left, comparison, value, right)),
+            (Some(value), None) => Some(make(right, comparison.mirrored(), value, left)),
+            _ => None,
+        })
         .collect()
 }
 
@@ -227,23 +207,13 @@ fn possible(expr: &Expr, source: &str) -> (bool, bool) {
         Node::Binary(Operator::Or, left, right) => {
             let (left_holds, left_fails) = possible(left, source);
             let (right_holds, right_fails) = possible(right, source);
-            (
-                left_holds || left_fails && right_holds,
-                left_fails && right_fails,
-            )
+            (left_holds || left_fails && right_holds, left_fails && right_fails)
         }
         Node::Order(..) => (!contradicts(expr, source), true),
-        Node::If {
-            condition,
-            then: Some(then),
-            other,
-        } => {
+        Node::If { condition, then: Some(then), other } => {
             let (holds, fails) = possible(condition, source);
             let (then, other) = (possible(then, source), possible(other, source));
-            (
-                holds && then.0 || fails && other.0,
-                holds && then.1 || fails && other.1,
-            )
+            (holds && then.0 || fails && other.0, holds && then.1 || fails && other.1)
         }
         _ => (true, true),
     }
@@ -256,22 +226,12 @@ fn contradicts(expr: &Expr, source: &str) -> bool {
     // Lowest and highest number that is left, and whether each bound is itself excluded.
     let mut bounds: BTreeMap<&str, (f64, bool, f64, bool)> = BTreeMap::new();
     for threshold in &joined {
-        let entry = bounds.entry(&threshold.subject).or_insert((
-            f64::NEG_INFINITY,
-            false,
-            f64::INFINITY,
-            false,
-        ));
+        let entry = bounds.entry(&threshold.subject).or_insert((f64::NEG_INFINITY, false, f64::INFINITY, false));
         let value = threshold.value;
         let open = matches!(threshold.comparison, Comparison::Less | Comparison::Greater);
-        let raises = matches!(
-            threshold.comparison,
-            Comparison::Greater | Comparison::GreaterOrEqual | Comparison::Equal
-        );
-        let lowers = matches!(
-            threshold.comparison,
-            Comparison::Less | Comparison::LessOrEqual | Comparison::Equal
-        );
+        let raises =
+            matches!(threshold.comparison, Comparison::Greater | Comparison::GreaterOrEqual | Comparison::Equal);
+        let lowers = matches!(threshold.comparison, Comparison::Less | Comparison::LessOrEqual | Comparison::Equal);
         if raises && (value > entry.0 || value == entry.0 && open) {
             (entry.0, entry.1) = (value, open);
         }
@@ -279,9 +239,7 @@ fn contradicts(expr: &Expr, source: &str) -> bool {
             (entry.2, entry.3) = (value, open);
         }
     }
-    bounds.values().any(|(low, low_open, high, high_open)| {
-        low > high || low == high && (*low_open || *high_open)
-    })
+    bounds.values().any(|(low, low_open, high, high_open)| low > high || low == high && (*low_open || *high_open))
 }
 
 fn conjuncts(expr: &Expr, source: &str, out: &mut Vec<Threshold>) {

@@ -136,30 +136,11 @@ const fn signature(
     take: &'static [Take],
     give: Give,
 ) -> Signature {
-    Signature {
-        name,
-        function,
-        arity_min,
-        take,
-        variadic: false,
-        give,
-    }
+    Signature { name, function, arity_min, take, variadic: false, give }
 }
 
-const fn variadic(
-    name: &'static str,
-    function: Function,
-    take: &'static [Take],
-    give: Give,
-) -> Signature {
-    Signature {
-        name,
-        function,
-        arity_min: 1,
-        take,
-        variadic: true,
-        give,
-    }
+const fn variadic(name: &'static str, function: Function, take: &'static [Take], give: Give) -> Signature {
+    Signature { name, function, arity_min: 1, take, variadic: true, give }
 }
 
 use Function as F;
@@ -189,13 +170,7 @@ pub(crate) static SIGNATURES: [Signature; 56] = [
     signature("upper", F::Upper, 1, &[Str], Give::Str),
     signature("lower", F::Lower, 1, &[Str], Give::Str),
     signature("split", F::Split, 2, &[Str, Str, Int], Give::Texts),
-    signature(
-        "splitAfter",
-        F::SplitAfter,
-        2,
-        &[Str, Str, Int],
-        Give::Texts,
-    ),
+    signature("splitAfter", F::SplitAfter, 2, &[Str, Str, Int], Give::Texts),
     signature("replace", F::Replace, 3, &[Str, Str, Str, Int], Give::Str),
     signature("repeat", F::Repeat, 2, &[Str, Int], Give::Str),
     signature("join", F::Join, 1, &[List, Str], Give::Str),
@@ -260,25 +235,18 @@ static REFUSED: [(&str, &str); 6] = [
     ("toBase64", ENCODING),
     ("fromBase64", ENCODING),
 ];
-const CLOCK: &str =
-    "a condition judges one result and knows no time; let the query select the time range";
+const CLOCK: &str = "a condition judges one result and knows no time; let the query select the time range";
 const ENCODING: &str = "compare the text as the provider returns it";
 
 impl Function {
     /// The function called `name`.
     pub(crate) fn named(name: &str) -> Option<Function> {
-        SIGNATURES
-            .iter()
-            .find(|s| s.name == name)
-            .map(|s| s.function)
+        SIGNATURES.iter().find(|s| s.name == name).map(|s| s.function)
     }
 
     /// Its name, parameters and outcome. Every function is in the table; the test below holds that.
     pub(crate) fn signature(self) -> &'static Signature {
-        SIGNATURES
-            .iter()
-            .find(|s| s.function == self)
-            .unwrap_or(&SIGNATURES[0])
+        SIGNATURES.iter().find(|s| s.function == self).unwrap_or(&SIGNATURES[0])
     }
 }
 

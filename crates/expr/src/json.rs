@@ -27,11 +27,7 @@ impl Value {
 }
 
 pub(crate) fn read(text: &str, numbers: Numbers) -> Result<Value, String> {
-    let mut reader = Reader {
-        text,
-        at: 0,
-        numbers,
-    };
+    let mut reader = Reader { text, at: 0, numbers };
     let value = reader.value(0)?;
     reader.space();
     match reader.peek() {
@@ -138,11 +134,7 @@ impl Reader<'_> {
         while self.peek().is_some_and(|c| c.is_ascii_digit()) {
             self.at += 1;
         }
-        if self.at == start {
-            self.fail("expected a digit")
-        } else {
-            Ok(())
-        }
+        if self.at == start { self.fail("expected a digit") } else { Ok(()) }
     }
 
     fn number(&mut self) -> Result<Value, String> {
@@ -225,10 +217,7 @@ impl Reader<'_> {
     }
 
     fn hex(&mut self) -> Result<u32, String> {
-        let digits = self
-            .text
-            .get(self.at..self.at + 4)
-            .filter(|d| d.bytes().all(|c| c.is_ascii_hexdigit()));
+        let digits = self.text.get(self.at..self.at + 4).filter(|d| d.bytes().all(|c| c.is_ascii_hexdigit()));
         match digits.and_then(|d| u32::from_str_radix(d, 16).ok()) {
             Some(code) => {
                 self.at += 4;
@@ -271,9 +260,7 @@ fn write_value(value: &Value, indent: usize, out: &mut String) -> Result<(), Str
             out.push('{');
             for (i, (key, item)) in map.iter().enumerate() {
                 let Key::Str(key) = key else {
-                    return Err(
-                        "a map with keys that are not text cannot be written as JSON".to_owned(),
-                    );
+                    return Err("a map with keys that are not text cannot be written as JSON".to_owned());
                 };
                 line(i > 0, indent + 1, out);
                 write_text(key, out);
@@ -305,9 +292,7 @@ fn write_text(text: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)))
-            }
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }

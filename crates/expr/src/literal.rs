@@ -78,9 +78,7 @@ fn scalar(code: u32) -> char {
 }
 
 fn coded(rest: &mut &str, length: usize, radix: u32) -> Result<char, String> {
-    let digits = rest
-        .get(..length)
-        .ok_or("an escape in a string is too short")?;
+    let digits = rest.get(..length).ok_or("an escape in a string is too short")?;
     if !digits.chars().all(|c| c.is_digit(radix)) {
         return Err(format!("\\..{digits} is not a valid escape in a string"));
     }

@@ -12,10 +12,7 @@ fn scientific(digits: &str, exponent: i32, width: usize) -> String {
     let (first, rest) = digits.split_at(1);
     let dot = if rest.is_empty() { "" } else { "." };
     let sign = if exponent < 0 { '-' } else { '+' };
-    format!(
-        "{first}{dot}{rest}e{sign}{:0width$}",
-        exponent.unsigned_abs()
-    )
+    format!("{first}{dot}{rest}e{sign}{:0width$}", exponent.unsigned_abs())
 }
 
 /// A float as Go's `%v`: shortest digits, an exponent below 1e-4 and from 1e21 on.
@@ -65,9 +62,5 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
 /// A float cut to a whole number; out of range it is the smallest one, as on amd64.
 pub(crate) fn truncate(x: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if (-LIMIT..LIMIT).contains(&x) {
-        x as i64
-    } else {
-        i64::MIN
-    }
+    if (-LIMIT..LIMIT).contains(&x) { x as i64 } else { i64::MIN }
 }

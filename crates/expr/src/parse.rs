@@ -17,13 +17,7 @@ const NODES_MAX: u32 = 10_000;
 /// Parses `source`.
 pub(crate) fn parse(source: &str) -> Result<Expr, CompileError> {
     let tokens = token::tokenize(source)?;
-    let mut parser = Parser {
-        tokens,
-        at: 0,
-        nesting: 0,
-        loops: 0,
-        nodes: 0,
-    };
+    let mut parser = Parser { tokens, at: 0, nesting: 0, loops: 0, nodes: 0 };
     let expr = parser.sequence()?;
     match parser.current().kind {
         Kind::End => Ok(expr),
@@ -116,53 +110,28 @@ impl<'s> Parser<'s> {
     }
 
     fn expect_operator(&mut self, text: &str) -> Result<Token<'s>, CompileError> {
-        if self.current().is_operator(text) {
-            Ok(self.advance())
-        } else {
-            self.unexpected()
-        }
+        if self.current().is_operator(text) { Ok(self.advance()) } else { self.unexpected() }
     }
 
     fn expect_bracket(&mut self, text: &str) -> Result<Token<'s>, CompileError> {
-        if self.current().is_bracket(text) {
-            Ok(self.advance())
-        } else {
-            self.unexpected()
-        }
+        if self.current().is_bracket(text) { Ok(self.advance()) } else { self.unexpected() }
     }
 
     fn expect_name(&mut self) -> Result<Token<'s>, CompileError> {
-        if self.current().kind == Kind::Identifier {
-            Ok(self.advance())
-        } else {
-            self.unexpected()
-        }
+        if self.current().kind == Kind::Identifier { Ok(self.advance()) } else { self.unexpected() }
     }
 
     /// Makes a node, within the bounds on number and height.
     fn make(&mut self, node: Node, span: Span) -> Parsed {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err(CompileError::new(
-                span,
-                format!("the condition has more than {NODES_MAX} parts"),
-            ));
+            return Err(CompileError::new(span, format!("the condition has more than {NODES_MAX} parts")));
         }
-        let height = 1 + node
-            .children()
-            .iter()
-            .map(|child| child.height)
-            .max()
-            .unwrap_or(0);
+        let height = 1 + node.children().iter().map(|child| child.height).max().unwrap_or(0);
         if height > HEIGHT_MAX {
             return Err(too_deep(span));
         }
-        Ok(Expr {
-            node,
-            span,
-            id: self.nodes,
-            height,
-        })
+        Ok(Expr { node, span, id: self.nodes, height })
     }
 
     /// Runs `parse` one level deeper.
@@ -208,11 +177,7 @@ impl<'s> Parser<'s> {
             }
             let left = parser.primary()?;
             let left = parser.operators(left, min)?;
-            if min == 0 {
-                parser.ternary(left)
-            } else {
-                Ok(left)
-            }
+            if min == 0 { parser.ternary(left) } else { Ok(left) }
         })
     }
 
@@ -220,17 +185,9 @@ impl<'s> Parser<'s> {
         let mut after_coalesce = false;
         loop {
             let negated = self.current().is_operator("not");
-            let token = if negated {
-                self.following().clone()
-            } else {
-                self.current().clone()
-            };
+            let token = if negated { self.following().clone() } else { self.current().clone() };
             if token.kind != Kind::Operator {
-                return if negated {
-                    self.unexpected_negation()
-                } else {
-                    Ok(left)
-                };
+                return if negated { self.unexpected_negation() } else { Ok(left) };
             }
             if negated && !NEGATABLE.contains(&token.text) {
                 return self.unexpected_negation();
@@ -243,11 +200,8 @@ impl<'s> Parser<'s> {
             }
             self.advance();
             if after_coalesce && !matches!(kind, Infix::Pipe | Infix::Binary(Operator::Coalesce)) {
-                return Err(CompileError::new(
-                    token.span,
-                    format!("?? and {} cannot be mixed", token.text),
-                )
-                .with_hint("put one of them into parentheses"));
+                return Err(CompileError::new(token.span, format!("?? and {} cannot be mixed", token.text))
+                    .with_hint("put one of them into parentheses"));
             }
             after_coalesce = matches!(kind, Infix::Binary(Operator::Coalesce));
             left = match kind {
@@ -257,13 +211,9 @@ impl<'s> Parser<'s> {
                 }
                 Infix::Order(comparison) => self.order(left, comparison)?,
                 Infix::Binary(operator) => {
-                    let right =
-                        self.expression(precedence + u16::from(operator != Operator::Power))?;
+                    let right = self.expression(precedence + u16::from(operator != Operator::Power))?;
                     let span = left.span.to(right.span);
-                    self.make(
-                        Node::Binary(operator, Box::new(left), Box::new(right)),
-                        span,
-                    )?
+                    self.make(Node::Binary(operator, Box::new(left), Box::new(right)), span)?
                 }
                 Infix::Matches => self.matches(left, precedence)?,
             };
@@ -276,10 +226,7 @@ impl<'s> Parser<'s> {
 
     fn unexpected_negation(&self) -> Parsed {
         let token = self.following();
-        Err(CompileError::new(
-            token.span,
-            format!("unexpected {} after not", token.text),
-        ))
+        Err(CompileError::new(token.span, format!("unexpected {} after not", token.text)))
     }
 
     /// The rest of `a < b <= c`, from `b` on.
@@ -299,17 +246,13 @@ impl<'s> Parser<'s> {
     fn matches(&mut self, text: Expr, precedence: u16) -> Parsed {
         let pattern = self.expression(precedence + 1)?;
         let compiled = match &pattern.node {
-            Node::Str(source) => Some(
-                crate::pattern::compile(source)
-                    .map_err(|message| CompileError::new(pattern.span, message))?,
-            ),
+            Node::Str(source) => {
+                Some(crate::pattern::compile(source).map_err(|message| CompileError::new(pattern.span, message))?)
+            }
             _ => None,
         };
         let span = text.span.to(pattern.span);
-        self.make(
-            Node::Matches(Box::new(text), Box::new(pattern), compiled),
-            span,
-        )
+        self.make(Node::Matches(Box::new(text), Box::new(pattern), compiled), span)
     }
 
     fn let_in(&mut self) -> Parsed {
@@ -320,14 +263,7 @@ impl<'s> Parser<'s> {
         self.expect_operator(";")?;
         let body = self.nested(Self::sequence)?;
         let span = start.to(body.span);
-        self.make(
-            Node::Let {
-                name: name.text.into(),
-                value: Box::new(value),
-                body: Box::new(body),
-            },
-            span,
-        )
+        self.make(Node::Let { name: name.text.into(), value: Box::new(value), body: Box::new(body) }, span)
     }
 
     fn if_else(&mut self) -> Parsed {
@@ -346,42 +282,24 @@ impl<'s> Parser<'s> {
             other
         };
         let span = start.to(self.previous_span());
-        let node = Node::If {
-            condition: Box::new(condition),
-            then: Some(Box::new(then)),
-            other: Box::new(other),
-        };
+        let node = Node::If { condition: Box::new(condition), then: Some(Box::new(then)), other: Box::new(other) };
         self.make(node, span)
     }
 
     fn ternary(&mut self, mut left: Expr) -> Parsed {
         while self.current().is_operator("?") {
             self.advance();
-            let then = if self.current().is_operator(":") {
-                None
-            } else {
-                Some(Box::new(self.expression(0)?))
-            };
+            let then = if self.current().is_operator(":") { None } else { Some(Box::new(self.expression(0)?)) };
             self.expect_operator(":")?;
             let other = self.expression(0)?;
             let span = left.span.to(other.span);
-            left = self.make(
-                Node::If {
-                    condition: Box::new(left),
-                    then,
-                    other: Box::new(other),
-                },
-                span,
-            )?;
+            left = self.make(Node::If { condition: Box::new(left), then, other: Box::new(other) }, span)?;
         }
         Ok(left)
     }
 }
 
 fn too_deep(span: Span) -> CompileError {
-    CompileError::new(
-        span,
-        format!("the condition is nested more than {HEIGHT_MAX} levels deep"),
-    )
-    .with_hint("split it into two metrics, or test membership with `in [...]`")
+    CompileError::new(span, format!("the condition is nested more than {HEIGHT_MAX} levels deep"))
+        .with_hint("split it into two metrics, or test membership with `in [...]`")
 }

@@ -29,15 +29,8 @@ pub enum Shape {
 
 impl Shape {
     /// Every shape.
-    pub const ALL: [Shape; 7] = [
-        Shape::Nil,
-        Shape::Bool,
-        Shape::Int,
-        Shape::Float,
-        Shape::Str,
-        Shape::List,
-        Shape::Map,
-    ];
+    pub const ALL: [Shape; 7] =
+        [Shape::Nil, Shape::Bool, Shape::Int, Shape::Float, Shape::Str, Shape::List, Shape::Map];
 
     /// The shape of `value`.
     pub fn of(value: &Value) -> Shape {
@@ -60,10 +53,7 @@ impl Shape {
             Shape::Float => Type::Float,
             Shape::Str => Type::Str,
             Shape::List => Type::List(Box::new(Type::Any)),
-            Shape::Map => Type::Map {
-                any_key: false,
-                element: Box::new(Type::Any),
-            },
+            Shape::Map => Type::Map { any_key: false, element: Box::new(Type::Any) },
         }
     }
 }
@@ -119,21 +109,13 @@ impl Program {
     //= compat: 3.10-1
     pub fn compile(source: &str) -> Result<Program, CompileError> {
         let expr = parse::parse(source)?;
-        let open = check::check(&expr, Type::Unknown)
-            .map_err(|error| CompileError::new(error.span, error.message))?;
+        let open = check::check(&expr, Type::Unknown).map_err(|error| CompileError::new(error.span, error.message))?;
         if open.outcome != Type::Bool && !open.outcome.is_open() {
-            return Err(CompileError::new(
-                expr.span,
-                format!("expected a boolean, but this is {}", open.outcome),
-            )
-            .with_hint("compare it with something, for example result[0] < 0.05"));
+            return Err(CompileError::new(expr.span, format!("expected a boolean, but this is {}", open.outcome))
+                .with_hint("compare it with something, for example result[0] < 0.05"));
         }
         let checked = Shape::ALL.map(|shape| check::check(&expr, shape.kind()));
-        Ok(Program {
-            source: source.to_owned(),
-            expr,
-            checked,
-        })
+        Ok(Program { source: source.to_owned(), expr, checked })
     }
 
     /// The text that was compiled.
@@ -147,15 +129,10 @@ impl Program {
     /// When the condition has no boolean answer for this result, or needs more than `budget`.
     //= compat: 3.10-2, 3.10-3
     pub fn eval(&self, result: &Value, budget: Budget) -> Result<bool, EvalError> {
-        let checked = self.checked[Shape::of(result) as usize]
-            .as_ref()
-            .map_err(Clone::clone)?;
+        let checked = self.checked[Shape::of(result) as usize].as_ref().map_err(Clone::clone)?;
         match eval::eval(&self.expr, result, &checked.exact, &mut Work::new(budget))? {
             Value::Bool(answer) => Ok(answer),
-            other => Err(EvalError::new(
-                self.expr.span,
-                format!("expected a boolean, but got {}", other.kind()),
-            )),
+            other => Err(EvalError::new(self.expr.span, format!("expected a boolean, but got {}", other.kind()))),
         }
     }
 
@@ -165,16 +142,11 @@ impl Program {
     /// # Errors
     /// The error that every evaluation on such a result gives.
     pub fn check(&self, shape: Shape) -> Result<(), EvalError> {
-        let checked = self.checked[shape as usize]
-            .as_ref()
-            .map_err(Clone::clone)?;
+        let checked = self.checked[shape as usize].as_ref().map_err(Clone::clone)?;
         if checked.outcome == Type::Bool || checked.outcome.is_open() {
             return Ok(());
         }
-        Err(EvalError::new(
-            self.expr.span,
-            format!("expected a boolean, but got {}", checked.outcome),
-        ))
+        Err(EvalError::new(self.expr.span, format!("expected a boolean, but got {}", checked.outcome)))
     }
 
     /// What can be said about the condition without a result.

@@ -177,32 +177,17 @@ impl Node {
                 vec![part]
             }
             Node::Binary(_, left, right) | Node::Matches(left, right, _) => vec![left, right],
-            Node::Order(first, rest) => std::iter::once(&**first)
-                .chain(rest.iter().map(|(_, e)| e))
-                .collect(),
+            Node::Order(first, rest) => std::iter::once(&**first).chain(rest.iter().map(|(_, e)| e)).collect(),
             Node::Member { base, key, .. } => vec![base, key],
-            Node::Slice { base, from, to } => std::iter::once(&**base)
-                .chain(some(from))
-                .chain(some(to))
-                .collect(),
-            Node::Call(_, parts) | Node::Sequence(parts) | Node::List(parts) => {
-                parts.iter().collect()
+            Node::Slice { base, from, to } => std::iter::once(&**base).chain(some(from)).chain(some(to)).collect(),
+            Node::Call(_, parts) | Node::Sequence(parts) | Node::List(parts) => parts.iter().collect(),
+            Node::Loop { list, body, extra, .. } => {
+                std::iter::once(&**list).chain(some(body)).chain(some(extra)).collect()
             }
-            Node::Loop {
-                list, body, extra, ..
-            } => std::iter::once(&**list)
-                .chain(some(body))
-                .chain(some(extra))
-                .collect(),
             Node::Let { value, body, .. } => vec![value, body],
-            Node::If {
-                condition,
-                then,
-                other,
-            } => std::iter::once(&**condition)
-                .chain(some(then))
-                .chain(std::iter::once(&**other))
-                .collect(),
+            Node::If { condition, then, other } => {
+                std::iter::once(&**condition).chain(some(then)).chain(std::iter::once(&**other)).collect()
+            }
             Node::Map(pairs) => pairs.iter().flat_map(|(key, value)| [key, value]).collect(),
         }
     }

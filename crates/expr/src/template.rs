@@ -73,12 +73,7 @@ pub fn placeholders(text: &str) -> Result<Vec<Placeholder<'_>>, TemplateError> {
     while let Some(start) = text[at..].find("{{").map(|offset| at + offset) {
         let inner = start + 2;
         let Some(length) = text[inner..].find("}}") else {
-            return Err(TemplateError::Unbalanced {
-                span: Span {
-                    start,
-                    end: text.len(),
-                },
-            });
+            return Err(TemplateError::Unbalanced { span: Span { start, end: text.len() } });
         };
         let end = inner + length + 2;
         let tag = &text[inner..inner + length];
@@ -86,10 +81,7 @@ pub fn placeholders(text: &str) -> Result<Vec<Placeholder<'_>>, TemplateError> {
         match tag.trim().strip_prefix("args.") {
             Some(name) => found.push(Placeholder { name, span }),
             None => {
-                return Err(TemplateError::Unknown {
-                    tag: tag.to_owned(),
-                    span,
-                });
+                return Err(TemplateError::Unknown { tag: tag.to_owned(), span });
             }
         }
         at = end;
@@ -102,10 +94,7 @@ pub fn placeholders(text: &str) -> Result<Vec<Placeholder<'_>>, TemplateError> {
 /// # Errors
 /// As [`placeholders`], and the first name for which `lookup` gives nothing.
 //= compat: 3.2-8, 3.2-9
-pub fn substitute<'v>(
-    text: &str,
-    lookup: impl Fn(&str) -> Option<&'v str>,
-) -> Result<String, TemplateError> {
+pub fn substitute<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>) -> Result<String, TemplateError> {
     fill(text, lookup, |value, out| out.push_str(value))
 }
 
@@ -118,10 +107,7 @@ pub fn substitute<'v>(
 /// # Errors
 /// As [`substitute`].
 //= compat: 3.2-8
-pub fn substitute_json<'v>(
-    json: &str,
-    lookup: impl Fn(&str) -> Option<&'v str>,
-) -> Result<String, TemplateError> {
+pub fn substitute_json<'v>(json: &str, lookup: impl Fn(&str) -> Option<&'v str>) -> Result<String, TemplateError> {
     fill(json, lookup, quote)
 }
 
@@ -134,10 +120,7 @@ fn fill<'v>(
     let mut at = 0;
     for Placeholder { name, span } in placeholders(text)? {
         let Some(value) = lookup(name) else {
-            return Err(TemplateError::NotSupplied {
-                name: name.to_owned(),
-                span,
-            });
+            return Err(TemplateError::NotSupplied { name: name.to_owned(), span });
         };
         out.push_str(&text[at..span.start]);
         write(value, &mut out);

@@ -37,19 +37,8 @@ impl Token<'_> {
 }
 
 /// Words that are operators rather than names.
-const WORD_OPERATORS: [&str; 11] = [
-    "not",
-    "in",
-    "or",
-    "and",
-    "matches",
-    "contains",
-    "startsWith",
-    "endsWith",
-    "let",
-    "if",
-    "else",
-];
+const WORD_OPERATORS: [&str; 11] =
+    ["not", "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else"];
 
 /// Letters, digits, `_` and `$` make up names.
 pub(crate) fn is_name_char(c: char) -> bool {
@@ -58,11 +47,7 @@ pub(crate) fn is_name_char(c: char) -> bool {
 
 /// All tokens of `source`, ending with one of kind [`Kind::End`].
 pub(crate) fn tokenize(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
-    let mut lexer = Lexer {
-        source,
-        at: 0,
-        tokens: Vec::new(),
-    };
+    let mut lexer = Lexer { source, at: 0, tokens: Vec::new() };
     while lexer.step()? {}
     Ok(lexer.tokens)
 }
@@ -95,25 +80,12 @@ impl<'s> Lexer<'s> {
     }
 
     fn emit(&mut self, kind: Kind, start: usize) {
-        let span = Span {
-            start,
-            end: self.at,
-        };
-        self.tokens.push(Token {
-            kind,
-            text: &self.source[start..self.at],
-            span,
-        });
+        let span = Span { start, end: self.at };
+        self.tokens.push(Token { kind, text: &self.source[start..self.at], span });
     }
 
     fn fail<T>(&self, start: usize, message: impl Into<String>) -> Result<T, CompileError> {
-        Err(CompileError::new(
-            Span {
-                start,
-                end: self.at,
-            },
-            message,
-        ))
+        Err(CompileError::new(Span { start, end: self.at }, message))
     }
 
     /// Reads one token; false at the end.
@@ -175,19 +147,9 @@ impl<'s> Lexer<'s> {
             return self.fail(start, "byte strings are not supported");
         }
         // A name right after `#` is the accumulator or index, never an operator.
-        let after_pointer = self
-            .tokens
-            .last()
-            .is_some_and(|t| t.is_operator("#") && t.span.end == start);
+        let after_pointer = self.tokens.last().is_some_and(|t| t.is_operator("#") && t.span.end == start);
         let operator = WORD_OPERATORS.contains(&word) && !after_pointer;
-        self.emit(
-            if operator {
-                Kind::Operator
-            } else {
-                Kind::Identifier
-            },
-            start,
-        );
+        self.emit(if operator { Kind::Operator } else { Kind::Identifier }, start);
         Ok(true)
     }
 
@@ -214,10 +176,7 @@ impl<'s> Lexer<'s> {
             }
             if self.peek().is_some_and(is_name_char) {
                 self.accept_while(is_name_char);
-                return self.fail(
-                    start,
-                    format!("bad number {:?}", &self.source[start..self.at]),
-                );
+                return self.fail(start, format!("bad number {:?}", &self.source[start..self.at]));
             }
         }
         self.emit(Kind::Number, start);

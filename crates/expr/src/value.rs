@@ -151,11 +151,7 @@ impl From<BTreeMap<Key, Value>> for Value {
 
 impl From<BTreeMap<String, Value>> for Value {
     fn from(map: BTreeMap<String, Value>) -> Self {
-        Value::Map(Arc::new(
-            map.into_iter()
-                .map(|(k, v)| (Key::Str(k.into()), v))
-                .collect(),
-        ))
+        Value::Map(Arc::new(map.into_iter().map(|(k, v)| (Key::Str(k.into()), v)).collect()))
     }
 }
 

@@ -271,11 +271,11 @@ fn measurement(metric: &Metric, version: Option<&Version>, now: Time) -> Measure
     let (phase, message, value) = match measure {
         Measure::Broken(why) => (RunPhase::Error, why, String::new()),
         Measure::NoData => {
-            let (phase, message) = verdict::judge(metric, &Value::List(Vec::new()));
+            let (phase, message) = verdict::judge(metric, &Value::from(Vec::<f64>::new()));
             (phase, message, "[]".to_owned())
         }
         Measure::Number(number) => {
-            let (phase, message) = verdict::judge(metric, &Value::List(vec![Value::Float(number)]));
+            let (phase, message) = verdict::judge(metric, &Value::from(vec![number]));
             (phase, message, format!("[{number}]"))
         }
     };

@@ -1,7 +1,7 @@
 //! Judging one measured value by the two conditions of a metric (section 3.6 of the reference).
 
 use super::{Metric, RunPhase};
-use serin_expr::{Program, Value};
+use serin_expr::{Budget, Program, Value};
 
 /// The phase a value gives a measurement, and for errors the reason.
 ///
@@ -39,7 +39,7 @@ pub fn judge(metric: &Metric, value: &Value) -> (RunPhase, String) {
 
 fn evaluate(source: &str, value: &Value) -> Result<bool, String> {
     let program = Program::compile(source).map_err(|e| e.to_string())?;
-    program.eval(value).map_err(|e| {
+    program.eval(value, Budget::default()).map_err(|e| {
         let empty = matches!(value, Value::Nil) || matches!(value, Value::List(items) if items.is_empty());
         match empty {
             true => "metric result is nil or empty: no data returned from the metric provider".to_owned(),

@@ -16,8 +16,8 @@ pub fn conclude(pass: &mut Pass) {
     completed(pass);
     replica_failure(pass);
     progressing(pass, healthy);
-    deadline(pass, healthy);
     paused(pass);
+    deadline(pass, healthy);
     health(pass, healthy);
     pass.status.observed_generation = pass.rollout().generation;
     (pass.status.phase, pass.status.message) = phase::phase(pass.rollout(), &pass.status);

@@ -50,9 +50,7 @@ impl Type {
 
     /// Whether one side is open and the other open too or accepted by `accept`.
     pub(crate) fn may_fit(&self, other: &Type, accept: impl Fn(&Type) -> bool) -> bool {
-        self.is_open() && other.is_open()
-            || self.is_open() && accept(other)
-            || other.is_open() && accept(self)
+        self.is_open() && other.is_open() || self.is_open() && accept(other) || other.is_open() && accept(self)
     }
 
     /// Whether `==` between the two makes sense.
@@ -70,9 +68,7 @@ impl Type {
     pub(crate) fn assignable_to(&self, target: &Type) -> bool {
         match (self, target) {
             (Type::Unknown, _) | (_, Type::Unknown) => false,
-            (Type::Nil, _) => {
-                *target == Type::Any || target.is_list() || matches!(target, Type::Map { .. })
-            }
+            (Type::Nil, _) => *target == Type::Any || target.is_list() || matches!(target, Type::Map { .. }),
             (_, Type::Any) => true,
             // Lists of the original have no element type of their own; only those of `split` do.
             (Type::List(_), Type::List(_)) => true,

@@ -38,24 +38,12 @@ impl Machine<'_> {
 fn apply(function: F, values: &[Value], work: &mut Work) -> Outcome<Value> {
     let first = values.first().unwrap_or(&Value::Nil);
     match function {
-        F::AsInt
-        | F::AsFloat
-        | F::IsNaN
-        | F::IsInf
-        | F::Abs
-        | F::Ceil
-        | F::Floor
-        | F::Round
-        | F::Int
-        | F::Float => numeric(function, first),
-        F::BitAnd
-        | F::BitOr
-        | F::BitXor
-        | F::BitNand
-        | F::BitShl
-        | F::BitShr
-        | F::BitUshr
-        | F::BitNot => bits(function, values),
+        F::AsInt | F::AsFloat | F::IsNaN | F::IsInf | F::Abs | F::Ceil | F::Floor | F::Round | F::Int | F::Float => {
+            numeric(function, first)
+        }
+        F::BitAnd | F::BitOr | F::BitXor | F::BitNand | F::BitShl | F::BitShr | F::BitUshr | F::BitNot => {
+            bits(function, values)
+        }
         F::Max | F::Min | F::Mean | F::Median => sample::sample(function, values, work),
         F::Len => length(first, work),
         F::Type => Ok(Value::from(first.kind())),
@@ -87,27 +75,16 @@ fn apply(function: F, values: &[Value], work: &mut Work) -> Outcome<Value> {
 }
 
 fn refuse<T>(function: F, value: &Value) -> Outcome<T> {
-    Err(format!(
-        "{}() does not take {}",
-        function.signature().name,
-        value.kind()
-    ))
+    Err(format!("{}() does not take {}", function.signature().name, value.kind()))
 }
 
 //= compat: 3.10-5, 3.10-6
 fn numeric(function: F, value: &Value) -> Outcome<Value> {
-    let not_a_number = |text: &str| {
-        format!(
-            "{}() cannot read {text:?} as a number",
-            function.signature().name
-        )
-    };
+    let not_a_number = |text: &str| format!("{}() cannot read {text:?} as a number", function.signature().name);
     Ok(match (function, value) {
         (F::AsInt | F::Int, Value::Float(x)) => Value::Int(number::truncate(*x)),
         (F::AsInt | F::Int, Value::Int(_)) => value.clone(),
-        (F::AsInt | F::Int, Value::Str(text)) => {
-            Value::Int(number::parse_int(text).ok_or_else(|| not_a_number(text))?)
-        }
+        (F::AsInt | F::Int, Value::Str(text)) => Value::Int(number::parse_int(text).ok_or_else(|| not_a_number(text))?),
         (F::AsFloat | F::Float, Value::Str(text)) => {
             Value::Float(number::parse_float(text).ok_or_else(|| not_a_number(text))?)
         }
@@ -175,9 +152,7 @@ fn length(value: &Value, work: &mut Work) -> Outcome<Value> {
 /// The element at one end; nil when there is none, or no list.
 fn end(value: &Value, at: i64) -> Value {
     match value {
-        Value::List(_) | Value::Str(_) => {
-            operate::fetch(value, &Value::Int(at)).unwrap_or(Value::Nil)
-        }
+        Value::List(_) | Value::Str(_) => operate::fetch(value, &Value::Int(at)).unwrap_or(Value::Nil),
         _ => Value::Nil,
     }
 }
@@ -220,11 +195,9 @@ fn lists(function: F, values: &[Value], work: &mut Work) -> Outcome<Value> {
     work.spend(items.len() as u64)?;
     let out: Vec<Value> = match function {
         F::Take => match &values[1] {
-            Value::Int(count) if *count >= 0 => items
-                .iter()
-                .take(usize::try_from(*count).unwrap_or(usize::MAX))
-                .cloned()
-                .collect(),
+            Value::Int(count) if *count >= 0 => {
+                items.iter().take(usize::try_from(*count).unwrap_or(usize::MAX)).cloned().collect()
+            }
             other => return Err(format!("cannot take {other} elements")),
         },
         F::FromPairs => return from_pairs(items),
@@ -259,14 +232,7 @@ fn lists(function: F, values: &[Value], work: &mut Work) -> Outcome<Value> {
         }
         _ => {
             let descending = looping::descends(values.get(1))?;
-            looping::sort(
-                items
-                    .iter()
-                    .map(|item| (item.clone(), item.clone()))
-                    .collect(),
-                descending,
-                work,
-            )?
+            looping::sort(items.iter().map(|item| (item.clone(), item.clone())).collect(), descending, work)?
         }
     };
     Ok(Value::List(Arc::new(out)))
@@ -288,10 +254,7 @@ fn from_pairs(items: &[Value]) -> Outcome<Value> {
             return Err(format!("fromPairs() takes pairs, not {}", item.kind()));
         };
         let [key, value] = pair.as_slice() else {
-            return Err(format!(
-                "fromPairs() takes pairs, not lists of {}",
-                pair.len()
-            ));
+            return Err(format!("fromPairs() takes pairs, not lists of {}", pair.len()));
         };
         let Some(key) = Key::of(key) else {
             return Err(format!("{} cannot be a key", key.kind()));

@@ -75,35 +75,19 @@ impl Machine<'_> {
         let Some(body) = body else {
             return Ok((item.clone(), accumulator));
         };
-        self.scopes.push(Scope {
-            element: item.clone(),
-            index,
-            accumulator,
-        });
+        self.scopes.push(Scope { element: item.clone(), index, accumulator });
         let value = self.visit(body);
         let scope = self.scopes.pop();
         Ok((value?, scope.map_or(Value::Nil, |scope| scope.accumulator)))
     }
 
-    fn holds(
-        &mut self,
-        body: Option<&Expr>,
-        item: &Value,
-        at: usize,
-        span: Span,
-    ) -> Result<bool, EvalError> {
+    fn holds(&mut self, body: Option<&Expr>, item: &Value, at: usize, span: Span) -> Result<bool, EvalError> {
         self.work.spend(1).at(span)?;
         match self.body(body, item, at, Value::Nil)?.0 {
             Value::Bool(b) => Ok(b),
             other => {
                 let place = body.map_or(span, |body| body.span);
-                Err(EvalError::new(
-                    place,
-                    format!(
-                        "expected a boolean for each element, but got {}",
-                        other.kind()
-                    ),
-                ))
+                Err(EvalError::new(place, format!("expected a boolean for each element, but got {}", other.kind())))
             }
         }
     }
@@ -118,11 +102,7 @@ impl Machine<'_> {
         backwards: bool,
     ) -> Result<Option<usize>, EvalError> {
         for step in 0..items.len() {
-            let at = if backwards {
-                items.len() - 1 - step
-            } else {
-                step
-            };
+            let at = if backwards { items.len() - 1 - step } else { step };
             if self.holds(body, &items[at], at, span)? == wanted {
                 return Ok(Some(at));
             }
@@ -149,35 +129,20 @@ impl Machine<'_> {
         for (at, item) in items.iter().enumerate() {
             let value = self.body(body, item, at, Value::Nil)?.0;
             let Some(key) = Key::of(&value) else {
-                return Err(EvalError::new(
-                    span,
-                    format!("cannot group by {}", value.kind()),
-                ));
+                return Err(EvalError::new(span, format!("cannot group by {}", value.kind())));
             };
             groups.entry(key).or_default().push(item.clone());
         }
-        let groups: BTreeMap<Key, Value> = groups
-            .into_iter()
-            .map(|(key, items)| (key, Value::from(items)))
-            .collect();
+        let groups: BTreeMap<Key, Value> = groups.into_iter().map(|(key, items)| (key, Value::from(items))).collect();
         Ok(Value::from(groups))
     }
 
-    fn reduce(
-        &mut self,
-        items: &[Value],
-        body: Option<&Expr>,
-        extra: Option<&Expr>,
-        span: Span,
-    ) -> Visited {
+    fn reduce(&mut self, items: &[Value], body: Option<&Expr>, extra: Option<&Expr>, span: Span) -> Visited {
         let (mut accumulator, skip) = match (extra, items.first()) {
             (Some(extra), _) => (self.visit(extra)?, 0),
             (None, Some(first)) => (first.clone(), 1),
             (None, None) => {
-                return Err(EvalError::new(
-                    span,
-                    "reduce of an empty list needs an initial value",
-                ));
+                return Err(EvalError::new(span, "reduce of an empty list needs an initial value"));
             }
         };
         for (at, item) in items.iter().enumerate().skip(skip) {
@@ -193,11 +158,7 @@ impl Machine<'_> {
 fn elements(value: &Value) -> Outcome<Arc<Vec<Value>>> {
     match value {
         Value::List(items) => Ok(items.clone()),
-        Value::Str(text) => Ok(Arc::new(
-            text.bytes()
-                .map(|byte| Value::Int(i64::from(byte)))
-                .collect(),
-        )),
+        Value::Str(text) => Ok(Arc::new(text.bytes().map(|byte| Value::Int(i64::from(byte))).collect())),
         Value::Map(map) if map.is_empty() => Ok(Arc::default()),
         other => Err(format!("expected a list, but got {}", other.kind())),
     }
@@ -215,11 +176,7 @@ pub(super) fn descends(order: Option<&Value>) -> Outcome<bool> {
 
 /// Sorts by the first of each pair and keeps the second. A stable merge sort of our own: the library's may panic on
 /// an order that NaN makes inconsistent, and cannot stop at values that have no order.
-pub(super) fn sort(
-    pairs: Vec<(Value, Value)>,
-    descending: bool,
-    work: &mut Work,
-) -> Outcome<Vec<Value>> {
+pub(super) fn sort(pairs: Vec<(Value, Value)>, descending: bool, work: &mut Work) -> Outcome<Vec<Value>> {
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     let mut width = 1;
     while width < order.len() {
@@ -230,11 +187,7 @@ pub(super) fn sort(
             let (mut i, mut j) = (0, 0);
             while i < left.len() && j < right.len() {
                 let (a, b) = (&pairs[left[i]].0, &pairs[right[j]].0);
-                let comparison = if descending {
-                    Comparison::Greater
-                } else {
-                    Comparison::Less
-                };
+                let comparison = if descending { Comparison::Greater } else { Comparison::Less };
                 if operate::order(comparison, b, a)? {
                     merged.push(right[j]);
                     j += 1;

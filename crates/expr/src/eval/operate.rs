@@ -56,11 +56,7 @@ pub(super) fn order(comparison: Comparison, left: &Value, right: &Value) -> Outc
             (Some(a), Some(b)) => a.partial_cmp(&b),
             _ => {
                 let symbol = comparison.symbol();
-                return Err(format!(
-                    "{symbol} cannot compare {} with {}",
-                    left.kind(),
-                    right.kind()
-                ));
+                return Err(format!("{symbol} cannot compare {} with {}", left.kind(), right.kind()));
             }
         },
     };
@@ -75,16 +71,9 @@ pub(super) fn order(comparison: Comparison, left: &Value, right: &Value) -> Outc
 }
 
 /// The operators that look at two values and at nothing else.
-pub(super) fn binary(
-    operator: Operator,
-    left: &Value,
-    right: &Value,
-    work: &mut Work,
-) -> Outcome<Value> {
+pub(super) fn binary(operator: Operator, left: &Value, right: &Value, work: &mut Work) -> Outcome<Value> {
     match operator {
-        Operator::Contains | Operator::StartsWith | Operator::EndsWith => {
-            search(operator, left, right, work)
-        }
+        Operator::Contains | Operator::StartsWith | Operator::EndsWith => search(operator, left, right, work),
         Operator::Range => range(left, right, work),
         Operator::Add => match (left, right) {
             (Value::Str(a), Value::Str(b)) => {
@@ -108,17 +97,8 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Outcome<Value>
             _ => {}
         }
     }
-    let (Some(a), Some(b), false) = (
-        left.number(),
-        right.number(),
-        operator == Operator::Remainder,
-    ) else {
-        return Err(format!(
-            "{} cannot combine {} and {}",
-            operator.symbol(),
-            left.kind(),
-            right.kind()
-        ));
+    let (Some(a), Some(b), false) = (left.number(), right.number(), operator == Operator::Remainder) else {
+        return Err(format!("{} cannot combine {} and {}", operator.symbol(), left.kind(), right.kind()));
     };
     Ok(Value::Float(match operator {
         Operator::Add => a + b,
@@ -141,12 +121,7 @@ fn search(operator: Operator, left: &Value, right: &Value, work: &mut Work) -> O
                 _ => a.ends_with(&**b),
             }))
         }
-        _ => Err(format!(
-            "{} cannot combine {} and {}",
-            operator.symbol(),
-            left.kind(),
-            right.kind()
-        )),
+        _ => Err(format!("{} cannot combine {} and {}", operator.symbol(), left.kind(), right.kind())),
     }
 }
 
@@ -171,11 +146,7 @@ pub(super) fn index(value: &Value) -> Outcome<i64> {
 
 /// The place of `at` in something `length` long; negative ones count from the end.
 fn position(at: i64, length: usize) -> Option<usize> {
-    let at = if at < 0 {
-        at.checked_add(length as i64)?
-    } else {
-        at
-    };
+    let at = if at < 0 { at.checked_add(length as i64)? } else { at };
     usize::try_from(at).ok().filter(|&at| at < length)
 }
 
@@ -187,23 +158,13 @@ pub(super) fn fetch(base: &Value, key: &Value) -> Outcome<Value> {
             let at = index(key)?;
             position(at, items.len())
                 .map(|at| items[at].clone())
-                .ok_or_else(|| {
-                    format!(
-                        "index {at} is out of range: the list has {} elements",
-                        items.len()
-                    )
-                })
+                .ok_or_else(|| format!("index {at} is out of range: the list has {} elements", items.len()))
         }
         Value::Str(text) => {
             let at = index(key)?;
             position(at, text.len())
                 .map(|at| Value::Int(i64::from(text.as_bytes()[at])))
-                .ok_or_else(|| {
-                    format!(
-                        "index {at} is out of range: the text has {} bytes",
-                        text.len()
-                    )
-                })
+                .ok_or_else(|| format!("index {at} is out of range: the text has {} bytes", text.len()))
         }
         Value::Map(map) => {
             let key = map_key(map, key)?;
@@ -215,10 +176,7 @@ pub(super) fn fetch(base: &Value, key: &Value) -> Outcome<Value> {
 
 /// The key to look for. Maps with text keys take text only, and nil for the empty text.
 fn map_key(map: &std::collections::BTreeMap<Key, Value>, key: &Value) -> Outcome<Key> {
-    let texts = map
-        .keys()
-        .next()
-        .is_none_or(|key| matches!(key, Key::Str(_)));
+    let texts = map.keys().next().is_none_or(|key| matches!(key, Key::Str(_)));
     match Key::of(key) {
         Some(found @ Key::Str(_)) => Ok(found),
         Some(Key::Nil) if texts => Ok(Key::from("")),
@@ -246,12 +204,7 @@ pub(super) fn contains(needle: &Value, place: &Value, work: &mut Work) -> Outcom
 }
 
 /// `base[from:to]`, cut to what there is.
-pub(super) fn slice(
-    base: &Value,
-    from: Option<&Value>,
-    to: Option<&Value>,
-    work: &mut Work,
-) -> Outcome<Value> {
+pub(super) fn slice(base: &Value, from: Option<&Value>, to: Option<&Value>, work: &mut Work) -> Outcome<Value> {
     let length = match base {
         Value::List(items) => items.len(),
         Value::Str(text) => text.len(),
@@ -262,11 +215,7 @@ pub(super) fn slice(
             return Ok(default);
         };
         let at = index(value)?;
-        let at = if at < 0 {
-            at.saturating_add(length as i64).max(0)
-        } else {
-            at
-        };
+        let at = if at < 0 { at.saturating_add(length as i64).max(0) } else { at };
         Ok(usize::try_from(at).unwrap_or(usize::MAX).min(length))
     };
     let to = bound(to, length)?;
@@ -278,9 +227,7 @@ pub(super) fn slice(
         }
         Value::Str(text) => {
             work.spend_text(to - from)?;
-            text.get(from..to)
-                .map(Value::from)
-                .ok_or_else(|| "the slice cuts a character in two".to_owned())
+            text.get(from..to).map(Value::from).ok_or_else(|| "the slice cuts a character in two".to_owned())
         }
         _ => Ok(Value::Nil),
     }

@@ -28,9 +28,7 @@ pub(super) fn sample(function: Function, arguments: &[Value], work: &mut Work) -
                 return Ok(Value::Float(0.0));
             }
             if function == Function::Mean {
-                return Ok(Value::Float(
-                    floats.iter().sum::<f64>() / floats.len() as f64,
-                ));
+                return Ok(Value::Float(floats.iter().sum::<f64>() / floats.len() as f64));
             }
             // NaN first, as Go sorts it.
             floats.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));

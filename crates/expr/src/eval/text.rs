@@ -33,21 +33,14 @@ pub(super) fn text(function: F, arguments: &[Value], work: &mut Work) -> Outcome
         }
         F::Upper => Value::from(subject.chars().map(upper).collect::<String>()),
         F::Lower => Value::from(subject.chars().map(lower).collect::<String>()),
-        F::Split | F::SplitAfter => split(
-            subject,
-            second()?,
-            limit(2)?,
-            function == F::SplitAfter,
-            work,
-        )?,
+        F::Split | F::SplitAfter => split(subject, second()?, limit(2)?, function == F::SplitAfter, work)?,
         F::Replace => {
             let (old, new) = (second()?, string(name, arguments.get(2))?);
             replace(subject, old, new, limit(3)?, work)?
         }
         F::Repeat => {
             let times = limit(1)?.unwrap_or(0);
-            let times = usize::try_from(times)
-                .map_err(|_| format!("repeat() takes no negative number, {times}"))?;
+            let times = usize::try_from(times).map_err(|_| format!("repeat() takes no negative number, {times}"))?;
             work.spend_text(subject.len().saturating_mul(times).saturating_add(times))?;
             Value::from(subject.repeat(times))
         }
@@ -85,13 +78,7 @@ fn lower(c: char) -> char {
 }
 
 /// Splits into at most `limit` parts (negative or none: all; 0: no list); an empty separator splits characters.
-fn split(
-    text: &str,
-    separator: &str,
-    limit: Option<i64>,
-    keep: bool,
-    work: &mut Work,
-) -> Outcome<Value> {
+fn split(text: &str, separator: &str, limit: Option<i64>, keep: bool, work: &mut Work) -> Outcome<Value> {
     let most = match limit {
         Some(0) => return Ok(Value::from(Vec::<Value>::new())),
         Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
@@ -109,10 +96,7 @@ fn split(
             let Some(at) = rest.find(separator) else {
                 break;
             };
-            (
-                if keep { at + separator.len() } else { at },
-                at + separator.len(),
-            )
+            (if keep { at + separator.len() } else { at }, at + separator.len())
         };
         parts.push(&rest[..part]);
         rest = &rest[tail..];
@@ -124,16 +108,8 @@ fn split(
     Ok(Value::from(parts))
 }
 
-fn replace(
-    text: &str,
-    old: &str,
-    new: &str,
-    limit: Option<i64>,
-    work: &mut Work,
-) -> Outcome<Value> {
-    let most = limit.map_or(usize::MAX, |limit| {
-        usize::try_from(limit).unwrap_or(usize::MAX)
-    });
+fn replace(text: &str, old: &str, new: &str, limit: Option<i64>, work: &mut Work) -> Outcome<Value> {
+    let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let found = text.matches(old).count().min(most);
     work.spend_text(found.saturating_mul(new.len()).saturating_add(text.len()))?;
     Ok(Value::from(text.replacen(old, new, most)))

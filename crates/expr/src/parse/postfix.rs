@@ -37,10 +37,7 @@ impl Parser<'_> {
             return Err(CompileError::new(name.span, "expected the name of a field"));
         }
         if self.current().is_bracket("(") {
-            return Err(CompileError::new(
-                name.span,
-                format!("results have no method {}", name.text),
-            ));
+            return Err(CompileError::new(name.span, format!("results have no method {}", name.text)));
         }
         let span = base.span.to(name.span);
         let key = Box::new(self.make(Node::Str(name.text.into()), name.span)?);
@@ -49,61 +46,24 @@ impl Parser<'_> {
             Node::Chain(inner) => (inner, true),
             _ => (Box::new(base), false),
         };
-        let member = self.make(
-            Node::Member {
-                base,
-                key,
-                optional,
-            },
-            span,
-        )?;
-        if chained || optional {
-            self.make(Node::Chain(Box::new(member)), span)
-        } else {
-            Ok(member)
-        }
+        let member = self.make(Node::Member { base, key, optional }, span)?;
+        if chained || optional { self.make(Node::Chain(Box::new(member)), span) } else { Ok(member) }
     }
 
     /// The inside of brackets, whose opening one has been read.
     fn index(&mut self, base: Expr, optional: bool) -> Parsed {
-        let from = if self.current().is_operator(":") {
-            None
-        } else {
-            Some(Box::new(self.expression(0)?))
-        };
+        let from = if self.current().is_operator(":") { None } else { Some(Box::new(self.expression(0)?)) };
         if self.current().is_operator(":") {
             self.advance();
-            let to = if self.current().is_bracket("]") {
-                None
-            } else {
-                Some(Box::new(self.expression(0)?))
-            };
+            let to = if self.current().is_bracket("]") { None } else { Some(Box::new(self.expression(0)?)) };
             let span = base.span.to(self.expect_bracket("]")?.span);
-            return self.make(
-                Node::Slice {
-                    base: Box::new(base),
-                    from,
-                    to,
-                },
-                span,
-            );
+            return self.make(Node::Slice { base: Box::new(base), from, to }, span);
         }
         let span = base.span.to(self.expect_bracket("]")?.span);
         let Some(key) = from else {
             return self.unexpected();
         };
-        let member = self.make(
-            Node::Member {
-                base: Box::new(base),
-                key,
-                optional,
-            },
-            span,
-        )?;
-        if optional {
-            self.make(Node::Chain(Box::new(member)), span)
-        } else {
-            Ok(member)
-        }
+        let member = self.make(Node::Member { base: Box::new(base), key, optional }, span)?;
+        if optional { self.make(Node::Chain(Box::new(member)), span) } else { Ok(member) }
     }
 }

@@ -19,11 +19,8 @@ impl<'s> Parser<'s> {
                 self.postfix(inner)
             }
             (Kind::Operator, "#" | ".") if self.loops > 0 => self.element(&token),
-            (Kind::Operator, "#" | ".") => Err(CompileError::new(
-                token.span,
-                format!("unexpected {}", token.text),
-            )
-            .with_hint("# and .field stand for an element, inside filter, all, any and the like")),
+            (Kind::Operator, "#" | ".") => Err(CompileError::new(token.span, format!("unexpected {}", token.text))
+                .with_hint("# and .field stand for an element, inside filter, all, any and the like")),
             (Kind::Operator, "::") => {
                 self.advance();
                 let name = self.expect_name()?;
@@ -94,14 +91,9 @@ impl<'s> Parser<'s> {
         let node = if self.current().is_bracket("(") {
             self.call(token, None)?
         } else if token.text == "$env" {
-            return Err(
-                CompileError::new(token.span, "$env is not supported").with_hint("use result")
-            );
+            return Err(CompileError::new(token.span, "$env is not supported").with_hint("use result"));
         } else if function::is_function_name(token.text) {
-            return Err(CompileError::new(
-                token.span,
-                format!("{} is a function and needs (...)", token.text),
-            ));
+            return Err(CompileError::new(token.span, format!("{} is a function and needs (...)", token.text)));
         } else {
             self.make(Node::Name(token.text.into()), token.span)?
         };
@@ -140,18 +132,10 @@ impl<'s> Parser<'s> {
             return Err(unknown_function(&name));
         };
         let signature = function.signature();
-        let most = if signature.variadic {
-            usize::MAX
-        } else {
-            signature.take.len()
-        };
+        let most = if signature.variadic { usize::MAX } else { signature.take.len() };
         if arguments.len() < signature.arity_min || arguments.len() > most {
             let few = arguments.len() < signature.arity_min;
-            let message = format!(
-                "too {} arguments for {}",
-                if few { "few" } else { "many" },
-                name.text
-            );
+            let message = format!("too {} arguments for {}", if few { "few" } else { "many" }, name.text);
             return Err(CompileError::new(span, message));
         }
         self.make(Node::Call(function, arguments), span)
@@ -164,10 +148,7 @@ impl<'s> Parser<'s> {
         let list = match piped {
             Some(list) => list,
             None if self.current().is_bracket(")") => {
-                return Err(CompileError::new(
-                    name.span,
-                    format!("too few arguments for {}", name.text),
-                ));
+                return Err(CompileError::new(name.span, format!("too few arguments for {}", name.text)));
             }
             None => {
                 first_read = true;
@@ -181,19 +162,12 @@ impl<'s> Parser<'s> {
                 break;
             }
             if self.current().is_bracket(")") {
-                return Err(CompileError::new(
-                    name.span,
-                    format!("too few arguments for {}", name.text),
-                ));
+                return Err(CompileError::new(name.span, format!("too few arguments for {}", name.text)));
             }
             if first_read || !arguments.is_empty() {
                 self.expect_operator(",")?;
             }
-            let argument = if arguments.is_empty() {
-                self.body()?
-            } else {
-                self.expression(0)?
-            };
+            let argument = if arguments.is_empty() { self.body()? } else { self.expression(0)? };
             arguments.push(Box::new(argument));
         }
         if self.current().is_operator(",") {
@@ -202,15 +176,7 @@ impl<'s> Parser<'s> {
         let span = start.to(self.expect_bracket(")")?.span);
         let mut arguments = arguments.into_iter();
         let (body, extra) = (arguments.next(), arguments.next());
-        self.make(
-            Node::Loop {
-                which,
-                list: Box::new(list),
-                body,
-                extra,
-            },
-            span,
-        )
+        self.make(Node::Loop { which, list: Box::new(list), body, extra }, span)
     }
 
     /// What a looping function evaluates for each element, with or without braces.
@@ -220,18 +186,13 @@ impl<'s> Parser<'s> {
             self.advance();
         }
         self.loops += 1;
-        let body = if braced {
-            self.sequence()
-        } else {
-            self.expression(0)
-        };
+        let body = if braced { self.sequence() } else { self.expression(0) };
         self.loops -= 1;
         let body = body?;
         if braced {
             self.expect_bracket("}")?;
         } else if self.current().is_operator(";") {
-            return Err(CompileError::new(self.current().span, "unexpected ;")
-                .with_hint("put the body into braces"));
+            return Err(CompileError::new(self.current().span, "unexpected ;").with_hint("put the body into braces"));
         }
         Ok(body)
     }
@@ -276,9 +237,7 @@ impl<'s> Parser<'s> {
                 Kind::Bracket if token.text == "(" => self.expression(0)?,
                 _ => {
                     return Err(CompileError::new(token.span, "expected the key of a map")
-                        .with_hint(
-                            "a key is a name, a text, a number or an expression in parentheses",
-                        ));
+                        .with_hint("a key is a name, a text, a number or an expression in parentheses"));
                 }
             };
             self.expect_operator(":")?;
@@ -292,8 +251,7 @@ impl<'s> Parser<'s> {
 
 fn unknown_function(name: &Token<'_>) -> CompileError {
     match function::refused(name.text) {
-        Some(hint) => CompileError::new(name.span, format!("{}() is not supported", name.text))
-            .with_hint(hint),
+        Some(hint) => CompileError::new(name.span, format!("{}() is not supported", name.text)).with_hint(hint),
         None => CompileError::new(name.span, format!("unknown function {}", name.text)),
     }
 }
