@@ -35,8 +35,8 @@ pub enum QuantityError {
     Format,
     /// Its suffix is unknown.
     Suffix,
-    /// It has more digits than are kept.
-    TooLarge,
+    /// It has no digits, or more than are kept.
+    Number,
 }
 
 impl fmt::Display for QuantityError {
@@ -46,7 +46,7 @@ impl fmt::Display for QuantityError {
                 "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
             }
             QuantityError::Suffix => "unable to parse quantity's suffix",
-            QuantityError::TooLarge => "unable to parse numeric part of quantity",
+            QuantityError::Number => "unable to parse numeric part of quantity",
         })
     }
 }
@@ -57,7 +57,8 @@ impl Quantity {
     /// Reads a quantity.
     ///
     /// # Errors
-    /// When the text has another form, an unknown suffix, or some forty digits.
+    /// When the text has another form, an unknown suffix, no digits, or more than some forty. (Kubernetes
+    /// reads a suffix alone as zero, but not every one.)
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
         parse::parse(text)
     }

@@ -10,6 +10,8 @@ const NANO: i32 = -9;
 /// A text taken apart.
 struct Parts<'t> {
     negative: bool,
+    /// Whether there is any digit in front of the suffix.
+    digits: bool,
     /// Digits before the point, without leading zeros.
     whole: &'t str,
     /// Digits after the point.
@@ -19,14 +21,17 @@ struct Parts<'t> {
 
 pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
     let parts = split(text)?;
+    if !parts.digits {
+        return Err(QuantityError::Number);
+    }
     let (form, power) = suffix(parts.suffix).ok_or(QuantityError::Suffix)?;
     let digits = format!("{}{}", parts.whole, parts.fraction);
-    let mut number: i128 = digits.parse().map_err(|_| QuantityError::TooLarge)?;
-    let mut exponent = -i32::try_from(parts.fraction.len()).map_err(|_| QuantityError::TooLarge)?;
+    let mut number: i128 = digits.parse().map_err(|_| QuantityError::Number)?;
+    let mut exponent = -i32::try_from(parts.fraction.len()).map_err(|_| QuantityError::Number)?;
     match form {
-        Form::BinarySi => number = number.checked_mul(1 << power).ok_or(QuantityError::TooLarge)?,
+        Form::BinarySi => number = number.checked_mul(1 << power).ok_or(QuantityError::Number)?,
         Form::DecimalSi | Form::DecimalExponent => {
-            exponent = exponent.checked_add(power).ok_or(QuantityError::TooLarge)?;
+            exponent = exponent.checked_add(power).ok_or(QuantityError::Number)?;
         }
     }
     let written = is_canonical(&parts, &digits, form, power, exponent);
@@ -55,13 +60,13 @@ fn split(text: &str) -> Result<Parts<'_>, QuantityError> {
         Some(after) => after.split_at(digits(after)),
         None => ("", rest),
     };
-    // `.` alone and a bare suffix pass Kubernetes' scanner as zero; an empty text does not.
     let letters = suffix.bytes().take_while(|b| b"eEinumkKMGTP".contains(b)).count();
     let tail = suffix[letters..].strip_prefix(['-', '+']).unwrap_or(&suffix[letters..]);
     let shaped = !text.is_empty() && tail.bytes().all(|b| b.is_ascii_digit());
+    let any = !whole.is_empty() || !fraction.is_empty();
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
-    shaped.then_some(Parts { negative, whole, fraction, suffix }).ok_or(QuantityError::Format)
+    shaped.then_some(Parts { negative, digits: any, whole, fraction, suffix }).ok_or(QuantityError::Format)
 }
 
 /// What a suffix stands for: a power of ten, or of two for the binary ones.
