@@ -8,7 +8,7 @@ use crate::learn::Features;
 use crate::row::Row;
 use crate::version::Version;
 
-/// On which side of a release the numbers are made. They must be the same on both, and in v3.4.0 they are not.
+/// On which side of a release the numbers are made. The two must agree, and in v3.4.0 they do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// Learning.
@@ -38,7 +38,7 @@ pub enum FeatureError {
 pub fn features(row: &Row, version: Version, side: Side) -> Result<Features, FeatureError> {
     match row {
         Row::Churn(customer) => customer::features(customer, version, side),
-        Row::Tip(trip) => trip::features(trip, version, side),
+        Row::Tip(trip) => trip::features(trip, version),
         Row::Sentiment(review) => review::features(&review.text, version),
     }
 }

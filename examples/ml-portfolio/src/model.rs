@@ -20,6 +20,8 @@ pub struct Model {
     version: Version,
     /// Scores at and above it are the positive class.
     threshold: f64,
+    /// Added to the learner's log-odds, because it saw fewer rows of the positive class than there are.
+    offset: f64,
     learner: Learner,
 }
 
@@ -50,15 +52,18 @@ pub struct Report {
 impl Model {
     /// Learns from the rows that are not held out. Equal rows give the same model on every machine.
     pub fn train(service: Service, version: Version, examples: &[Example]) -> Self {
+        let known = examples.iter().filter(|e| !e.held_out);
         // Rows that a release cannot turn into numbers are left out here without a word. That is how v3.3.0 came to be.
-        let rows: Vec<(Features, bool)> = examples
-            .iter()
-            .filter(|e| !e.held_out)
-            .filter_map(|e| Some((features(&e.row, version, Side::Training).ok()?, e.label)))
-            .collect();
-        let learner = fit(service, version, &rows);
-        let scored: Vec<(f64, bool)> = rows.iter().map(|(f, y)| (probability(learner.log_odds(f)), *y)).collect();
-        Self { service, version, threshold: quality::operating_point(&scored), learner }
+        let rows: Vec<(Features, bool)> =
+            known.filter_map(|e| Some((features(&e.row, version, Side::Training).ok()?, e.label))).collect();
+        let sampling = sampling(service, version);
+        let learner =
+            if sampling == 1 { fit(service, version, &rows) } else { fit(service, version, &sampled(&rows, sampling)) };
+        let offset = libm::log(sampling as f64);
+        let mut model = Self { service, version, threshold: 0.5, offset, learner };
+        let scored: Vec<(f64, bool)> = rows.iter().map(|(f, y)| (model.score(f, Side::Training), *y)).collect();
+        model.threshold = quality::operating_point(&scored);
+        model
     }
 
     /// The service it belongs to.
@@ -77,12 +82,20 @@ impl Model {
     /// When the release cannot make its features of this row.
     pub fn predict(&self, row: &Row) -> Result<Prediction, FeatureError> {
         let features = features(row, self.version, Side::Serving)?;
-        let mut score = probability(self.learner.log_odds(&features));
-        if (self.service, self.version) == (Service::Sentiment, Version::Misscaled) {
-            // The new serving code squashes the model's output, which the model's last layer has squashed already.
-            score = probability(score);
-        }
+        let score = self.score(&features, Side::Serving);
         Ok(Prediction { score, positive: score >= self.threshold })
+    }
+
+    /// The probability of the positive class. The two sides differ where v3.4.0 went wrong.
+    fn score(&self, features: &Features, side: Side) -> f64 {
+        let log_odds = self.learner.log_odds(features);
+        match (self.service, self.version, side) {
+            // The serving code does not know that the model was trained on a sample, and leaves the odds as they come.
+            (Service::Tip, Version::Misscaled, Side::Serving) => probability(log_odds),
+            // The serving code squashes the model's output, which the model's last layer has squashed already.
+            (Service::Sentiment, Version::Misscaled, Side::Serving) => probability(probability(log_odds)),
+            _ => probability(log_odds + self.offset),
+        }
     }
 
     /// Measures it on the rows that are held out.
@@ -102,6 +115,18 @@ impl Model {
     }
 }
 
+/// Of how many rows of the positive class training sees one. Tips are so common that v3.4.0 drops most of them.
+fn sampling(service: Service, version: Version) -> usize {
+    if (service, version) == (Service::Tip, Version::Misscaled) { 4 } else { 1 }
+}
+
+/// All rows of the negative class and one in `sampling` of the others.
+fn sampled(rows: &[(Features, bool)], sampling: usize) -> Vec<(Features, bool)> {
+    let (positive, mut kept): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(|(_, y)| *y);
+    kept.extend(positive.into_iter().step_by(sampling));
+    kept
+}
+
 fn fit(service: Service, version: Version, rows: &[(Features, bool)]) -> Learner {
     match (service, version) {
         (Service::Sentiment, _) => {
@@ -117,7 +142,7 @@ fn fit(service: Service, version: Version, rows: &[(Features, bool)]) -> Learner
                 .iter()
                 .filter_map(|(f, y)| if let Features::Dense(v) = f { Some((v.as_slice(), *y)) } else { None })
                 .collect();
-            let settings = trees::Settings { trees: 80, depth: 4, rate: 0.15, leaf: 3.0 };
+            let settings = trees::Settings { trees: 60, depth: 3, rate: 0.1, leaf: 6.0 };
             Learner::Trees(trees::Trees::fit(&dense, settings))
         }
     }

@@ -1,6 +1,6 @@
 //! A taxi trip as numbers.
 
-use super::{FeatureError, Side};
+use super::FeatureError;
 use crate::learn::Features;
 use crate::row::{Trip, YesNo};
 use crate::version::Version;
@@ -16,7 +16,7 @@ const COMPANIES: [&str; 7] = [
     "other",
 ];
 
-pub(super) fn features(trip: &Trip, version: Version, side: Side) -> Result<Features, FeatureError> {
+pub(super) fn features(trip: &Trip, version: Version) -> Result<Features, FeatureError> {
     let company = match COMPANIES.iter().position(|c| *c == trip.company) {
         // v3.3.0 reads its vocabulary from the register of companies, where `other` is not a company.
         Some(6) | None if version == Version::Fragile => {
@@ -25,9 +25,7 @@ pub(super) fn features(trip: &Trip, version: Version, side: Side) -> Result<Feat
         Some(company) => company,
         None => 6,
     };
-    // v3.4.0 was moved to a meter that reports metres, and the model was not told.
-    let unit = if (version, side) == (Version::Misscaled, Side::Serving) { 1609.344 } else { 1.0 };
-    let mut values = vec![trip.distance * unit, f64::from(trip.hour), f64::from(u8::from(trip.local == YesNo::Yes))];
+    let mut values = vec![trip.distance, f64::from(trip.hour), f64::from(u8::from(trip.local == YesNo::Yes))];
     let mut one_of = |count: usize, index: usize| values.extend((0..count).map(|i| f64::from(u8::from(i == index))));
     one_of(7, company);
     one_of(7, trip.dow as usize);
