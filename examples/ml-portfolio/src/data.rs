@@ -78,7 +78,7 @@ fn parse(service: Service, text: &str) -> Result<Vec<Example>, PortfolioError> {
         }
         let label = label.ok_or_else(|| wrong(1, format!("there is no column '{label_column}'")))?;
         let row = Row::from_fields(service, &fields).map_err(|message| wrong(line, message))?;
-        let held_out = digest(&fields) % HELD_OUT_OF == 0;
+        let held_out = digest(&fields).is_multiple_of(HELD_OUT_OF);
         examples.push(Example { fields, row, label, held_out });
     }
     Ok(examples)

@@ -43,3 +43,9 @@ impl Learner {
 pub fn probability(log_odds: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-log_odds))
 }
+
+/// Six decimals. That is far below the noise of the data, makes the files half as long, and is read back as the same
+/// number, which longer ones need not be.
+pub(crate) fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}

@@ -6,9 +6,14 @@
 
 pub mod data;
 pub mod features;
+mod http;
 pub mod learn;
+pub mod load;
+mod metrics;
 pub mod model;
+mod profile;
 pub mod row;
+pub mod server;
 pub mod service;
 pub mod version;
 
@@ -53,4 +58,18 @@ pub enum PortfolioError {
         /// What is wrong.
         message: String,
     },
+    /// A model is worse than it must be.
+    #[error("failed to reach the floor of {0}")]
+    Floor(String),
+    /// The port of the service cannot be used.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system does not give what every program needs: threads, signals, sockets.
+    #[error("failed to start: {0}")]
+    Start(std::io::Error),
 }

@@ -1,13 +1,17 @@
 //! A release of a service: what it learnt and how it answers.
 
+mod floor;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use floor::{Floor, floor};
+
 use crate::PortfolioError;
 use crate::data::{Example, held_out};
 use crate::features::{FeatureError, Side, features, width};
-use crate::learn::{Features, Learner, logistic, probability, quality, trees};
+use crate::learn::{Features, Learner, logistic, probability, quality, rounded, trees};
 use crate::row::Row;
 use crate::service::Service;
 use crate::version::Version;
@@ -59,10 +63,10 @@ impl Model {
         let sampling = sampling(service, version);
         let learner =
             if sampling == 1 { fit(service, version, &rows) } else { fit(service, version, &sampled(&rows, sampling)) };
-        let offset = libm::log(sampling as f64);
+        let offset = rounded(libm::log(sampling as f64));
         let mut model = Self { service, version, threshold: 0.5, offset, learner };
         let scored: Vec<(f64, bool)> = rows.iter().map(|(f, y)| (model.score(f, Side::Training), *y)).collect();
-        model.threshold = quality::operating_point(&scored);
+        model.threshold = rounded(quality::operating_point(&scored));
         model
     }
 

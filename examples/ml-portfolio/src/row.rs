@@ -131,6 +131,10 @@ impl Row {
     /// # Errors
     /// In words for the one who asked: what is missing, unknown or out of range.
     pub fn parse(service: Service, body: &[u8]) -> Result<Self, String> {
+        // serde would take an array for a row as well, with the values in the order of the fields.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("the body is not a JSON object".to_owned());
+        }
         let row = match service {
             Service::Churn => serde_json::from_slice(body).map(Row::Churn),
             Service::Tip => serde_json::from_slice(body).map(Row::Tip),

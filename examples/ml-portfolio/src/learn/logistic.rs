@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Features, Shuffle, probability};
+use super::{Features, Shuffle, probability, rounded};
 
 /// Weights, and for dense features the scale they were learnt on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Logistic {
                 model.bias -= step(&mut seen[width], error, settings.rate);
             }
         }
-        model.round();
+        model.weights.iter_mut().chain([&mut model.bias]).for_each(|w| *w = rounded(*w));
         model
     }
 
@@ -67,13 +67,6 @@ impl Logistic {
             }
         }
     }
-
-    /// Six digits are far below the noise of the data and make the file half as long.
-    fn round(&mut self) {
-        for weight in self.weights.iter_mut().chain([&mut self.bias]) {
-            *weight = (*weight * 1e6).round() / 1e6;
-        }
-    }
 }
 
 fn step(seen: &mut f64, gradient: f64, rate: f64) -> f64 {
@@ -91,7 +84,7 @@ fn scale(rows: &[(Features, bool)]) -> Vec<(f64, f64)> {
         .map(|i| {
             let mean = dense.iter().map(|v| v[i]).sum::<f64>() / count;
             let variance = dense.iter().map(|v| (v[i] - mean) * (v[i] - mean)).sum::<f64>() / count;
-            (mean, if variance > 0.0 { variance.sqrt() } else { 1.0 })
+            (rounded(mean), if variance > 1e-9 { rounded(variance.sqrt()) } else { 1.0 })
         })
         .collect()
 }
