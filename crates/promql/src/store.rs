@@ -2,6 +2,7 @@
 
 mod samples;
 mod scrape;
+mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
