@@ -1,6 +1,6 @@
 //! Every object of the checked manifests, each with its place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -96,6 +96,9 @@ pub struct Foreign {
     pub place: Place,
 }
 
+/// Kind, namespace (empty for kinds without) and name.
+pub(crate) type Key = (&'static str, String, String);
+
 /// Every object, in the order of the files.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
@@ -123,7 +126,9 @@ pub struct Catalog {
     pub foreign: Vec<Foreign>,
     /// Kind, namespace and name of objects that have problems of their own and are left out above. They are there all
     /// the same, so nothing that names them is told that they are missing.
-    pub(crate) broken: BTreeSet<(&'static str, String, String)>,
+    pub(crate) broken: BTreeSet<Key>,
+    /// By kind, namespace and name: where in its list an object is.
+    pub(crate) index: BTreeMap<Key, usize>,
     /// A document could not be read at all, so it is not known what is missing.
     pub(crate) incomplete: bool,
 }
@@ -181,7 +186,8 @@ impl Catalog {
     /// assert!(catalog.find::<Service>("default", "web").is_some());
     /// ```
     pub fn find<T: Object>(&self, namespace: &str, name: &str) -> Option<&Entry<T>> {
-        T::list(self).iter().find(|entry| {
+        T::list(self).get(*self.index.get(&key::<T>(namespace, name))?).filter(|entry| {
+            // The lists are public, so one of them may have been changed since.
             let meta = entry.object.metadata();
             meta.name() == name && (!is_namespaced(T::KIND) || meta.namespace() == namespace)
         })
@@ -189,9 +195,7 @@ impl Catalog {
 
     /// Whether an object is there, be it with problems of its own.
     pub(crate) fn has<T: Object>(&self, namespace: &str, name: &str) -> bool {
-        let namespace_of_broken = if is_namespaced(T::KIND) { namespace } else { "" };
-        self.find::<T>(namespace, name).is_some()
-            || self.broken.contains(&(T::KIND, namespace_of_broken.to_owned(), name.to_owned()))
+        self.find::<T>(namespace, name).is_some() || self.broken.contains(&key::<T>(namespace, name))
     }
 
     /// The names of a kind in a namespace.
@@ -199,6 +203,12 @@ impl Catalog {
         let all = T::list(self).iter().map(|entry| entry.object.metadata());
         all.filter(|meta| !is_namespaced(T::KIND) || meta.namespace() == namespace).map(ObjectMeta::name).collect()
     }
+}
+
+/// The key of an object.
+pub(crate) fn key<T: Object>(namespace: &str, name: &str) -> Key {
+    let namespace = if is_namespaced(T::KIND) { namespace } else { "" };
+    (T::KIND, namespace.to_owned(), name.to_owned())
 }
 
 /// Whether objects of a kind lie in namespaces.

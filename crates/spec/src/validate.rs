@@ -1,6 +1,7 @@
 //! The rules of Argo Rollouts for one Rollout, in its own words (section 8 of the reference).
 
 mod canary;
+mod local;
 mod pod;
 mod selector;
 mod spec;
@@ -11,6 +12,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::wire::Rollout;
+
+pub use local::local;
 
 /// The sort of a [`FieldError`], as Kubernetes calls it.
 //= compat: 8.1-1

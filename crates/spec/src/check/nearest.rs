@@ -3,11 +3,16 @@
 /// Longest names that are compared; longer ones are no slips of the hand, and comparing costs their product.
 const LENGTH_MAX: usize = 64;
 
+/// Most candidates that are compared, so that many mistakes in large files stay cheap.
+const CANDIDATES_MAX: usize = 200;
+
 /// The candidate that is most like `name`, if any is like it: the same but for case or punctuation, or a few letters
 /// different, or the end of it (`weight` for `setWeight`).
 pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let best =
-        candidates.into_iter().filter_map(|candidate| unlikeness(name, candidate).map(|score| (score, candidate)));
+    let best = candidates
+        .into_iter()
+        .take(CANDIDATES_MAX)
+        .filter_map(|candidate| unlikeness(name, candidate).map(|score| (score, candidate)));
     best.min_by_key(|(score, _)| *score).map(|(_, candidate)| candidate)
 }
 

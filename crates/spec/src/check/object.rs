@@ -1,16 +1,20 @@
 //! From trees to typed objects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use super::kind::{Known, Recognised, recognise};
-use super::nearest::did_you_mean;
+use super::nearest::nearest;
 use super::schema::Schema;
-use crate::catalog::{Catalog, Entry, Foreign, Object, Origin, Place, is_namespaced};
+use crate::catalog::{Catalog, Entry, Foreign, Key, Object, Origin, Place, is_namespaced, key};
 use crate::document::{self, Kind, Node};
 use crate::problem::{Problem, Severity};
 use crate::read::Source;
+
+/// Most objects of all files: as many as a large cluster holds of these kinds, and few enough to compare with each other.
+const OBJECTS_MAX: usize = 10_000;
 
 /// Reads every object of a source into the catalogue.
 pub(crate) fn read(source: &Source, catalog: &mut Catalog, problems: &mut Vec<Problem>) {
@@ -46,6 +50,15 @@ fn admit(file: &Arc<str>, node: Node, catalog: &mut Catalog, problems: &mut Vec<
         for item in origin.node.get("items").map(Node::items).unwrap_or_default() {
             admit(file, item.clone(), catalog, problems);
         }
+        return;
+    }
+    if catalog.index.len() + catalog.foreign.len() + catalog.broken.len() >= OBJECTS_MAX {
+        if !catalog.incomplete {
+            let message =
+                format!("the files hold more than {OBJECTS_MAX} objects; this one and those after it are left out");
+            problems.push(origin.problem("too-many-objects", "", message));
+        }
+        catalog.incomplete = true;
         return;
     }
     match recognise(&api_version, &kind) {
@@ -87,7 +100,7 @@ fn unidentified(origin: &Origin) -> Vec<Problem> {
             }
             _ => {
                 let keys = origin.node.fields().iter().map(|field| field.key.as_str());
-                let near = super::nearest::nearest(field, keys.filter(|key| *key != "apiVersion" && *key != "kind"));
+                let near = nearest(field, keys.filter(|key| *key != "apiVersion" && *key != "kind"));
                 let hint = near.map(|near| format!("is {near:?} meant to be {field:?}?"));
                 let message = format!("the field {field:?} is missing");
                 problems.push(origin.problem("missing-field", field, message).maybe_hint(hint));
@@ -111,16 +124,18 @@ fn known_object(known: Known, origin: Origin, catalog: &mut Catalog, problems: &
     let origin = Arc::new(origin);
     let origin = &origin;
     let outcome = match known {
-        Known::Rollout => typed(value, origin, &mut catalog.rollouts),
-        Known::AnalysisTemplate => typed(value, origin, &mut catalog.analysis_templates),
-        Known::ClusterAnalysisTemplate => typed(value, origin, &mut catalog.cluster_analysis_templates),
-        Known::AnalysisRun => typed(value, origin, &mut catalog.analysis_runs),
-        Known::Experiment => typed(value, origin, &mut catalog.experiments),
-        Known::Service => typed(value, origin, &mut catalog.services),
-        Known::Ingress => typed(value, origin, &mut catalog.ingresses),
-        Known::ConfigMap => typed(value, origin, &mut catalog.config_maps),
-        Known::Secret => typed(value, origin, &mut catalog.secrets),
-        Known::Namespace => typed(value, origin, &mut catalog.namespaces),
+        Known::Rollout => typed(value, origin, &mut catalog.rollouts, &mut catalog.index),
+        Known::AnalysisTemplate => typed(value, origin, &mut catalog.analysis_templates, &mut catalog.index),
+        Known::ClusterAnalysisTemplate => {
+            typed(value, origin, &mut catalog.cluster_analysis_templates, &mut catalog.index)
+        }
+        Known::AnalysisRun => typed(value, origin, &mut catalog.analysis_runs, &mut catalog.index),
+        Known::Experiment => typed(value, origin, &mut catalog.experiments, &mut catalog.index),
+        Known::Service => typed(value, origin, &mut catalog.services, &mut catalog.index),
+        Known::Ingress => typed(value, origin, &mut catalog.ingresses, &mut catalog.index),
+        Known::ConfigMap => typed(value, origin, &mut catalog.config_maps, &mut catalog.index),
+        Known::Secret => typed(value, origin, &mut catalog.secrets, &mut catalog.index),
+        Known::Namespace => typed(value, origin, &mut catalog.namespaces, &mut catalog.index),
     };
     if let Err(problem) = outcome {
         problems.push(*problem);
@@ -145,11 +160,7 @@ fn unnamed(known: Known, origin: &Origin) -> Option<Problem> {
             if generated && matches!(known, Known::AnalysisRun | Known::Experiment) {
                 return None;
             }
-            let keys = metadata.fields().iter().map(|field| field.key.as_str());
-            let hint = did_you_mean("name", keys.filter(|key| *key != "namespace"))
-                .map(|_| "is the name misspelt?".to_owned());
-            let problem = origin.problem("missing-field", "metadata.name", "the object has no name");
-            Some(problem.maybe_hint(hint))
+            Some(origin.problem("missing-field", "metadata.name", "the object has no name"))
         }
         Some(Kind::Text(name)) if !is_name(name) => {
             let message = format!("{} is no name of an object", document::quoted(name));
@@ -174,10 +185,14 @@ fn typed<T: DeserializeOwned + Object>(
     value: serde_json::Value,
     origin: &Arc<Origin>,
     list: &mut Vec<Entry<T>>,
+    index: &mut BTreeMap<Key, usize>,
 ) -> Result<(), Box<Problem>> {
     let place = Place { file: origin.file.clone(), line: origin.node.spot.line };
     match serde_json::from_value::<T>(value) {
         Ok(object) => {
+            let meta = object.metadata();
+            // Of two with the same name the first one stays: the second is reported as a duplicate.
+            index.entry(key::<T>(meta.namespace(), meta.name())).or_insert(list.len());
             list.push(Entry { object, place, origin: origin.clone() });
             Ok(())
         }

@@ -109,6 +109,17 @@ struct Walker<'s> {
 }
 
 impl Walker<'_> {
+    /// A hostile object has as many problems as values; those past the limit would not be shown.
+    fn report(&mut self, problem: Problem) {
+        if self.problems.len() <= super::PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.problems.len() > super::PROBLEMS_MAX
+    }
+
     /// The JSON of a value, as far as it fits the schema. `spot` is where an object as a whole is pointed at.
     fn value(&mut self, node: &Node, schema: &Value, path: &str, spot: Spot) -> Option<Value> {
         let schema = self.schema.resolve(schema);
@@ -121,7 +132,10 @@ impl Walker<'_> {
             _ => return Some(node.to_value()),
         };
         match (kind, &node.kind) {
-            ("object", Kind::Map(_)) if schema["x-kubernetes-preserve-unknown-fields"] == true => Some(node.to_value()),
+            // Kept as it is written, nulls included, though what is read of it is checked.
+            ("object", Kind::Map(fields)) if schema["x-kubernetes-preserve-unknown-fields"] == true => {
+                self.object(fields, schema, path, spot).map(|_| node.to_value())
+            }
             ("object", Kind::Map(fields)) => self.object(fields, schema, path, spot),
             ("array", Kind::List(items)) => {
                 let items = items.iter().enumerate();
@@ -162,6 +176,7 @@ impl Walker<'_> {
                     self.unknown(field, schema, path, &below);
                     whole = false;
                 }
+                None if self.is_slip(field, schema, path, &below) => whole = false,
                 None => match self.value(&field.node, others, &below, spot) {
                     Some(value) => drop(object.insert(field.key.clone(), value)),
                     None => whole = false,
@@ -196,7 +211,7 @@ impl Walker<'_> {
         }
         let problem = self.origin.problem_at("bad-value", node.spot, path, format!("{} is not allowed", quoted(text)));
         let hint = nearest(text, allowed.iter().copied()).map(|name| format!("did you mean {name:?}?"));
-        self.problems.push(problem.expected(format!("one of {}", allowed.join(", "))).maybe_hint(hint));
+        self.report(problem.expected(format!("one of {}", allowed.join(", "))).maybe_hint(hint));
         None
     }
 
@@ -217,7 +232,7 @@ impl Walker<'_> {
             Some(value) => {
                 let problem =
                     self.origin.problem_at("out-of-range", node.spot, path, format!("{value} is out of range"));
-                self.problems.push(problem.expected(format!("a whole number from {least} to {most}")));
+                self.report(problem.expected(format!("a whole number from {least} to {most}")));
                 None
             }
             None => self.wrong_type(node, "integer", schema, path, node.spot),
@@ -230,7 +245,7 @@ impl Walker<'_> {
             Kind::Text(text) => Some(Value::String(text.clone())),
             _ => {
                 let message = format!("expected a whole number or a string, found {}", node.described());
-                self.problems.push(
+                self.report(
                     self.origin
                         .problem_at("wrong-type", node.spot, path, message)
                         .expected("a whole number or a string"),
@@ -254,7 +269,7 @@ impl Walker<'_> {
         let message = format!("expected {expected}, found {}", node.described());
         let problem = self.origin.problem_at("wrong-type", here, path, message).expected(expected);
         let hint = self.type_hint(node, kind, schema);
-        self.problems.push(problem.maybe_hint(hint));
+        self.report(problem.maybe_hint(hint));
         None
     }
 
@@ -295,7 +310,26 @@ impl Walker<'_> {
             (None, None) if names.len() <= 12 => Some(format!("the fields are {}", names.join(", "))),
             (None, None) => None,
         };
-        self.problems.push(problem.maybe_hint(hint));
+        self.report(problem.maybe_hint(hint));
+    }
+
+    /// Kinds of Kubernetes are not known in full, so only a field that is almost one of the known ones is refused.
+    fn is_slip(&mut self, field: &Field, schema: &Value, path: &str, below: &str) -> bool {
+        let Some(more) = schema["x-known-fields"].as_array() else { return false };
+        let more: Vec<&str> = more.iter().filter_map(Value::as_str).collect();
+        if more.contains(&field.key.as_str()) {
+            return false;
+        }
+        if self.is_full() {
+            return true;
+        }
+        let read = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let Some(near) = nearest(&field.key, read.chain(more)) else { return false };
+        let owner = if path.is_empty() { "the object" } else { path };
+        let message = format!("there is no field {} in {owner}", quoted(&field.key));
+        let problem = self.origin.problem_at("unknown-field", field.spot, below, message);
+        self.report(problem.hint(format!("did you mean {near:?}?")));
+        true
     }
 
     fn missing(&mut self, name: &str, schema: &Value, fields: &[Field], path: &str, spot: Spot) {
@@ -306,7 +340,7 @@ impl Walker<'_> {
         let expected = description.map(|text| format!("{name}: {}", text.lines().next().unwrap_or_default()));
         let near = fields.iter().map(|field| field.key.as_str()).filter(|key| schema["properties"][*key].is_null());
         let hint = nearest(name, near).map(|near| format!("is {near:?} meant to be {name:?}?"));
-        self.problems.push(Problem { expected, ..problem }.maybe_hint(hint));
+        self.report(Problem { expected, ..problem }.maybe_hint(hint));
     }
 }
 
