@@ -1,0 +1,124 @@
+//! Everything that can be known about manifests without running them.
+
+mod analysis;
+mod arguments;
+mod condition;
+mod kind;
+mod metric;
+mod nearest;
+mod object;
+mod pod;
+mod references;
+mod rollout;
+mod schema;
+mod template;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Origin};
+use crate::problem::Problem;
+use crate::read::Source;
+
+pub(crate) use metric::providers;
+
+/// Most problems that are kept of one file: past these nobody reads on, and a hostile file must not fill the memory.
+const PROBLEMS_MAX: usize = 200;
+
+/// What came of checking.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// Every object without errors of its own.
+    pub catalog: Catalog,
+    /// Every problem of every file, in the order of the files and lines.
+    pub problems: Vec<Problem>,
+}
+
+impl Checked {
+    /// Whether nothing may be done with the manifests.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+}
+
+/// What is wrong with a PromQL query: a message, and the bytes of the query that are wrong.
+pub type QueryError = (String, usize, usize);
+
+/// Asked about every PromQL query.
+pub(crate) type Queries<'q> = &'q dyn Fn(&str) -> Result<(), QueryError>;
+
+/// Checks manifests without looking into PromQL queries.
+pub fn check(sources: &[Source]) -> Checked {
+    check_with(sources, &|_| Ok(()))
+}
+
+/// Checks manifests: syntax, schema, the rules of each object, and whether the objects fit each other. `query` is
+/// asked about every PromQL query in which no argument is open.
+pub fn check_with(sources: &[Source], query: &dyn Fn(&str) -> Result<(), QueryError>) -> Checked {
+    let mut catalog = Catalog::default();
+    let mut problems = Vec::new();
+    for source in sources {
+        let mut of_file = Vec::new();
+        object::read(source, &mut catalog, &mut of_file);
+        problems.append(&mut of_file);
+    }
+    objects(&catalog, query, &mut problems);
+    references::duplicates(&catalog, &mut problems);
+    references::shared_services(&catalog, &mut problems);
+    Checked { catalog, problems: in_order(sources, problems) }
+}
+
+/// Each object on its own, and with what it names.
+fn objects(catalog: &Catalog, query: Queries<'_>, problems: &mut Vec<Problem>) {
+    for entry in &catalog.rollouts {
+        rollout::check(entry, problems);
+        pod::check(entry, problems);
+        analysis::check(catalog, entry, problems);
+        references::check(catalog, entry, problems);
+    }
+    let shared = analysis::shared_arguments(catalog);
+    let none = BTreeSet::new();
+    let known = |origin: &Arc<Origin>| shared.get(&Arc::as_ptr(origin)).unwrap_or(&none);
+    for entry in &catalog.analysis_templates {
+        let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
+        template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
+        let identity = (meta.namespace(), meta.name(), false);
+        analysis::nested(catalog, &entry.origin, identity, spec, problems);
+        references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+    }
+    for entry in &catalog.cluster_analysis_templates {
+        let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
+        template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
+        analysis::nested(catalog, &entry.origin, ("default", meta.name(), true), spec, problems);
+    }
+    for entry in &catalog.analysis_runs {
+        let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
+        template::check(&entry.origin, &template::Body::of_run(spec), &none, query, problems);
+        template::run(&entry.origin, spec, problems);
+        references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+    }
+}
+
+/// Sorted by file and place, and cut off for files that have very many.
+fn in_order(sources: &[Source], mut problems: Vec<Problem>) -> Vec<Problem> {
+    let rank = |problem: &Problem| sources.iter().position(|source| source.name == problem.file);
+    problems.sort_by_cached_key(|problem| (rank(problem), problem.line, problem.column, problem.path.clone()));
+    problems.dedup();
+    let mut kept: Vec<Problem> = Vec::new();
+    let mut problems = problems.into_iter().peekable();
+    while let Some(first) = problems.next() {
+        let file = first.file.clone();
+        let mut count = 1;
+        kept.push(first);
+        while let Some(next) = problems.next_if(|problem| problem.file == file) {
+            count += 1;
+            if count <= PROBLEMS_MAX {
+                kept.push(next);
+            }
+        }
+        if count > PROBLEMS_MAX {
+            kept.push(Problem::of_file("more-problems", &file, "more problems are not shown").at(1, 1, 0));
+        }
+    }
+    kept
+}
