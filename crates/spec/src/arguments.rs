@@ -4,7 +4,9 @@
 //! A run is made in three steps and measured in a fourth: [`compose`] merges the templates of an analysis into one,
 //! [`resolve`] turns the rollout's arguments into values, [`instantiate`] makes the run's spec, which is stored. Arguments
 //! from Secrets are stored as references only; [`fill`] reads them and fills in the metrics at every measurement.
+//! [`Analysis::run_spec`] does the first three at once.
 
+mod analysis;
 mod compose;
 mod field;
 mod fill;
@@ -13,6 +15,7 @@ mod rules;
 
 use thiserror::Error;
 
+pub use analysis::Analysis;
 pub use compose::compose;
 pub use fill::{Filled, MASK, fill, fill_masked};
 pub use resolve::{Environment, instantiate, resolve};

@@ -28,7 +28,7 @@ pub fn pod_template(template: &PodTemplate, collision_count: Option<i32>) -> Has
 }
 
 /// The pod-template hash as a controller with other types computes it: to recognise the pools that it left.
-//= compat: 2.3-3, 2.3-4
+//= compat: 2.3-3
 pub fn pod_template_by(template: &PodTemplate, collision_count: Option<i32>, types: Types) -> Hash {
     let mut sum = fnv(FNV_BASIS, pod_template_json(template, types).as_bytes());
     if let Some(count) = collision_count {

@@ -6,10 +6,12 @@
 
 mod analysis;
 mod image;
+mod run;
 mod status;
 
 pub use analysis::run_status;
 pub use image::{ImageError, rollout_with_image};
+pub use run::{REVISION_ANNOTATION, analysis_run};
 pub use status::status;
 
 /// An empty text is left out, as Argo does.

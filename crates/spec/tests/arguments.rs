@@ -142,6 +142,18 @@ fn fields_of_the_rollout_are_resolved() {
     );
 }
 
+#[test]
+fn a_rollout_without_a_namespace_is_in_the_default_one() {
+    let (rollout, latest) = (json!({ "metadata": { "name": "fraud" } }), Hash::new("new1"));
+    let environment = Environment { rollout: &rollout, latest: &latest, stable: None };
+    let args = read(json!([{ "name": "x", "valueFrom": { "fieldRef": { "fieldPath": "metadata.namespace" } } },
+        { "name": "y", "valueFrom": { "podTemplateHashValue": "Stable" } }]));
+    let args: Vec<AnalysisRunArgument> = args;
+    let values: Vec<Option<String>> =
+        arguments::resolve(&args, &environment).unwrap().into_iter().map(|arg| arg.value).collect();
+    assert_eq!(values, [Some("default".to_owned()), Some(String::new())]);
+}
+
 //= compat: 3.1-2, 3.2-5, 3.2-6, 10.14
 #[test]
 fn a_run_has_the_declared_arguments_with_the_values_given() {
@@ -206,6 +218,19 @@ fn every_string_of_a_metric_is_filled_in() {
         "provider": { "prometheus": { "query": "sum(x{v=\"errors\"})", "headers": [{ "key": "K", "value": "a\"b\\c\nd\u{1}é" }] } },
     });
     assert_eq!(serde_json::to_value(&filled.spec.metrics[0]).unwrap(), want);
+}
+
+/// A placeholder ends where its string ends, whatever an argument is called.
+#[test]
+fn no_value_changes_the_shape_of_a_metric() {
+    let metric = json!({ "name": "m", "provider": { "web": { "url": "{{args.", "jsonPath": "x}}" } } });
+    let args = json!([{ "name": "\",\"jsonPath\":\"x", "value": "\"}}]" }]);
+    let error = arguments::fill(&run(metric, args), &secrets).unwrap_err();
+    assert_eq!(error.to_string(), "failed to resolve {{args.");
+    let free = json!({ "name": "m", "provider": { "plugin": { "{{args.p}}": { "list": ["{{args.p}}", 1, null] } } } });
+    let filled = arguments::fill(&run(free, json!([{ "name": "p", "value": "a\"b" }])), &secrets).unwrap();
+    let want = json!({ "a\"b": { "list": ["a\"b", 1, null] } });
+    assert_eq!(serde_json::to_value(&filled.spec.metrics[0].provider.plugin).unwrap(), want);
 }
 
 //= compat: 3.2-9, 3.2-12

@@ -53,6 +53,15 @@ fn what_is_written_wins_over_the_defaults() {
     assert_eq!(rollout.run_history_limits, (1, 0));
 }
 
+//= compat: 1.2-3
+#[test]
+fn what_is_not_in_the_template_makes_no_revision() {
+    let hash = |seconds: i32| {
+        lowered(json!({ "minReadySeconds": seconds, "template": {}, "strategy": { "canary": {} } })).hash
+    };
+    assert_eq!(hash(0), hash(30));
+}
+
 //= compat: 1.5-1
 #[test]
 fn a_rollback_window_of_nothing_is_none() {

@@ -23,7 +23,8 @@ fn metadata(metadata: &Value, path: &str) -> Result<String, ArgumentError> {
     }
     match path {
         "metadata.name" => Ok(text("name")),
-        "metadata.namespace" => Ok(text("namespace")),
+        // A manifest that names none is in the default one.
+        "metadata.namespace" => Ok(metadata["namespace"].as_str().unwrap_or("default").to_owned()),
         "metadata.uid" => Ok(text("uid")),
         "metadata.labels" => Ok(listing(metadata["labels"].as_object())),
         "metadata.annotations" => Ok(listing(metadata["annotations"].as_object())),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serin_expr::template::{self, TemplateError};
+use serde_json::Value;
+use serin_expr::template;
 
 use super::ArgumentError;
 use crate::wire::analysis::{AnalysisRunSpec, SecretKeyRef};
@@ -90,16 +91,31 @@ fn fill_with(
     Ok(AnalysisRunSpec { metrics, ..spec.clone() })
 }
 
-/// Fills in the JSON text of a metric, and so every string in it, whatever its provider.
+/// Fills in every string of a metric, whatever its provider.
 fn fill_metric(metric: &Metric, values: &BTreeMap<&str, String>) -> Result<Metric, ArgumentError> {
-    let json = serde_json::to_string(metric).expect("a metric has string keys only");
-    let filled = template::substitute_json(&json, |name| values.get(name).map(String::as_str)).map_err(|error| {
-        let span = error.span();
-        match error {
-            TemplateError::Unknown { tag, .. } => ArgumentError::Placeholder(format!("{{{{{tag}}}}}")),
-            _ => ArgumentError::Placeholder(json[span.start..span.end].to_owned()),
+    let tree = serde_json::to_value(metric).expect("a metric has string keys only");
+    let filled = fill_value(tree, values)?;
+    Ok(serde_json::from_value(filled).expect("strings that are filled in stay strings"))
+}
+
+fn fill_value(value: Value, values: &BTreeMap<&str, String>) -> Result<Value, ArgumentError> {
+    Ok(match value {
+        Value::String(text) => Value::String(fill_text(&text, values)?),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| fill_value(item, values)).collect::<Result<_, _>>()?)
         }
-    })?;
-    // Values are quoted when they are filled in, so the text stays JSON of the same shape.
-    Ok(serde_json::from_str(&filled).expect("filled in strings keep the shape of a metric"))
+        Value::Object(entries) => {
+            let filled =
+                entries.into_iter().map(|(key, value)| Ok((fill_text(&key, values)?, fill_value(value, values)?)));
+            Value::Object(filled.collect::<Result<_, ArgumentError>>()?)
+        }
+        other => other,
+    })
+}
+
+fn fill_text(text: &str, values: &BTreeMap<&str, String>) -> Result<String, ArgumentError> {
+    template::substitute(text, |name| values.get(name).map(String::as_str)).map_err(|error| {
+        let span = error.span();
+        ArgumentError::Placeholder(text[span.start..span.end].to_owned())
+    })
 }
