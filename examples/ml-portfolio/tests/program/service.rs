@@ -195,7 +195,8 @@ fn term_finishes_what_is_under_way_and_closes_what_is_idle() {
     let (mut busy, mut idle) = (running.wire(), running.wire());
     assert_eq!(idle.post("/predict", &body).0, 200);
     busy.send(format!("POST /predict HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
-    std::thread::sleep(Duration::from_millis(100));
+    // The answer takes 650 ms, so by now the request has arrived and is not answered.
+    std::thread::sleep(Duration::from_millis(300));
     running.term();
     assert!(idle.is_closed());
     let (status, head, _) = busy.answer();
