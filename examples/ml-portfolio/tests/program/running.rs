@@ -36,7 +36,7 @@ pub(crate) fn start(service: Service, version: Version) -> Running {
     let mut running = Running { child, address };
     let begin = Instant::now();
     while running.get("/health").0 != 200 {
-        assert!(begin.elapsed() < Duration::from_secs(20), "it never became ready");
+        assert!(begin.elapsed() < Duration::from_secs(60), "it never became ready");
         std::thread::sleep(Duration::from_millis(10));
     }
     running
@@ -93,7 +93,7 @@ impl Wire {
 impl Running {
     pub(crate) fn wire(&self) -> Wire {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Wire(BufReader::new(stream))
     }
 
@@ -117,7 +117,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(begin.elapsed() < Duration::from_secs(10), "it never ended");
+            assert!(begin.elapsed() < Duration::from_secs(30), "it never ended");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
