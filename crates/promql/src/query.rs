@@ -166,7 +166,7 @@ impl Query {
             return Err(EvalError::BadRange);
         }
         if !matches!(self.root.kind(), Kind::Scalar | Kind::Vector) {
-            let message = format!("a {} has no values over time", self.root.kind().name());
+            let message = format!("{} has no values over time", self.root.kind().name());
             return Err(EvalError::data(self.root.span, message));
         }
         let mut evaluator = Evaluator::new(store, self.options, self.slots, (start_ms, end_ms));

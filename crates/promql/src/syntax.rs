@@ -34,13 +34,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The name that the documentation of Prometheus uses.
+    /// The name that the documentation of Prometheus uses, with its article.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Kind::Scalar => "scalar",
-            Kind::Vector => "instant vector",
-            Kind::Range => "range vector",
-            Kind::Text => "string",
+            Kind::Scalar => "a scalar",
+            Kind::Vector => "an instant vector",
+            Kind::Range => "a range vector",
+            Kind::Text => "a string",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The conversation on the control socket: one JSON request a line, one JSON answer a line.
 
+pub(crate) mod listener;
+
 use serde::{Deserialize, Serialize};
 
 use crate::report::{Batch, Info, Snapshot};

@@ -6,14 +6,30 @@
 //! Inside, [`framing`] and [`prediction`] are pure: bytes in, values out. `split` and `routing` choose who answers, `stats` counts,
 //! `worker`, `connection` and `exchange` move the bytes, `control` listens on the socket.
 
+mod answer;
 mod client;
 mod config;
+mod connection;
 mod control;
+mod exchange;
+pub mod framing;
+mod history;
+mod intake;
+mod metrics;
 pub mod prediction;
+mod refusal;
 pub mod report;
+mod routing;
+mod serve;
+mod shared;
 pub mod sketch;
 mod split;
+mod stats;
+mod stream;
 pub mod table;
+mod tunnel;
+mod upstream;
+mod worker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +37,7 @@ use std::path::PathBuf;
 pub use client::Client;
 pub use config::{Config, Limits};
 pub use report::{Batch, ByClass, Counts, EndpointView, Info, Numbers, Snapshot};
+pub use serve::serve;
 pub use table::Table;
 
 /// What can go wrong with the proxy itself or while talking to it.

@@ -124,7 +124,10 @@ impl Counts {
 
     /// Whether nothing happened.
     pub fn is_quiet(&self) -> bool {
-        self.answered() + self.aborted + self.fallbacks + self.retries + self.in_flight == 0
+        self.answered() + self.aborted + self.fallbacks + self.retries + self.in_flight + self.predictions_missing == 0
+            && self.latency.is_empty()
+            && self.predictions.is_empty()
+            && self.numbers.bins.is_empty()
     }
 }
 
@@ -170,9 +173,6 @@ pub struct Numbers {
 
 impl Numbers {
     fn since(&self, earlier: &Numbers) -> Numbers {
-        if self.count == earlier.count {
-            return Numbers::default();
-        }
         Numbers {
             count: self.count - earlier.count,
             sum: self.sum - earlier.sum,

@@ -32,9 +32,20 @@ pub(crate) struct Origin {
     /// `Rollout bankchurn-predictor`.
     pub(crate) ident: String,
     pub(crate) node: Node,
+    /// Paths of what is wrong with the object's shape; what is said about them is a consequence and no problem of its
+    /// own.
+    pub(crate) wrong: Vec<String>,
 }
 
 impl Origin {
+    /// Whether a path is, lies in, or holds something that is wrong already.
+    pub(crate) fn is_consequence(&self, path: &str) -> bool {
+        let below = |path: &str, above: &str| {
+            path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.wrong.iter().any(|wrong| below(path, wrong) || below(wrong, path))
+    }
+
     /// A problem with a field of this object, at its place or at the place of the deepest field around it.
     pub(crate) fn problem(&self, code: &'static str, path: &str, message: impl Into<String>) -> Problem {
         self.problem_at(code, self.node.nearest_spot(path), path, message)

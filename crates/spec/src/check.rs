@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Origin};
 use crate::problem::Problem;
 use crate::read::Source;
+use object::Objects;
 
 pub(crate) use metric::providers;
 
@@ -55,48 +56,65 @@ pub fn check(sources: &[Source]) -> Checked {
 /// Checks manifests: syntax, schema, the rules of each object, and whether the objects fit each other. `query` is
 /// asked about every PromQL query in which no argument is open.
 pub fn check_with(sources: &[Source], query: &dyn Fn(&str) -> Result<(), QueryError>) -> Checked {
-    let mut catalog = Catalog::default();
+    let mut objects = Objects::default();
     let mut problems = Vec::new();
     for source in sources {
         let mut of_file = Vec::new();
-        object::read(source, &mut catalog, &mut of_file);
+        object::read(source, &mut objects, &mut of_file);
         problems.append(&mut of_file);
     }
-    objects(&catalog, query, &mut problems);
+    let Objects { catalog, partial } = objects;
+    contents(&catalog, &catalog, query, &mut problems);
+    contents(&partial, &catalog, query, &mut problems);
     references::duplicates(&catalog, &mut problems);
     references::shared_services(&catalog, &mut problems);
     Checked { catalog, problems: in_order(sources, problems) }
 }
 
-/// Each object on its own, and with what it names.
-fn objects(catalog: &Catalog, query: Queries<'_>, problems: &mut Vec<Problem>) {
-    for entry in &catalog.rollouts {
-        rollout::check(entry, problems);
-        pod::check(entry, problems);
-        analysis::check(catalog, entry, problems);
-        references::check(catalog, entry, problems);
-    }
+/// Each of some objects on its own, and with what it names in the catalogue.
+fn contents(objects: &Catalog, catalog: &Catalog, query: Queries<'_>, problems: &mut Vec<Problem>) {
     let shared = analysis::shared_arguments(catalog);
     let none = BTreeSet::new();
+    for entry in &objects.rollouts {
+        of_one(&entry.origin, problems, |problems| {
+            rollout::check(entry, problems);
+            pod::check(entry, problems);
+            analysis::check(catalog, entry, problems);
+            references::check(catalog, entry, problems);
+        });
+    }
     let known = |origin: &Arc<Origin>| shared.get(&Arc::as_ptr(origin)).unwrap_or(&none);
-    for entry in &catalog.analysis_templates {
+    for entry in &objects.analysis_templates {
         let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
-        template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
-        let identity = (meta.namespace(), meta.name(), false);
-        analysis::nested(catalog, &entry.origin, identity, spec, problems);
-        references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+        of_one(&entry.origin, problems, |problems| {
+            template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
+            analysis::nested(catalog, &entry.origin, (meta.namespace(), meta.name(), false), spec, problems);
+            references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+        });
     }
-    for entry in &catalog.cluster_analysis_templates {
+    for entry in &objects.cluster_analysis_templates {
         let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
-        template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
-        analysis::nested(catalog, &entry.origin, ("default", meta.name(), true), spec, problems);
+        of_one(&entry.origin, problems, |problems| {
+            template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
+            analysis::nested(catalog, &entry.origin, ("default", meta.name(), true), spec, problems);
+        });
     }
-    for entry in &catalog.analysis_runs {
+    for entry in &objects.analysis_runs {
         let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
-        template::check(&entry.origin, &template::Body::of_run(spec), &none, query, problems);
-        template::run(&entry.origin, spec, problems);
-        references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+        of_one(&entry.origin, problems, |problems| {
+            template::check(&entry.origin, &template::Body::of_run(spec), &none, query, problems);
+            template::run(&entry.origin, spec, problems);
+            references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+        });
     }
+}
+
+/// Collects the problems of one object, without the consequences of those that are known already.
+fn of_one(origin: &Origin, problems: &mut Vec<Problem>, check: impl FnOnce(&mut Vec<Problem>)) {
+    let mut found = Vec::new();
+    check(&mut found);
+    found.retain(|problem| problem.object != origin.ident || !origin.is_consequence(&problem.path));
+    problems.append(&mut found);
 }
 
 /// Sorted by file and place, and cut off for files that have very many.

@@ -54,8 +54,8 @@ pub(crate) enum Style {
     Single,
     /// On one line in double quotes, without escapes.
     Double,
-    /// A `|` block: its first line follows the indicator, and this many characters of indentation are not content.
-    Literal { indent: usize },
+    /// A `|` block: the line of its first content, and the characters of indentation that are not content.
+    Literal { first_line: usize, indent: usize },
     /// Anything else.
     Other,
 }
@@ -132,10 +132,10 @@ impl Node {
                 let doubled = before.matches('\'').count();
                 Spot { line, column: column + 1 + chars + doubled, width }
             }
-            Style::Literal { indent } => {
+            Style::Literal { first_line, indent } => {
                 let lines = before.matches('\n').count();
                 let on_line = before.rsplit('\n').next().unwrap_or_default().chars().count();
-                Spot { line: line + 1 + lines, column: indent + on_line + 1, width }
+                Spot { line: first_line + lines, column: indent + on_line + 1, width }
             }
             Style::Other => self.spot,
         }

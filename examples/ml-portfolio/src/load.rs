@@ -50,9 +50,8 @@ struct Question {
 /// # Errors
 /// When the rows are not in order or the system refuses to start anything.
 pub fn run(options: &Options) -> Result<Summary, PortfolioError> {
-    let questions = questions()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(PortfolioError::Start)?;
-    runtime.block_on(send(options, &questions))
+    runtime.block_on(send(options))
 }
 
 /// The rows of all services in turn, each service's in an order of its own.
@@ -75,7 +74,8 @@ fn questions() -> Result<Vec<Arc<Question>>, PortfolioError> {
     Ok((0..most).flat_map(turn).collect())
 }
 
-async fn send(options: &Options, questions: &[Arc<Question>]) -> Result<Summary, PortfolioError> {
+async fn send(options: &Options) -> Result<Summary, PortfolioError> {
+    // Before anything that takes time: from here on, a signal ends with a summary.
     let mut term = signal(SignalKind::terminate()).map_err(PortfolioError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(PortfolioError::Start)?;
     let client = Arc::new(Client::new(options.router.clone()));
@@ -88,9 +88,10 @@ async fn send(options: &Options, questions: &[Arc<Question>]) -> Result<Summary,
         }
     };
     let start = Instant::now();
+    let questions = questions()?;
     let places = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     tokio::select! {
-        () = schedule(options.rate, questions, &client, &tallies, &places) => {}
+        () = schedule(options.rate, &questions, &client, &tallies, &places) => {}
         () = over => {}
         _ = term.recv() => {}
         _ = interrupt.recv() => {}

@@ -131,3 +131,13 @@ fn data_of_ones_own_can_be_trained_on() {
     std::fs::write(dir.path().join("chicago_taxi.csv"), rows).unwrap();
     assert_eq!(data::examples(Service::Tip, Some(dir.path())).unwrap().len(), 2);
 }
+
+#[test]
+fn the_readme_says_what_the_models_do() {
+    let readme = include_str!("../README.md");
+    for ((service, version), r) in REPORTS.iter() {
+        let numbers = format!("| {:.3} | {:.3} | {:.3} | {:.3} |", r.accuracy, r.auc, r.positive, r.failing);
+        let line = readme.lines().find(|l| l.starts_with(&format!("| {service} | {version} |"))).unwrap();
+        assert!(line.ends_with(&numbers), "the README says\n{line}\nbut it is\n{numbers}");
+    }
+}

@@ -20,12 +20,11 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Element>, EvalError> {
         let mut parameter = f64::NAN;
         let mut label = None;
-        match &aggregate.parameter {
-            Some(expr) => match &expr.node {
+        if let Some(expr) = &aggregate.parameter {
+            match &expr.node {
                 Node::Text(text) => label = Some(text.as_str()),
                 _ => parameter = self.scalar(expr, at_ms)?,
-            },
-            None => {}
+            }
         }
         let mut elements = self.vector(&aggregate.inner, at_ms)?;
         self.work(elements.len())?;

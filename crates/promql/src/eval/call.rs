@@ -24,10 +24,10 @@ impl Evaluator<'_> {
             }
             Body::Date(field) => {
                 let Some(arg) = args.first() else {
-                    return Ok(single(field(Civil::of(seconds(at_ms))), at_ms));
+                    return Ok(single(Civil::of(seconds(at_ms)).map_or(f64::NAN, field), at_ms));
                 };
                 let elements = self.vector(arg, at_ms)?;
-                Ok(Answer::Vector(self.map(elements, span, |value| field(Civil::of(value)))?))
+                Ok(Answer::Vector(self.map(elements, span, |value| Civil::of(value).map_or(f64::NAN, field))?))
             }
             Body::Window(compute) => self.over_windows(compute, args, false, span, at_ms),
             Body::Sample(compute) => self.over_windows(compute, args, true, span, at_ms),

@@ -11,10 +11,14 @@ pub(crate) struct Civil {
 }
 
 impl Civil {
-    /// The calendar fields of a time in seconds since 1970, whose fraction is dropped.
-    pub(crate) fn of(seconds: f64) -> Civil {
-        // Beyond this the year no longer fits, and nobody means such a time.
-        let seconds = seconds.clamp(-1e15, 1e15) as i64;
+    /// The calendar fields of a time in seconds since 1970, whose fraction is dropped. None for what is no time: NaN,
+    /// or one that is further away than thirty million years. (Prometheus makes some date of those, too, a different
+    /// one on each kind of processor.)
+    pub(crate) fn of(seconds: f64) -> Option<Civil> {
+        if seconds.is_nan() || seconds.abs() > 1e15 {
+            return None;
+        }
+        let seconds = seconds as i64;
         let days = seconds.div_euclid(86_400);
         // Years begin in March here, so that the leap day is the last of a year.
         let shifted = days + 719_468;
@@ -26,7 +30,7 @@ impl Civil {
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
         let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
-        Civil { days, second: seconds.rem_euclid(86_400), year, month, day }
+        Some(Civil { days, second: seconds.rem_euclid(86_400), year, month, day })
     }
 
     fn is_leap_year(self) -> bool {
@@ -79,7 +83,7 @@ mod tests {
     #[test]
     fn fields_of_known_days() {
         let check = |seconds: f64, want: [f64; 8]| {
-            let civil = Civil::of(seconds);
+            let civil = Civil::of(seconds).unwrap();
             let fields = [year, month, day_of_month, hour, minute, day_of_week, day_of_year, days_in_month];
             assert_eq!(fields.map(|field| field(civil)), want, "{seconds}");
         };
@@ -89,6 +93,7 @@ mod tests {
         check(1_735_603_200.0, [2024.0, 12.0, 31.0, 0.0, 0.0, 2.0, 366.0, 31.0]);
         check(-1.0, [1969.0, 12.0, 31.0, 23.0, 59.0, 3.0, 365.0, 31.0]);
         // 1900 was no leap year.
+        assert_eq!((Civil::of(f64::NAN), Civil::of(f64::INFINITY)), (None, None));
         check(-2_203_977_600.0, [1900.0, 2.0, 28.0, 0.0, 0.0, 3.0, 59.0, 28.0]);
     }
 }

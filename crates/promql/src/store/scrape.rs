@@ -8,6 +8,10 @@ use crate::labels::{Labels, NAME};
 use crate::text::Sample;
 use crate::value::stale_marker;
 
+/// How far after the scrape a sample's own time may lie, in milliseconds. One time in the far future would make all
+/// other samples look old enough to forget. The bound is that of Prometheus.
+const AHEAD_MAX_MS: i64 = 600_000;
+
 /// What became of the samples of one scrape.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scrape {
@@ -19,6 +23,8 @@ pub struct Scrape {
     pub duplicates: usize,
     /// Refused because there are too many series.
     pub over_limit: usize,
+    /// Refused because their own time is more than ten minutes after that of the scrape.
+    pub out_of_bounds: usize,
     /// Series of the target that were there in the scrape before and are not in this one.
     pub ended: usize,
 }
@@ -45,6 +51,10 @@ impl Store {
         let mut report = Scrape::default();
         let mut seen = BTreeSet::new();
         for sample in samples {
+            if sample.timestamp_ms.is_some_and(|own_ms| own_ms > t_ms.saturating_add(AHEAD_MAX_MS)) {
+                report.out_of_bounds += 1;
+                continue;
+            }
             let labels = attach(target, &sample.labels);
             let result = self.append(&labels, sample.timestamp_ms.unwrap_or(t_ms), sample.value);
             report.count(result);
@@ -145,6 +155,13 @@ mod tests {
         assert!(latest(&store, "x", 1000).is_empty() && latest(&store, "y", 1000).is_empty());
         let other = Labels::from_pairs([("job", "other")]);
         assert_eq!(store.target_gone(&other, 2000), 0);
+    }
+
+    #[test]
+    fn a_time_in_the_far_future_is_refused() {
+        let mut store = Store::default();
+        let report = scrape(&mut store, "x 1 600000\ny 1 600001\n", 0);
+        assert_eq!(report, Scrape { appended: 1, out_of_bounds: 1, ..Scrape::default() });
     }
 
     #[test]

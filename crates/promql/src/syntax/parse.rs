@@ -159,8 +159,7 @@ impl<'s> Parser<'s> {
 
     /// What may stand between an operator and its right side.
     fn matching(&mut self) -> Result<Matching, QueryError> {
-        let mut matching = Matching::default();
-        matching.on = self.accept_keyword("on");
+        let mut matching = Matching { on: self.accept_keyword("on"), ..Matching::default() };
         let matches = matching.on || self.accept_keyword("ignoring");
         if matches {
             matching.names = self.label_names()?;
@@ -215,7 +214,7 @@ impl<'s> Parser<'s> {
         let span = sign.to(inner.span);
         if !matches!(inner.kind(), Kind::Scalar | Kind::Vector) {
             let found = inner.kind().name();
-            return Err(QueryError::new(span, format!("a sign needs a scalar or an instant vector, not a {found}")));
+            return Err(QueryError::new(span, format!("a sign needs a scalar or an instant vector, not {found}")));
         }
         if let Node::Number(value) = inner.node {
             return Ok(leaf(Node::Number(if negate { -value } else { value }), span));
@@ -253,7 +252,7 @@ fn binary(
     let span = left.span.to(right.span);
     for side in [&left, &right] {
         if !matches!(side.kind(), Kind::Scalar | Kind::Vector) {
-            let message = format!("an operator needs scalars or instant vectors, not a {}", side.kind().name());
+            let message = format!("an operator needs scalars or instant vectors, not {}", side.kind().name());
             return Err(QueryError::new(side.span, message));
         }
     }

@@ -173,16 +173,23 @@ impl Lexer<'_> {
             return self.fail(start, "the string is not closed");
         };
         self.at += c.len_utf8();
+        let simple = match c {
+            'a' => Some(7),
+            'b' => Some(8),
+            'f' => Some(12),
+            'n' => Some(b'\n'),
+            'r' => Some(b'\r'),
+            't' => Some(b'\t'),
+            'v' => Some(11),
+            '\\' => Some(b'\\'),
+            c if c == quote => Some(quote as u8),
+            _ => None,
+        };
+        if let Some(byte) = simple {
+            out.push(byte);
+            return Ok(());
+        }
         let (digits, base) = match c {
-            'a' => return Ok(out.push(7)),
-            'b' => return Ok(out.push(8)),
-            'f' => return Ok(out.push(12)),
-            'n' => return Ok(out.push(b'\n')),
-            'r' => return Ok(out.push(b'\r')),
-            't' => return Ok(out.push(b'\t')),
-            'v' => return Ok(out.push(11)),
-            '\\' => return Ok(out.push(b'\\')),
-            c if c == quote => return Ok(out.push(quote as u8)),
             '0'..='7' => {
                 self.at -= 1;
                 (3, 8)

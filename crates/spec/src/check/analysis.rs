@@ -335,9 +335,23 @@ fn supplied(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &
         let unused = given.iter().copied().filter(|given| !declared_in(flat, given));
         let hint = did_you_mean(name, unused)
             .map(|_| format!("an argument with almost this name is supplied; write {name:?}"));
-        let hint = hint.unwrap_or_else(|| format!("add it under args: {{name: {name}, value: …}}"));
+        let hint = hint.unwrap_or_else(|| match field_ref(flat, name) {
+            true => {
+                "a fieldRef in a template is never resolved; give the fieldRef under args of the rollout".to_owned()
+            }
+            false => format!("add it under args: {{name: {name}, value: …}}"),
+        });
         problems.push(entry.origin.problem("argument-not-supplied", &path, message).hint(hint));
     }
+}
+
+/// Whether a template takes the argument from a field, which only a rollout can do.
+//= compat: 3.2-12
+fn field_ref(flat: &Flat<'_>, name: &str) -> bool {
+    let arguments = flat.templates.iter().flat_map(|template| &template.spec.args);
+    let sources =
+        arguments.filter(|argument| argument.name == name).filter_map(|argument| argument.value_from.as_ref());
+    sources.into_iter().any(|from| from.field_ref.is_some())
 }
 
 fn declared_in(flat: &Flat<'_>, name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use serin_expr::{Budget, CompileError, Program, Shape, Value};
 
+use super::arguments::Filled;
 use super::metric::{Scope, inside, is_open, providers};
 use crate::problem::{Problem, Severity};
 use crate::wire::provider::Metric;
@@ -47,42 +48,48 @@ pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &m
     }
 }
 
+/// A condition that compiles.
+struct Condition {
+    program: Program,
+    filled: Filled,
+    /// It has the same answer for every result, which is reported.
+    constant: bool,
+}
+
 //= compat: 3.10-1
-fn compile(scope: &Scope<'_>, path: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Program> {
-    let mut first: Option<(CompileError, usize)> = None;
+fn compile(scope: &Scope<'_>, path: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Condition> {
+    let mut first: Option<(CompileError, Filled)> = None;
     for stand_in in STAND_INS {
         // Placeholders that cannot be filled are reported where all of them are.
-        let (filled, exact_until) = scope.arguments.fill_or(text, stand_in)?;
-        match Program::compile(&filled) {
+        let filled = scope.arguments.fill_or(text, stand_in)?;
+        match Program::compile(&filled.text) {
             Ok(program) => {
-                facts(scope, path, text, &program, problems);
-                return Some(program);
+                let constant = !is_open(text) && is_constant(scope, path, &program, problems);
+                return Some(Condition { program, filled, constant });
             }
-            Err(error) => _ = first.get_or_insert((error, exact_until)),
+            Err(error) => _ = first.get_or_insert((error, filled)),
         }
         if !is_open(text) {
             break;
         }
     }
-    let (error, exact_until) = first?;
-    let place = (error.span.start, error.span.end, exact_until);
-    problems.push(inside(scope.origin, "bad-condition", path, place, error.message).maybe_hint(error.hint));
+    let (error, filled) = first?;
+    let bytes = filled.original(error.span.start..error.span.end);
+    problems.push(inside(scope.origin, "bad-condition", path, bytes, error.message).maybe_hint(error.hint));
     None
 }
 
-/// Conditions that have the same answer for every result.
-fn facts(scope: &Scope<'_>, path: &str, text: &str, program: &Program, problems: &mut Vec<Problem>) {
+/// Reports a condition that has the same answer for every result.
+fn is_constant(scope: &Scope<'_>, path: &str, program: &Program, problems: &mut Vec<Problem>) -> bool {
     let facts = program.facts();
-    if is_open(text) {
-        return;
-    }
     let message = match (facts.can_hold, facts.can_fail) {
-        (true, true) => return,
+        (true, true) => return false,
         (true, false) => "the condition is true whatever the result is",
         (false, true) => "no result makes the condition true",
         (false, false) => "every result makes the condition an error",
     };
     problems.push(scope.origin.warning("constant-condition", path, message));
+    true
 }
 
 /// Whether a Prometheus metric passes when there is nothing to judge.
@@ -91,35 +98,36 @@ fn no_data(
     scope: &Scope<'_>,
     path: &str,
     metric: &Metric,
-    programs: (Option<&Program>, Option<&Program>),
+    (success, failure): (Option<&Condition>, Option<&Condition>),
     problems: &mut Vec<Problem>,
 ) {
     let query = metric.provider.prometheus.as_ref().and_then(|prometheus| prometheus.query.as_deref());
     let scalar = query.is_some_and(|query| query.contains("scalar("));
-    for (field, program) in [("successCondition", programs.0), ("failureCondition", programs.1)] {
-        let Some(program) = program else { continue };
+    for (field, condition) in [("successCondition", success), ("failureCondition", failure)] {
+        let Some(Condition { program, filled, .. }) = condition else { continue };
         if let (Err(error), false) = (program.check(Shape::List), scalar) {
             let path = format!("{path}.{field}");
             let message = format!("a query gives a list of values, for which this is an error: {}", error.message);
-            let exact_until = program.source().find("{{").unwrap_or(usize::MAX);
-            let place = (error.span.start, error.span.end, exact_until);
-            let problem = inside(scope.origin, "wrong-result", &path, place, message);
+            let bytes = filled.original(error.span.start..error.span.end);
+            let problem = inside(scope.origin, "wrong-result", &path, bytes, message);
             let hint = "use result[0], or scalar(…) in the query";
             problems.push(Problem { severity: Severity::Warning, ..problem }.hint(hint));
             return;
         }
     }
-    let field = if programs.0.is_some() { "successCondition" } else { "failureCondition" };
-    let path = format!("{path}.{field}");
-    let empty = Value::from(Vec::<Value>::new());
-    let nan = Value::from(vec![Value::from(f64::NAN)]);
-    if programs.0.is_none() && programs.1.is_none() {
+    let conditions: Vec<&Condition> = [success, failure].into_iter().flatten().collect();
+    if conditions.is_empty() || conditions.iter().any(|condition| condition.constant) {
         return;
     }
+    let field = if success.is_some() { "successCondition" } else { "failureCondition" };
+    let path = format!("{path}.{field}");
+    let programs = (success.map(|condition| &condition.program), failure.map(|condition| &condition.program));
+    let empty = Value::from(Vec::<Value>::new());
+    let nan = Value::from(vec![Value::from(f64::NAN)]);
     if passes(programs, &empty) {
         let problem = scope.origin.warning("no-data-passes", &path, "the metric passes when there are no data");
         problems.push(problem.hint("require data: len(result) > 0 && …"));
-    } else if passes(programs, &nan) && [programs.0, programs.1].into_iter().flatten().any(reads_values) {
+    } else if passes(programs, &nan) && conditions.iter().any(|condition| reads_values(&condition.program)) {
         let message = "the metric passes on NaN, which a ratio without requests gives";
         let problem = scope.origin.warning("nan-passes", &path, message);
         problems.push(problem.hint("add a successCondition, or refuse it: isNaN(result[0]) || …"));

@@ -1,5 +1,7 @@
 //! One metric of a template or run: its provider, schedule and limits.
 
+use std::ops::Range;
+
 use super::condition;
 use super::{Queries, arguments::Arguments};
 use crate::catalog::Origin;
@@ -181,28 +183,24 @@ fn prometheus(scope: &Scope<'_>, path: &str, prometheus: &PrometheusMetric, prob
     match prometheus.query.as_deref().filter(|query| !query.trim().is_empty()) {
         None => problems.push(origin.problem("missing-field", &path, "the query is empty").expected("a PromQL query")),
         Some(text) => {
-            let Some((filled, exact_until)) = scope.arguments.fill(text) else { return };
-            let Err((message, start, end)) = (scope.query)(&filled) else { return };
-            problems.push(inside(origin, "bad-query", &path, (start, end, exact_until), message));
+            let Some(filled) = scope.arguments.fill(text) else { return };
+            let Err((message, start, end)) = (scope.query)(&filled.text) else { return };
+            problems.push(inside(origin, "bad-query", &path, filled.original(start..end), message));
         }
     }
 }
 
-/// A problem with a part of a text; of the whole text if what comes before the part was filled in.
+/// A problem with some bytes of the text at `path`.
 pub(super) fn inside(
     origin: &Origin,
     code: &'static str,
     path: &str,
-    (start, end, exact_until): (usize, usize, usize),
+    bytes: Range<usize>,
     message: impl Into<String>,
 ) -> Problem {
-    let spot = match origin.node.at(path) {
-        Some(node) if start <= exact_until => {
-            let text = node.text().and_then(|text| text.get(start..end.max(start)));
-            node.spot_inside(start, text.map_or(1, |text| text.chars().count().max(1)))
-        }
-        _ => origin.node.nearest_spot(path),
-    };
+    let Some(node) = origin.node.at(path) else { return origin.problem(code, path, message) };
+    let part = node.text().and_then(|text| text.get(bytes.start..bytes.end.max(bytes.start)));
+    let spot = node.spot_inside(bytes.start, part.map_or(1, |part| part.chars().count().max(1)));
     origin.problem_at(code, spot, path, message)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::kind::{Known, Recognised, recognise};
 use super::nearest::nearest;
@@ -16,18 +17,28 @@ use crate::read::Source;
 /// Most objects of all files: as many as a large cluster holds of these kinds, and few enough to compare with each other.
 const OBJECTS_MAX: usize = 10_000;
 
-/// Reads every object of a source into the catalogue.
-pub(crate) fn read(source: &Source, catalog: &mut Catalog, problems: &mut Vec<Problem>) {
+/// The objects of all files.
+#[derive(Default)]
+pub(crate) struct Objects {
+    /// Those whose shape is right.
+    pub(crate) catalog: Catalog,
+    /// The others, without what is wrong, so that the rest of them can be checked as well.
+    pub(crate) partial: Catalog,
+}
+
+/// Reads every object of a source.
+pub(crate) fn read(source: &Source, objects: &mut Objects, problems: &mut Vec<Problem>) {
     let (documents, complete) = document::parse(source, problems);
-    catalog.incomplete |= !complete;
+    objects.catalog.incomplete |= !complete;
     let file: Arc<str> = source.name.as_str().into();
     for node in documents {
-        admit(&file, node, catalog, problems);
+        admit(&file, node, objects, problems);
     }
 }
 
 /// Sorts one object by its kind. The items of a `List` are objects of their own.
-fn admit(file: &Arc<str>, node: Node, catalog: &mut Catalog, problems: &mut Vec<Problem>) {
+fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Vec<Problem>) {
+    let catalog = &mut objects.catalog;
     if node.kind == Kind::Null {
         return;
     }
@@ -39,7 +50,7 @@ fn admit(file: &Arc<str>, node: Node, catalog: &mut Catalog, problems: &mut Vec<
         Some(kind) => format!("{kind} {name}"),
         None => String::new(),
     };
-    let origin = Origin { file: file.clone(), ident, node };
+    let origin = Origin { file: file.clone(), ident, node, wrong: Vec::new() };
     let (Some(api_version), Some(kind)) = (api_version, kind) else {
         problems.extend(unidentified(&origin));
         catalog.incomplete = true;
@@ -48,7 +59,7 @@ fn admit(file: &Arc<str>, node: Node, catalog: &mut Catalog, problems: &mut Vec<
     if is_list(&api_version, &kind) && origin.node.get("items").is_some_and(|items| matches!(items.kind, Kind::List(_)))
     {
         for item in origin.node.get("items").map(Node::items).unwrap_or_default() {
-            admit(file, item.clone(), catalog, problems);
+            admit(file, item.clone(), objects, problems);
         }
         return;
     }
@@ -62,7 +73,7 @@ fn admit(file: &Arc<str>, node: Node, catalog: &mut Catalog, problems: &mut Vec<
         return;
     }
     match recognise(&api_version, &kind) {
-        Recognised::Known(known) => known_object(known, origin, catalog, problems),
+        Recognised::Known(known) => known_object(known, origin, objects, problems),
         Recognised::Foreign => {
             let message = format!("{kind} ({api_version}) is not used on one machine");
             problems.push(origin.warning("not-used", "", message));
@@ -110,36 +121,37 @@ fn unidentified(origin: &Origin) -> Vec<Problem> {
     problems
 }
 
-fn known_object(known: Known, origin: Origin, catalog: &mut Catalog, problems: &mut Vec<Problem>) {
-    let mut own = Vec::new();
-    let value = Schema::of(known).check(&origin, &mut own);
-    own.extend(unnamed(known, &origin));
-    let errors = own.iter().any(Problem::is_error);
-    problems.append(&mut own);
+fn known_object(known: Known, mut origin: Origin, objects: &mut Objects, problems: &mut Vec<Problem>) {
+    let mut outcome = Schema::of(known).check(&origin);
+    outcome.problems.extend(unnamed(known, &origin));
+    origin.wrong = outcome.wrong;
+    let whole = !outcome.problems.iter().any(Problem::is_error);
+    problems.append(&mut outcome.problems);
     let (namespace, name) = identity(known, &origin);
-    let Some(value) = value.filter(|_| !errors) else {
-        catalog.broken.insert((known.name(), namespace, name));
-        return;
-    };
+    let list = if whole { &mut objects.catalog } else { &mut objects.partial };
+    match enter(known, outcome.value, origin, list) {
+        Ok(()) if whole => return,
+        Err(problem) if whole => problems.push(*problem),
+        // What stands in for wrong values may not fit everywhere; what is wrong is reported already.
+        _ => {}
+    }
+    objects.catalog.broken.insert((known.name(), namespace, name));
+}
+
+fn enter(known: Known, value: Value, origin: Origin, catalog: &mut Catalog) -> Result<(), Box<Problem>> {
     let origin = Arc::new(origin);
-    let origin = &origin;
-    let outcome = match known {
-        Known::Rollout => typed(value, origin, &mut catalog.rollouts, &mut catalog.index),
-        Known::AnalysisTemplate => typed(value, origin, &mut catalog.analysis_templates, &mut catalog.index),
-        Known::ClusterAnalysisTemplate => {
-            typed(value, origin, &mut catalog.cluster_analysis_templates, &mut catalog.index)
-        }
-        Known::AnalysisRun => typed(value, origin, &mut catalog.analysis_runs, &mut catalog.index),
-        Known::Experiment => typed(value, origin, &mut catalog.experiments, &mut catalog.index),
-        Known::Service => typed(value, origin, &mut catalog.services, &mut catalog.index),
-        Known::Ingress => typed(value, origin, &mut catalog.ingresses, &mut catalog.index),
-        Known::ConfigMap => typed(value, origin, &mut catalog.config_maps, &mut catalog.index),
-        Known::Secret => typed(value, origin, &mut catalog.secrets, &mut catalog.index),
-        Known::Namespace => typed(value, origin, &mut catalog.namespaces, &mut catalog.index),
-    };
-    if let Err(problem) = outcome {
-        problems.push(*problem);
-        catalog.broken.insert((known.name(), namespace, name));
+    let index = &mut catalog.index;
+    match known {
+        Known::Rollout => typed(value, origin, &mut catalog.rollouts, index),
+        Known::AnalysisTemplate => typed(value, origin, &mut catalog.analysis_templates, index),
+        Known::ClusterAnalysisTemplate => typed(value, origin, &mut catalog.cluster_analysis_templates, index),
+        Known::AnalysisRun => typed(value, origin, &mut catalog.analysis_runs, index),
+        Known::Experiment => typed(value, origin, &mut catalog.experiments, index),
+        Known::Service => typed(value, origin, &mut catalog.services, index),
+        Known::Ingress => typed(value, origin, &mut catalog.ingresses, index),
+        Known::ConfigMap => typed(value, origin, &mut catalog.config_maps, index),
+        Known::Secret => typed(value, origin, &mut catalog.secrets, index),
+        Known::Namespace => typed(value, origin, &mut catalog.namespaces, index),
     }
 }
 
@@ -158,6 +170,12 @@ fn unnamed(known: Known, origin: &Origin) -> Option<Problem> {
         None | Some(Kind::Null) => {
             let generated = metadata.get("generateName").is_some();
             if generated && matches!(known, Known::AnalysisRun | Known::Experiment) {
+                return None;
+            }
+            // A key that is almost right is reported as an unknown field.
+            let others = ["namespace", "generateName"];
+            let keys = metadata.fields().iter().map(|field| field.key.as_str()).filter(|key| !others.contains(key));
+            if nearest("name", keys).is_some() {
                 return None;
             }
             Some(origin.problem("missing-field", "metadata.name", "the object has no name"))
@@ -182,8 +200,8 @@ fn is_name(name: &str) -> bool {
 }
 
 fn typed<T: DeserializeOwned + Object>(
-    value: serde_json::Value,
-    origin: &Arc<Origin>,
+    value: Value,
+    origin: Arc<Origin>,
     list: &mut Vec<Entry<T>>,
     index: &mut BTreeMap<Key, usize>,
 ) -> Result<(), Box<Problem>> {
@@ -193,7 +211,7 @@ fn typed<T: DeserializeOwned + Object>(
             let meta = object.metadata();
             // Of two with the same name the first one stays: the second is reported as a duplicate.
             index.entry(key::<T>(meta.namespace(), meta.name())).or_insert(list.len());
-            list.push(Entry { object, place, origin: origin.clone() });
+            list.push(Entry { object, place, origin });
             Ok(())
         }
         Err(error) => {

@@ -54,10 +54,10 @@ fn hint(rollout: &Rollout, error: &FieldError) -> Option<String> {
         spec.strategy.canary.as_ref()?.steps.get(index.parse::<usize>().ok()?)
     };
     match error.path.as_str() {
-        "spec.strategy.strategy" if error.kind == ErrorType::Required => {
+        "spec.strategy" if error.kind == ErrorType::Required => {
             Some("add strategy.canary or strategy.blueGreen; {} takes the defaults".to_owned())
         }
-        "spec.strategy.strategy" => Some("remove one of canary and blueGreen".to_owned()),
+        "spec.strategy" => Some("remove one of canary and blueGreen".to_owned()),
         "spec.selector" => Some("repeat the labels of the template: selector: {matchLabels: {app: …}}".to_owned()),
         "spec.template.metadata.labels" => {
             let wanted = spec.selector.as_ref().map(|selector| listed(&selector.match_labels))?;

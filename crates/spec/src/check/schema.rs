@@ -91,27 +91,58 @@ impl Schema {
         }
     }
 
-    /// Checks a whole object. Answers its JSON, in which what is null is left out as Kubernetes does it, unless there
-    /// was an error.
-    pub(crate) fn check(&self, origin: &Origin, problems: &mut Vec<Problem>) -> Option<Value> {
-        let mut walker = Walker { schema: self, origin, problems: Vec::new() };
+    /// Checks a whole object.
+    pub(crate) fn check(&self, origin: &Origin) -> Outcome {
+        let mut walker = Walker { schema: self, origin, problems: Vec::new(), wrong: Vec::new() };
         let value = walker.value(&origin.node, &self.root, "", origin.node.spot);
-        let errors = walker.problems.iter().any(Problem::is_error);
-        problems.append(&mut walker.problems);
-        if errors { None } else { value }
+        let value = value.unwrap_or_else(|| self.empty(&self.root));
+        Outcome { value, problems: walker.problems, wrong: walker.wrong }
     }
+
+    /// The least value that fits a schema, in the place of one that does not.
+    fn empty(&self, schema: &Value) -> Value {
+        let schema = self.resolve(schema);
+        match &schema["type"] {
+            Value::String(kind) => match kind.as_str() {
+                "string" => Value::String(String::new()),
+                "array" => Value::Array(Vec::new()),
+                "integer" | "number" => Value::from(0),
+                "boolean" => Value::Bool(false),
+                "object" => {
+                    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                    let fields = required.map(|name| (name.to_owned(), self.empty(&schema["properties"][name])));
+                    Value::Object(fields.collect())
+                }
+                _ => Value::Null,
+            },
+            _ if schema["x-kubernetes-int-or-string"] == true => Value::from(0),
+            _ => Value::Null,
+        }
+    }
+}
+
+/// What came of checking an object.
+pub(crate) struct Outcome {
+    /// Its JSON. What is null is left out as Kubernetes does it, and so is what is wrong, so that the rest can be looked
+    /// at.
+    pub(crate) value: Value,
+    pub(crate) problems: Vec<Problem>,
+    /// The paths of what is wrong and left out.
+    pub(crate) wrong: Vec<String>,
 }
 
 struct Walker<'s> {
     schema: &'s Schema,
     origin: &'s Origin,
     problems: Vec<Problem>,
+    wrong: Vec<String>,
 }
 
 impl Walker<'_> {
     /// A hostile object has as many problems as values; those past the limit would not be shown.
     fn report(&mut self, problem: Problem) {
-        if self.problems.len() <= super::PROBLEMS_MAX {
+        if !self.is_full() {
+            self.wrong.push(problem.path.clone());
             self.problems.push(problem);
         }
     }
@@ -120,7 +151,7 @@ impl Walker<'_> {
         self.problems.len() > super::PROBLEMS_MAX
     }
 
-    /// The JSON of a value, as far as it fits the schema. `spot` is where an object as a whole is pointed at.
+    /// The JSON of a value, as far as it fits the schema; `None` if it is wrong altogether. `spot` is where an object as a whole is pointed at.
     fn value(&mut self, node: &Node, schema: &Value, path: &str, spot: Spot) -> Option<Value> {
         let schema = self.schema.resolve(schema);
         if schema["x-kubernetes-int-or-string"] == true {
@@ -134,15 +165,18 @@ impl Walker<'_> {
         match (kind, &node.kind) {
             // Kept as it is written, nulls included, though what is read of it is checked.
             ("object", Kind::Map(fields)) if schema["x-kubernetes-preserve-unknown-fields"] == true => {
-                self.object(fields, schema, path, spot).map(|_| node.to_value())
+                let before = self.problems.len();
+                let fitting = self.object(fields, schema, path, spot);
+                Some(if self.problems.len() == before { node.to_value() } else { fitting })
             }
-            ("object", Kind::Map(fields)) => self.object(fields, schema, path, spot),
+            ("object", Kind::Map(fields)) => Some(self.object(fields, schema, path, spot)),
             ("array", Kind::List(items)) => {
-                let items = items.iter().enumerate();
-                let values =
-                    items.map(|(i, item)| self.value(item, &schema["items"], &format!("{path}[{i}]"), item.spot));
-                // Every item is looked at, even behind one that is wrong.
-                values.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
+                let values = items.iter().enumerate().map(|(i, item)| {
+                    let value = self.value(item, &schema["items"], &format!("{path}[{i}]"), item.spot);
+                    // The items behind a wrong one keep their numbers.
+                    value.unwrap_or_else(|| self.schema.empty(&schema["items"]))
+                });
+                Some(Value::Array(values.collect()))
             }
             ("string", Kind::Text(text)) => self.text(node, text, schema, path),
             ("integer", Kind::Number(number)) => self.integer(node, number, schema, path),
@@ -152,56 +186,50 @@ impl Walker<'_> {
         }
     }
 
-    fn object(&mut self, fields: &[Field], schema: &Value, path: &str, spot: Spot) -> Option<Value> {
+    fn object(&mut self, fields: &[Field], schema: &Value, path: &str, spot: Spot) -> Value {
         let properties = schema["properties"].as_object();
         let others = &schema["additionalProperties"];
         let mut object = Map::new();
-        let mut whole = true;
         for field in fields {
             let below = join(path, &field.key);
-            let spot = if field.spot.line == 0 { spot } else { field.spot };
-            match properties.and_then(|properties| properties.get(&field.key)) {
+            let known = properties.and_then(|properties| properties.get(&field.key));
+            let value = match known {
                 // Kubernetes takes a null for an absent field.
-                Some(_) if field.node.kind == Kind::Null => {}
-                Some(known) if below == "status" => {
-                    if let Some(status) = self.status(field, known) {
-                        object.insert(field.key.clone(), status);
-                    }
-                }
-                Some(known) => match self.value(&field.node, known, &below, spot) {
-                    Some(value) => drop(object.insert(field.key.clone(), value)),
-                    None => whole = false,
-                },
-                None if *others == false => {
-                    self.unknown(field, schema, path, &below);
-                    whole = false;
-                }
-                None if self.is_slip(field, schema, path, &below) => whole = false,
-                None => match self.value(&field.node, others, &below, spot) {
-                    Some(value) => drop(object.insert(field.key.clone(), value)),
-                    None => whole = false,
-                },
+                Some(_) if field.node.kind == Kind::Null => None,
+                Some(known) if below == "status" => self.status(field, known),
+                Some(known) => self.value(&field.node, known, &below, field.spot),
+                None if *others == false => self.unknown(field, schema, path, &below),
+                None if self.is_slip(field, schema, path, &below) => None,
+                None => self.value(&field.node, others, &below, field.spot),
+            };
+            if let Some(value) = value {
+                object.insert(field.key.clone(), value);
             }
         }
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let present = fields.iter().any(|field| field.key == name && field.node.kind != Kind::Null);
-            if !present {
+            if !fields.iter().any(|field| field.key == name && field.node.kind != Kind::Null) {
                 self.missing(name, schema, fields, path, spot);
-                whole = false;
+            }
+            if !object.contains_key(name) {
+                object.insert(name.to_owned(), self.schema.empty(&schema["properties"][name]));
             }
         }
-        whole.then_some(Value::Object(object))
+        Value::Object(object)
     }
 
     /// A status comes from a controller, perhaps of another version; what does not fit is left out with a warning.
     fn status(&mut self, field: &Field, schema: &Value) -> Option<Value> {
-        let before = self.problems.len();
+        let (before, wrong) = (self.problems.len(), self.wrong.len());
         let value = self.value(&field.node, schema, "status", field.spot);
+        self.wrong.truncate(wrong);
+        if self.problems.len() == before {
+            return value;
+        }
         for problem in &mut self.problems[before..] {
             problem.severity = Severity::Warning;
             problem.hint = Some("the whole status is ignored".to_owned());
         }
-        value
+        None
     }
 
     fn text(&mut self, node: &Node, text: &str, schema: &Value, path: &str) -> Option<Value> {
@@ -295,22 +323,37 @@ impl Walker<'_> {
         }
     }
 
-    fn unknown(&mut self, field: &Field, schema: &Value, path: &str, below: &str) {
+    fn unknown(&mut self, field: &Field, schema: &Value, path: &str, below: &str) -> Option<Value> {
+        if self.is_full() {
+            return None;
+        }
         let names: Vec<&str> =
             schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let owner = if path.is_empty() { "the object".to_owned() } else { path.to_owned() };
+        let owner = if path.is_empty() { "the object" } else { path };
         let message = format!("there is no field {} in {owner}", quoted(&field.key));
         let problem = self.origin.problem_at("unknown-field", field.spot, below, message);
-        let near = nearest(&field.key, names.iter().copied()).map(|name| format!("did you mean {name:?}?"));
-        let elsewhere = self.schema.places.get(&field.key).and_then(|places| closest(places, path));
-        let hint = match (near, elsewhere) {
-            (Some(near), Some(place)) => Some(format!("{near} this field exists at {place}")),
-            (Some(near), None) => Some(near),
+        let near = nearest(&field.key, names.iter().copied());
+        // What is missing because its name is misspelt need not be reported again.
+        self.wrong.extend(near.map(|name| join(path, name)));
+        let hint = match (near, self.elsewhere(&field.key, path)) {
+            (Some(near), Some(place)) => Some(format!("did you mean {near:?}? this field exists at {place}")),
+            (Some(near), None) => Some(format!("did you mean {near:?}?")),
             (None, Some(place)) => Some(format!("this field exists at {place}")),
             (None, None) if names.len() <= 12 => Some(format!("the fields are {}", names.join(", "))),
             (None, None) => None,
         };
         self.report(problem.maybe_hint(hint));
+        None
+    }
+
+    /// Where else in the kind a field of this name exists, or one of almost this name if there is none.
+    fn elsewhere(&self, key: &str, path: &str) -> Option<&str> {
+        let places = &self.schema.places;
+        let named = places.get(key).or_else(|| {
+            let shape = |name: &str| name.replace(['-', '_'], "").to_lowercase();
+            places.iter().find(|(name, _)| shape(name) == shape(key)).map(|(_, places)| places)
+        });
+        named.and_then(|places| closest(places, path))
     }
 
     /// Kinds of Kubernetes are not known in full, so only a field that is almost one of the known ones is refused.
@@ -328,7 +371,9 @@ impl Walker<'_> {
         let owner = if path.is_empty() { "the object" } else { path };
         let message = format!("there is no field {} in {owner}", quoted(&field.key));
         let problem = self.origin.problem_at("unknown-field", field.spot, below, message);
+        let meant = join(path, near);
         self.report(problem.hint(format!("did you mean {near:?}?")));
+        self.wrong.push(meant);
         true
     }
 
@@ -339,7 +384,12 @@ impl Walker<'_> {
         let description = schema["properties"][name]["description"].as_str();
         let expected = description.map(|text| format!("{name}: {}", text.lines().next().unwrap_or_default()));
         let near = fields.iter().map(|field| field.key.as_str()).filter(|key| schema["properties"][*key].is_null());
-        let hint = nearest(name, near).map(|near| format!("is {near:?} meant to be {name:?}?"));
+        let near = nearest(name, near);
+        if near.is_some() && schema["additionalProperties"] == false {
+            // Reported as an unknown field, with the name that is meant.
+            return;
+        }
+        let hint = near.map(|near| format!("is {near:?} meant to be {name:?}?"));
         self.report(Problem { expected, ..problem }.maybe_hint(hint));
     }
 }

@@ -221,16 +221,20 @@ impl<'s> Reader<'s> {
             ScalarStyle::Plain if one_line => Style::Plain,
             ScalarStyle::SingleQuoted if one_line => Style::Single,
             ScalarStyle::DoubleQuoted if one_line && chars == text.chars().count() + 2 => Style::Double,
-            ScalarStyle::Literal => {
-                let content = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty());
-                let Some((at, content)) = content else { return Style::Other };
-                match self.text.lines().nth(span.start.line() + at).and_then(|line| line.strip_suffix(content)) {
-                    Some(indent) => Style::Literal { indent: indent.chars().count() },
-                    None => Style::Other,
-                }
-            }
+            ScalarStyle::Literal => self.literal(text, span.start.line()).unwrap_or(Style::Other),
             _ => Style::Other,
         }
+    }
+
+    /// The place of a `|` block. The parser tells the line of its indicator or of its first content, depending on the
+    /// lines between them, so the content is looked for in both.
+    fn literal(&self, text: &str, line: usize) -> Option<Style> {
+        let (skipped, content) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty())?;
+        [line, line + 1].into_iter().find_map(|first| {
+            let written = self.text.lines().nth((first + skipped).checked_sub(1)?)?;
+            let indent = written.strip_suffix(content).filter(|indent| indent.trim().is_empty())?;
+            Some(Style::Literal { first_line: first + self.lines_before, indent: indent.chars().count() })
+        })
     }
 
     fn alias(&mut self, id: usize, spot: Spot) -> Step {

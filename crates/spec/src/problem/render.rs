@@ -64,6 +64,8 @@ pub fn render(problem: &Problem, sources: &[Source], colour: Colour) -> String {
 
 /// The line of a problem and the bytes of it that are wrong; `None` if it has no line or a very long one.
 fn line_of<'s>(text: &'s str, problem: &Problem) -> Option<(&'s str, Range<usize>)> {
+    // The mark at the beginning of some files has no width, and columns do not count it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.lines().nth(problem.line.checked_sub(1)?)?;
     if line.len() > LINE_SHOWN {
         return None;

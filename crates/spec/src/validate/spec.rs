@@ -57,10 +57,17 @@ pub(super) fn strategy(rollout: &Rollout) -> Vec<FieldError> {
     match (&strategy.canary, &strategy.blue_green) {
         (None, None) => {
             let detail = "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'";
-            vec![FieldError::required("spec.strategy.strategy", detail)]
+            vec![FieldError {
+                path: "spec.strategy".to_owned(),
+                ..FieldError::required("spec.strategy.strategy", detail)
+            }]
         }
         (Some(_), Some(_)) => {
-            vec![FieldError::invalid("spec.strategy.strategy", "Multiple Strategies can not be listed")]
+            let detail = "Multiple Strategies can not be listed";
+            vec![FieldError {
+                path: "spec.strategy".to_owned(),
+                ..FieldError::invalid("spec.strategy.strategy", detail)
+            }]
         }
         (Some(canary), None) => canary::errors(rollout, canary),
         (None, Some(blue_green)) => self::blue_green(&rollout.spec, blue_green),

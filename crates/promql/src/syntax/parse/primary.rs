@@ -1,5 +1,7 @@
 //! Numbers, texts, parentheses, function calls and aggregations.
 
+use std::sync::Arc;
+
 use super::{Parser, above, leaf};
 use crate::dialect::{self, Function};
 use crate::labels;
@@ -7,6 +9,13 @@ use crate::matcher;
 use crate::query::QueryError;
 use crate::syntax::token::Token;
 use crate::syntax::{Aggregate, Aggregator, Expr, Kind, Node, Span};
+
+/// By which labels an aggregation tells groups apart.
+#[derive(Debug, Default)]
+struct Grouping {
+    without: bool,
+    names: Vec<Arc<str>>,
+}
 
 impl Parser<'_> {
     /// What operators and modifiers apply to.
@@ -77,7 +86,9 @@ impl Parser<'_> {
             if self.is_sign(self.peek(), ")") {
                 return Ok((args, open.to(self.advance().span)));
             }
-            self.expect(",")?;
+            if !self.accept(",") {
+                return Err(self.unexpected(", or )"));
+            }
         }
     }
 
@@ -109,19 +120,18 @@ impl Parser<'_> {
             }
         }
         let depth = parameter_expr.as_ref().map_or(0, |expr| expr.depth).max(inner.depth);
-        let (without, names) = grouping.unwrap_or_default();
+        let Grouping { without, names } = grouping.unwrap_or_default();
         let node = Aggregate { operator, inner, parameter: parameter_expr, without, names };
         above(Node::Aggregate(Box::new(node)), span, depth)
     }
 
     /// `by (…)` or `without (…)`, if it is there.
-    #[allow(clippy::type_complexity)]
-    fn grouping(&mut self) -> Result<Option<(bool, Vec<std::sync::Arc<str>>)>, QueryError> {
+    fn grouping(&mut self) -> Result<Option<Grouping>, QueryError> {
         let without = self.accept_keyword("without");
         if !without && !self.accept_keyword("by") {
             return Ok(None);
         }
-        Ok(Some((without, self.label_names()?)))
+        Ok(Some(Grouping { without, names: self.label_names()? }))
     }
 
     fn call(&mut self, function: &'static Function, name: Span) -> Result<Expr, QueryError> {
@@ -153,7 +163,7 @@ fn expect_kind(expr: &Expr, wanted: Kind, place: &str) -> Result<(), QueryError>
     if found == wanted {
         return Ok(());
     }
-    let message = format!("expected a {} in {place}, got a {}", wanted.name(), found.name());
+    let message = format!("expected {} in {place}, got {}", wanted.name(), found.name());
     let error = QueryError::new(expr.span, message);
     let is_name = matches!(expr.node, Node::Selector(_));
     Err(if wanted == Kind::Range && is_name { error.with_hint("add a range such as [5m]") } else { error })

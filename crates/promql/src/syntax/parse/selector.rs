@@ -28,8 +28,8 @@ impl Parser<'_> {
                     return Err(QueryError::new(span, "the name of the metric is given twice"));
                 }
                 matchers.push(matcher);
-                if !self.is_sign(self.peek(), "}") {
-                    self.expect(",")?;
+                if !self.accept(",") && !self.is_sign(self.peek(), "}") {
+                    return Err(self.unexpected(", or }"));
                 }
             }
             span = span.to(self.expect("}")?);
@@ -128,7 +128,7 @@ impl Parser<'_> {
             let step_ms = if self.is_sign(self.peek(), "]") { None } else { Some(self.length()?) };
             let span = expr.span.to(self.close()?);
             if expr.kind() != Kind::Vector {
-                let message = format!("a subquery needs an instant vector, not a {}", expr.kind().name());
+                let message = format!("a subquery needs an instant vector, not {}", expr.kind().name());
                 return Err(QueryError::new(span, message));
             }
             let depth = expr.depth;
@@ -206,6 +206,7 @@ impl Parser<'_> {
         };
         let value = match lexeme.token {
             Token::Number(value) => Some(value),
+            Token::Duration(ms) => Some(ms as f64 / 1000.0),
             Token::Word => special(self.text_of(&lexeme)),
             _ => None,
         };
