@@ -4,6 +4,7 @@
 mod board;
 mod report;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -165,20 +166,17 @@ async fn settle(client: &mut Client, board: &mut Board, time: Duration) -> Resul
 
 /// Watches until every service has its outcome.
 async fn outcomes(client: &mut Client, board: &mut Board, speed: f64, began: Instant) -> Result<Vec<ServiceReport>, CliError> {
-    let mut weights: Vec<Vec<u32>> = vec![Vec::new(); PLAY.len()];
     let mut ended: Vec<Option<f64>> = vec![None; PLAY.len()];
     loop {
         let now = views(client, None).await?;
         for event in client.ask::<Vec<EventRecord>>(&Request::Events { service: None, count: 60 }).await? {
             board.event(&event);
         }
+        let weights = weights(client).await?;
         board.show(&now);
         let mut open = false;
         for (i, (service, version, ..)) in PLAY.iter().enumerate() {
             let Some(view) = now.iter().find(|v| v.name == *service) else { continue };
-            if let Some(actual) = view.weight.actual.filter(|w| weights[i].last() != Some(w)) {
-                weights[i].push(actual);
-            }
             let over = has_ended(view, version);
             if over && ended[i].is_none() {
                 ended[i] = Some(began.elapsed().as_secs_f64() * speed);
@@ -188,12 +186,26 @@ async fn outcomes(client: &mut Client, board: &mut Board, speed: f64, began: Ins
         if !open || began.elapsed().as_secs_f64() * speed > LAST_S as f64 {
             let report = |(i, (service, version, expected, _)): (usize, &(&str, &str, Expected, &str))| {
                 let view = now.iter().find(|v| v.name == *service)?;
-                Some(ServiceReport::new(view, version, *expected, ended[i], weights[i].clone()))
+                Some(ServiceReport::new(view, version, *expected, ended[i], weights.get(*service).cloned().unwrap_or_default()))
             };
             return Ok(PLAY.iter().enumerate().filter_map(report).collect());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// The weights that each service's canary has had since its deployment, in order.
+async fn weights(client: &mut Client) -> Result<BTreeMap<String, Vec<u32>>, CliError> {
+    let mut weights: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for event in client.ask::<Vec<EventRecord>>(&Request::Events { service: None, count: 1000 }).await? {
+        let name = event.object.rsplit('/').next().unwrap_or_default();
+        if event.reason == "TrafficWeightUpdated"
+            && let Some(weight) = event.message.rsplit(' ').next().and_then(|w| w.parse().ok())
+        {
+            weights.entry(name.to_owned()).or_default().push(weight);
+        }
+    }
+    Ok(weights)
 }
 
 /// Promoted and healthy, or given up with all traffic back.
