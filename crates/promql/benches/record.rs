@@ -20,7 +20,7 @@ const QUERIES: [&str; 10] = [
     r#"avg_over_time(score{version="canary"}[10m]) - on() group_left avg_over_time(score{version="stable"}[10m])"#,
     "max_over_time(sum(rate(requests_total[1m]))[30m:15s])",
     r#"absent(requests_total{version="next"})"#,
-    "score > 0.9 and on(version) up == 1",
+    "score > 0.9 and on(version) up > 0",
 ];
 
 /// 2 versions: 8 counters each, 14 series of a histogram each, 3 others each.

@@ -22,6 +22,7 @@ mod value;
 
 pub use dialect::supported;
 pub use labels::{Labels, LabelsBuilder};
+pub use number::format_value;
 pub use query::{EvalError, Options, Query, QueryError};
 pub use store::{AppendError, Limits, Scrape, Store};
 pub use value::{Point, Series, Value, is_stale, stale_marker};

@@ -100,3 +100,11 @@ fn depth_and_length_are_bounded() {
     assert!(Query::parse(&vec!["x"; 100].join("+")).is_ok());
     assert!(Query::parse(&" ".repeat(70_000)).unwrap_err().message.contains("longer than"));
 }
+
+#[test]
+fn the_deepest_query_is_answered() {
+    let nested = |levels: usize| format!("{}vector(1){}", "abs(".repeat(levels), ")".repeat(levels));
+    let query = Query::parse(&nested(120)).unwrap();
+    let answer = query.eval(&serin_promql::Store::default(), 0).unwrap();
+    assert!(matches!(answer, serin_promql::Value::Vector(elements) if elements.len() == 1));
+}

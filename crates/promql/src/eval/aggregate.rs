@@ -30,7 +30,7 @@ impl Evaluator<'_> {
         self.work(elements.len())?;
         if let Some(label) = label {
             for element in &mut elements {
-                element.labels = element.labels.edit().set(label, number::plain(element.value)).build();
+                element.labels = element.labels.edit().set(label, number::format_value(element.value)).build();
                 element.unnamed = false;
             }
         }

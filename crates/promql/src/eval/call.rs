@@ -119,7 +119,7 @@ impl Evaluator<'_> {
         for arg in &args[1..] {
             let factor = self.scalar(arg, at_ms)?;
             if !(factor > 0.0 && factor < 1.0) {
-                let message = format!("the factor must be between 0 and 1, not {}", number::plain(factor));
+                let message = format!("the factor must be between 0 and 1, not {}", number::format_value(factor));
                 return Err(EvalError::data(arg.span, message));
             }
         }
