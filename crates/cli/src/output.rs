@@ -110,7 +110,10 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        assert_eq!([age(0), age(61_000), age(200_000), age(7_500_000), age(300_000_000)], ["0s", "61s", "3m20s", "2h05m", "3d11h"]);
+        assert_eq!(
+            [age(0), age(61_000), age(200_000), age(7_500_000), age(300_000_000)],
+            ["0s", "61s", "3m20s", "2h05m", "3d11h"]
+        );
         assert_eq!(time_of_day(3_723_000), "01:02:03");
     }
 }

@@ -26,7 +26,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &RolloutView, lost: Option<&str>
     let height = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let graphs = height(traffic.len() * 2 + usize::from(!traffic.is_empty()));
     let [text, graph, foot] =
-        Layout::vertical([Constraint::Max(height(body.len())), Constraint::Length(graphs), Constraint::Min(1)]).areas(area);
+        Layout::vertical([Constraint::Max(height(body.len())), Constraint::Length(graphs), Constraint::Min(1)])
+            .areas(area);
     frame.render_widget(Paragraph::new(body), text);
     draw_traffic(frame, graph, view, &traffic);
     let mut lines = reasons(view);
@@ -196,7 +197,11 @@ fn pool_lines(view: &RolloutView, pool: &PoolView) -> Vec<Line<'static>> {
     for m in &pool.members {
         let mut text = format!("      {}  {}  port {}", m.name, m.state, m.port);
         if m.restarts > 0 {
-            text.push_str(&format!("  started again {} times: {}", m.restarts, m.trouble.as_deref().unwrap_or("ended")));
+            text.push_str(&format!(
+                "  started again {} times: {}",
+                m.restarts,
+                m.trouble.as_deref().unwrap_or("ended")
+            ));
         }
         out.push(Line::from(coloured(text, if m.restarts > 0 { "Failed" } else { &m.state })));
     }

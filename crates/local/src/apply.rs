@@ -47,9 +47,7 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
             });
             true
         }
-        Action::SetRevision { hash, revision } => {
-            set(workload.pool_mut(hash).map(|p| &mut p.revision), *revision)
-        }
+        Action::SetRevision { hash, revision } => set(workload.pool_mut(hash).map(|p| &mut p.revision), *revision),
         Action::ScalePool { hash, size, replicas_seen } => {
             let Some(pool) = workload.pool_mut(hash) else { return false };
             let before = pool.clone();

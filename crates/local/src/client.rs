@@ -23,9 +23,8 @@ impl Client {
     /// When none is running there.
     pub async fn connect(folder: &Path) -> Result<Self, LocalError> {
         let path = control::path(folder)?;
-        let stream = UnixStream::connect(&path)
-            .await
-            .map_err(|_| LocalError::NotRunning { folder: folder.to_owned() })?;
+        let stream =
+            UnixStream::connect(&path).await.map_err(|_| LocalError::NotRunning { folder: folder.to_owned() })?;
         Ok(Self { folder: folder.to_owned(), stream: BufReader::new(stream) })
     }
 

@@ -114,9 +114,8 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) {
 
 async fn ask(requests: &mpsc::Sender<Asked>, request: Request) -> Answer {
     let (send, answer) = oneshot::channel();
-    let ended = || {
-        Answer::Error(Refusal { message: "the control process is ending".to_owned(), hint: None, internal: false })
-    };
+    let ended =
+        || Answer::Error(Refusal { message: "the control process is ending".to_owned(), hint: None, internal: false });
     if requests.send(Asked { request, answer: send }).await.is_err() {
         return ended();
     }

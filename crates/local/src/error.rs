@@ -101,11 +101,9 @@ impl LocalError {
             Self::InUse { .. } => Class::Conflict,
             Self::NotRunning { .. } | Self::Talk(_) | Self::Router(_) | Self::State { .. } => Class::Retry,
             Self::Bug(_) => Class::Bug,
-            Self::Read { .. }
-            | Self::Write { .. }
-            | Self::Side { .. }
-            | Self::Supervisor(_)
-            | Self::Refused { .. } => Class::User,
+            Self::Read { .. } | Self::Write { .. } | Self::Side { .. } | Self::Supervisor(_) | Self::Refused { .. } => {
+                Class::User
+            }
         }
     }
 

@@ -20,7 +20,6 @@ pub mod protocol;
 pub mod record;
 pub mod request;
 pub mod route;
-mod serin_providers;
 pub mod side;
 pub mod staff;
 pub mod store;

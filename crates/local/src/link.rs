@@ -108,7 +108,9 @@ impl Link {
 
     async fn connect(&mut self) -> bool {
         let Ok(Ok(client)) = timed(Client::connect(&self.how.socket)).await else { return false };
-        let (Ok(Ok(info)), Ok(Ok(table))) = (timed(client.info()).await, timed(client.table()).await) else { return false };
+        let (Ok(Ok(info)), Ok(Ok(table))) = (timed(client.info()).await, timed(client.table()).await) else {
+            return false;
+        };
         self.pid = Some(info.pid);
         self.listen = info.listen;
         self.version = self.version.max(table.version);

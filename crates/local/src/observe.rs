@@ -52,7 +52,8 @@ pub fn world<'a>(
             created: run.created,
         })
     };
-    let services = workload.services.iter().map(|(name, selects)| Service { name: name.clone(), selects: selects.clone() });
+    let services =
+        workload.services.iter().map(|(name, selects)| Service { name: name.clone(), selects: selects.clone() });
     World {
         rollout: workload.rollout.clone(),
         status: workload.status.clone(),

@@ -175,10 +175,8 @@ impl SplitRecord {
                 MatchRecord::Regex(v) => ValueMatch::Regex(v),
             },
         };
-        let route = |r: HeaderRouteRecord| HeaderRoute {
-            name: r.name,
-            matches: r.matches.into_iter().map(matched).collect(),
-        };
+        let route =
+            |r: HeaderRouteRecord| HeaderRoute { name: r.name, matches: r.matches.into_iter().map(matched).collect() };
         Split {
             stable: Hash::new(self.stable),
             canary: Hash::new(self.canary),

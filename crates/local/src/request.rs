@@ -90,7 +90,10 @@ pub fn promote(workload: &mut Workload, full: bool) -> Result<Done, LocalError> 
     let key = workload.key();
     if workload.status.abort && !full {
         let message = format!("the update of {key} was aborted");
-        return Err(LocalError::refused_with(message, "try it again with `serin retry`, or go back with `serin rollback`"));
+        return Err(LocalError::refused_with(
+            message,
+            "try it again with `serin retry`, or go back with `serin rollback`",
+        ));
     }
     let paused = workload.rollout.paused;
     if !update_in_progress(workload) && !paused && workload.status.pauses.is_empty() {
@@ -269,7 +272,8 @@ mod tests {
             Key::new("ns", "nlp"),
             Key::new("ns", "nlp-next"),
         ];
-        let found = |service: &str| resolve(service, keys.iter()).map(|k| k.iter().map(Key::to_string).collect::<Vec<_>>());
+        let found =
+            |service: &str| resolve(service, keys.iter()).map(|k| k.iter().map(Key::to_string).collect::<Vec<_>>());
         assert_eq!(found("bankchurn").unwrap(), ["ns/bankchurn-predictor"]);
         assert_eq!(found("churn").unwrap(), ["ns/bankchurn-predictor"]);
         assert_eq!(found("nlp").unwrap(), ["ns/nlp"]);

@@ -113,9 +113,9 @@ impl Builder<'_> {
     }
 
     fn selected_by(&self, service: &Key) -> Option<&Workload> {
-        self.workloads.values().find(|w| {
-            w.object.metadata.namespace() == service.namespace && w.services.contains_key(&service.name)
-        })
+        self.workloads
+            .values()
+            .find(|w| w.object.metadata.namespace() == service.namespace && w.services.contains_key(&service.name))
     }
 
     fn endpoints_of(&self, workload: &Workload, hash: &Hash) -> Vec<Endpoint> {
@@ -128,7 +128,10 @@ impl Builder<'_> {
             // Nothing was promoted yet: whatever the first version has takes everything.
             let hash = workload.status.stable.clone().unwrap_or_else(|| workload.rollout.hash.clone());
             let endpoints = self.endpoints_of(workload, &hash);
-            return Split { groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }], header_routes: Vec::new() };
+            return Split {
+                groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }],
+                header_routes: Vec::new(),
+            };
         };
         let mut rendered = render(split);
         for group in &mut rendered.groups {

@@ -84,7 +84,9 @@ impl Side {
     fn check(&self) -> Result<(), String> {
         for (i, image) in self.images.iter().enumerate() {
             if image.image.is_empty() {
-                return Err(format!("images[{i}].image is empty: expected an image without its tag, such as \"*/predictor\""));
+                return Err(format!(
+                    "images[{i}].image is empty: expected an image without its tag, such as \"*/predictor\""
+                ));
             }
             if image.command.first().is_none_or(String::is_empty) {
                 return Err(format!("images[{i}].command is empty: expected a program and its arguments"));
@@ -145,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_side_file_is_read_and_a_missing_one_is_empty() {
-        let side = read("router: {listen: 127.0.0.1:9000}\nimages:\n- image: '*/m'\n  command: [m, '{port}']\n").unwrap();
+        let side =
+            read("router: {listen: 127.0.0.1:9000}\nimages:\n- image: '*/m'\n  command: [m, '{port}']\n").unwrap();
         assert_eq!(side.router.listen.port(), 9000);
         assert_eq!(side.command_for("x/m").unwrap().command, ["m", "{port}"]);
         assert!(side.command_for("x/n").is_none());

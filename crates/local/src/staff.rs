@@ -81,9 +81,8 @@ pub fn process(id: &MemberId, template: &PodTemplate, ground: Ground<'_>) -> Res
         format!("no command stands for image \"{}\": add it to images in {}", parts.name, crate::side::FILE)
     })?;
     let tag = parts.tag.or(parts.digest).unwrap_or("latest");
-    let fill = |text: &str| {
-        text.replace("{tag}", tag).replace("{name}", &id.pod()).replace("{image}", &container.image)
-    };
+    let fill =
+        |text: &str| text.replace("{tag}", tag).replace("{name}", &id.pod()).replace("{image}", &container.image);
     let mut command: Vec<String> = entry.command.iter().map(|a| fill(a)).collect();
     if let Some(program) = command.first_mut() {
         *program = located(program, entry.directory.as_deref());
@@ -138,7 +137,8 @@ fn environment(
             match objects.secrets.get(&key) {
                 Some(secret) => {
                     let names = secret.data.keys().chain(secret.string_data.keys());
-                    let known = names.filter_map(|n| Some((format!("{}{n}", whole.prefix), objects.secret_value(&key, n)?)));
+                    let known =
+                        names.filter_map(|n| Some((format!("{}{n}", whole.prefix), objects.secret_value(&key, n)?)));
                     env.extend(known);
                 }
                 None if reference.optional => {}
@@ -303,7 +303,10 @@ mod tests {
         let spec = process(&id(), &template(env), ground).unwrap();
         assert_eq!(spec.command[1..], ["-c", "v2 {port} bank-churn-abc-3", "--fast"]);
         let env: BTreeMap<String, String> = spec.env.into_iter().collect();
-        assert_eq!((env["A"].as_str(), env["B"].as_str(), env["C"].as_str(), env["TAG"].as_str()), ("1", "secret", "bank", "v2"));
+        assert_eq!(
+            (env["A"].as_str(), env["B"].as_str(), env["C"].as_str(), env["TAG"].as_str()),
+            ("1", "secret", "bank", "v2")
+        );
         let readiness = spec.readiness.unwrap();
         assert_eq!((readiness.period_ms, readiness.timeout_ms), (200, 1000));
         assert_eq!(readiness.check, Check::Http { path: "/health".to_owned(), headers: Vec::new(), port: None });

@@ -79,7 +79,10 @@ pub(super) async fn until_final(
         if let Some(view) = views.iter().find(|v| v.waits_for_person()) {
             let name = &view.name;
             let message = format!("{name} waits for a person: {}", view.message);
-            return Err(CliError::usage(message, format!("go on with `serin promote {name}`, or stop with `serin abort {name}`")));
+            return Err(CliError::usage(
+                message,
+                format!("go on with `serin promote {name}`, or stop with `serin abort {name}`"),
+            ));
         }
         if Instant::now() > end {
             return Err(CliError::Rollout(format!("no outcome within {} s", wait.timeout)));

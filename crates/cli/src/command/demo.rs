@@ -34,7 +34,12 @@ const LAST_S: u64 = 3000;
 const PLAY: [(&str, &str, Expected, &str); 3] = [
     ("bankchurn-predictor", "v3.2.0", Expected::Promoted, "a better model"),
     ("chicagotaxi-predictor", "v3.3.0", Expected::RolledBack, "answers some requests with 500"),
-    ("nlpinsight-predictor", "v3.4.0", Expected::RolledBack, "fast and without errors, but its predictions have shifted"),
+    (
+        "nlpinsight-predictor",
+        "v3.4.0",
+        Expected::RolledBack,
+        "fast and without errors, but its predictions have shifted",
+    ),
 ];
 
 /// The load generator, stopped with the demo.
@@ -65,7 +70,10 @@ pub(super) async fn run(demo: Demo, format: Format) -> Result<ExitCode, CliError
     let format = if demo.json { Format::Json } else { format };
     if !demo.example.join(serin_local::side::FILE).is_file() {
         let message = format!("{} is not the example's folder", demo.example.display());
-        return Err(CliError::usage(message, "run it from the top of the source tree, or name the folder with --example"));
+        return Err(CliError::usage(
+            message,
+            "run it from the top of the source tree, or name the folder with --example",
+        ));
     }
     let program = model_service()?;
     let folder = tempfile::Builder::new().prefix("serin-demo-").tempdir().map_err(CliError::io("make a folder"))?;
@@ -94,7 +102,10 @@ fn model_service() -> Result<PathBuf, CliError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let candidates = beside.into_iter().chain(std::env::split_paths(&path).map(|f| f.join(name)));
     candidates.into_iter().find(|p| p.is_file()).ok_or_else(|| {
-        CliError::usage("the example's program `model-service` is not built", "build it with `cargo build --release -p ml-portfolio`")
+        CliError::usage(
+            "the example's program `model-service` is not built",
+            "build it with `cargo build --release -p ml-portfolio`",
+        )
     })
 }
 
@@ -165,7 +176,12 @@ async fn settle(client: &mut Client, board: &mut Board, time: Duration) -> Resul
 }
 
 /// Watches until every service has its outcome.
-async fn outcomes(client: &mut Client, board: &mut Board, speed: f64, began: Instant) -> Result<Vec<ServiceReport>, CliError> {
+async fn outcomes(
+    client: &mut Client,
+    board: &mut Board,
+    speed: f64,
+    began: Instant,
+) -> Result<Vec<ServiceReport>, CliError> {
     let mut ended: Vec<Option<f64>> = vec![None; PLAY.len()];
     loop {
         let now = views(client, None).await?;
@@ -186,7 +202,13 @@ async fn outcomes(client: &mut Client, board: &mut Board, speed: f64, began: Ins
         if !open || began.elapsed().as_secs_f64() * speed > LAST_S as f64 {
             let report = |(i, (service, version, expected, _)): (usize, &(&str, &str, Expected, &str))| {
                 let view = now.iter().find(|v| v.name == *service)?;
-                Some(ServiceReport::new(view, version, *expected, ended[i], weights.get(*service).cloned().unwrap_or_default()))
+                Some(ServiceReport::new(
+                    view,
+                    version,
+                    *expected,
+                    ended[i],
+                    weights.get(*service).cloned().unwrap_or_default(),
+                ))
             };
             return Ok(PLAY.iter().enumerate().filter_map(report).collect());
         }

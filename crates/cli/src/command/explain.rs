@@ -59,7 +59,8 @@ fn headline(view: &RolloutView) -> String {
 
 fn run_text(run: &RunView, now_ms: i64) -> Vec<String> {
     let because = if run.message.is_empty() { String::new() } else { format!(": {}", run.message) };
-    let mut out = vec![format!("Analysis {} is {}, begun {} ago{because}", run.name, run.phase, age(now_ms - run.created_ms))];
+    let mut out =
+        vec![format!("Analysis {} is {}, begun {} ago{because}", run.name, run.phase, age(now_ms - run.created_ms))];
     out.extend(run.metrics.iter().flat_map(metric_text));
     out
 }

@@ -37,7 +37,13 @@ pub(super) async fn run(state: &Path, format: Format, service: &str) -> Result<E
         .iter()
         .map(|p| {
             let role = if p.role.is_empty() { "-" } else { &p.role };
-            vec![p.revision.to_string(), p.hash.clone(), role.to_owned(), age(view.now_ms - p.created_ms), p.image.clone()]
+            vec![
+                p.revision.to_string(),
+                p.hash.clone(),
+                role.to_owned(),
+                age(view.now_ms - p.created_ms),
+                p.image.clone(),
+            ]
         })
         .collect();
     output::line(output::table(&["REVISION", "HASH", "ROLE", "AGE", "IMAGE"], &rows));

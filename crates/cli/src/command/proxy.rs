@@ -23,10 +23,8 @@ pub(super) fn run(proxy: Proxy) -> Result<ExitCode, CliError> {
 
 fn read_table(path: &std::path::Path) -> Result<Table, CliError> {
     let text = std::fs::read_to_string(path).map_err(CliError::io(format!("read {}", path.display())))?;
-    let table: Table = serde_json::from_str(&text).map_err(|e| CliError::Usage {
-        message: format!("{} is no table: {e}", path.display()),
-        hint: None,
-    })?;
+    let table: Table = serde_json::from_str(&text)
+        .map_err(|e| CliError::Usage { message: format!("{} is no table: {e}", path.display()), hint: None })?;
     let problems = table.validate();
     match problems.is_empty() {
         true => Ok(table),

@@ -120,9 +120,14 @@ pub(super) async fn start_behind(state: &Path, up: &Up) -> Result<Info, CliError
         }
         if let Ok(Some(status)) = child.try_wait() {
             let said = serin_supervisor::logs::tail(&log, 20).unwrap_or_default();
-            let said: Vec<&str> = said.iter().map(String::as_str).filter(|l| l.contains("error:") || l.contains("hint:")).collect();
+            let said: Vec<&str> =
+                said.iter().map(String::as_str).filter(|l| l.contains("error:") || l.contains("hint:")).collect();
             let why = if said.is_empty() { status.to_string() } else { said.join("\n") };
-            return Err(LocalError::Refused { message: format!("the control process ended: {why}"), hint: Some(format!("see {}", log.display())) }.into());
+            return Err(LocalError::Refused {
+                message: format!("the control process ended: {why}"),
+                hint: Some(format!("see {}", log.display())),
+            }
+            .into());
         }
         if Instant::now() > end {
             return Err(LocalError::NotRunning { folder: state.to_owned() }.into());

@@ -28,13 +28,15 @@ pub fn check(sources: &[Source]) -> (Catalog, Vec<Problem>) {
 
 /// Checks manifests for whoever will run them: syntax, schema, rules, queries, and whether the objects fit each other.
 pub fn check_for_cluster(sources: &[Source]) -> (Catalog, Vec<Problem>) {
-    let query = |text: &str| Query::parse(text).map(|_| ()).map_err(|e| {
-        let message = match &e.hint {
-            Some(hint) => format!("{} ({hint})", e.message),
-            None => e.message.clone(),
-        };
-        (message, e.start, e.end)
-    });
+    let query = |text: &str| {
+        Query::parse(text).map(|_| ()).map_err(|e| {
+            let message = match &e.hint {
+                Some(hint) => format!("{} ({hint})", e.message),
+                None => e.message.clone(),
+            };
+            (message, e.start, e.end)
+        })
+    };
     let checked = serin_spec::check_with(sources, &query);
     (checked.catalog, checked.problems)
 }
@@ -219,7 +221,10 @@ fn applied(present: Option<&Workload>, object: &wire::rollout::Rollout) -> Resul
 }
 
 /// The services that the strategy names, each with the pool it selects so far.
-fn services(object: &wire::rollout::Rollout, present: &BTreeMap<String, Option<Hash>>) -> BTreeMap<String, Option<Hash>> {
+fn services(
+    object: &wire::rollout::Rollout,
+    present: &BTreeMap<String, Option<Hash>>,
+) -> BTreeMap<String, Option<Hash>> {
     let Some(canary) = &object.spec.strategy.canary else { return BTreeMap::new() };
     let named = canary.stable_service.iter().chain(&canary.canary_service);
     named.map(|name| (name.clone(), present.get(name).cloned().flatten())).collect()
@@ -227,7 +232,9 @@ fn services(object: &wire::rollout::Rollout, present: &BTreeMap<String, Option<H
 
 fn put_object(objects: &mut Objects, kind: &str, value: Value) -> Result<bool, String> {
     match kind {
-        "AnalysisTemplate" => put(&mut objects.templates, value, |x: &wire::analysis::AnalysisTemplate| Key::of(&x.metadata)),
+        "AnalysisTemplate" => {
+            put(&mut objects.templates, value, |x: &wire::analysis::AnalysisTemplate| Key::of(&x.metadata))
+        }
         "ClusterAnalysisTemplate" => {
             put(&mut objects.cluster_templates, value, |x: &wire::analysis::ClusterAnalysisTemplate| name(&x.metadata))
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
 use serin_core::{Hash, Time};
-use crate::serin_providers::{Measured as Answer, embedded, http, prometheus, web};
+use serin_providers::{Measured as Answer, ProviderError, embedded, http, prometheus, web};
 use serin_spec::arguments::{self, ArgumentError};
 use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
 use serin_spec::wire::canary::AnalysisTemplateRef;
@@ -166,20 +166,25 @@ impl Engine {
     }
 
     /// The answer of the embedded store, or `None` after the question was sent elsewhere.
-    fn answer_now(&self, name: &RunKey, index: usize, metric: &WireMetric, now: Time) -> Option<Result<Answer, String>> {
+    fn answer_now(
+        &self,
+        name: &RunKey,
+        index: usize,
+        metric: &WireMetric,
+        now: Time,
+    ) -> Option<Result<Answer, String>> {
         if let Some(wanted) = &metric.provider.prometheus {
             let Some(address) = &self.side.prometheus else {
-                return Some(embedded::measure(&self.series, wanted, now.as_millis()).map_err(|e| e.to_string()));
+                let answer = embedded::Question::new(wanted).and_then(|q| q.answer(&self.series, now.as_millis()));
+                return Some(answer.map_err(|e| e.to_string()));
             };
             let mut wanted = wanted.clone();
             wanted.address = Some(address.clone());
-            return match prometheus::request(&wanted, now.as_millis()) {
+            // The server knows wall time only.
+            return match prometheus::request(&wanted, None, crate::clock::wall_ms()) {
                 Err(error) => Some(Err(error.to_string())),
                 Ok(request) => {
-                    self.send(name, index, now, async move {
-                        let response = http::send(request).await.map_err(|e| e.to_string())?;
-                        prometheus::measured(&wanted, &response).map_err(|e| e.to_string())
-                    });
+                    self.send(name, index, now, ask_prometheus(request));
                     None
                 }
             };
@@ -188,10 +193,7 @@ impl Engine {
             return match web::request(&wanted) {
                 Err(error) => Some(Err(error.to_string())),
                 Ok(request) => {
-                    self.send(name, index, now, async move {
-                        let response = http::send(request).await.map_err(|e| e.to_string())?;
-                        web::measured(&wanted, &response).map_err(|e| e.to_string())
-                    });
+                    self.send(name, index, now, async move { web::read(&wanted, &http::send(&request).await?) });
                     None
                 }
             };
@@ -204,11 +206,11 @@ impl Engine {
         name: &RunKey,
         index: usize,
         started: Time,
-        question: impl Future<Output = Result<Answer, String>> + Send + 'static,
+        question: impl Future<Output = Result<Answer, ProviderError>> + Send + 'static,
     ) {
         let (run, send) = (name.clone(), self.reports.0.clone());
         tokio::spawn(async move {
-            let answer = question.await;
+            let answer = question.await.map_err(|e| e.to_string());
             // The loop may have ended; then the measurement is taken again by the next one.
             let _ = send.send(Report::Measured(Measured { run, index, started, answer }));
         });
@@ -263,6 +265,14 @@ impl Engine {
     }
 }
 
+async fn ask_prometheus(request: serin_providers::Request) -> Result<Answer, ProviderError> {
+    let response = http::send(&request).await?;
+    match prometheus::as_get(&request, &response) {
+        Some(get) => prometheus::read(&http::send(&get).await?),
+        None => prometheus::read(&response),
+    }
+}
+
 /// Judges an answer and keeps it as a measurement.
 fn keep(run: &mut RunState, index: usize, started: Time, finished: Time, answer: Result<Answer, String>) {
     let Some(metric) = run.core.metrics.get(index) else { return };
@@ -276,4 +286,3 @@ fn keep(run: &mut RunState, index: usize, started: Time, finished: Time, answer:
     let measurement = Measurement { phase, message, value, started, finished: Some(finished), resume_at: None };
     record(&run.core, &mut run.status, index, measurement);
 }
-

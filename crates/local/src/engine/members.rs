@@ -30,10 +30,7 @@ pub(super) struct Seen {
 impl Seen {
     /// Whether it is on its way out.
     fn leaves(&self) -> bool {
-        matches!(
-            self.view.state,
-            State::Draining { .. } | State::Stopping { restart: false, .. } | State::Gone
-        )
+        matches!(self.view.state, State::Draining { .. } | State::Stopping { restart: false, .. } | State::Gone)
     }
 }
 
@@ -61,8 +58,7 @@ impl Members {
     pub(super) fn endpoints(&self) -> Endpoints {
         let mut endpoints = Endpoints::new();
         for (id, seen) in self.seen.iter().filter(|(_, s)| s.view.is_ready()) {
-            let endpoint =
-                Endpoint { id: id.pod(), address: SocketAddr::from(([127, 0, 0, 1], seen.view.port)) };
+            let endpoint = Endpoint { id: id.pod(), address: SocketAddr::from(([127, 0, 0, 1], seen.view.port)) };
             endpoints.entry((id.rollout.clone(), id.hash.clone())).or_default().push(endpoint);
         }
         endpoints
@@ -115,7 +111,12 @@ impl Engine {
             let Some(id) = MemberId::parse(&view.id) else { continue };
             let since = self.members.seen.get(&id).and_then(|s| s.ready_since);
             let ready_since = view.is_ready().then(|| since.unwrap_or(now));
-            if self.members.seen.get(&id).is_none_or(|s| s.view.is_ready() != view.is_ready() || s.view.port != view.port) {
+            if self
+                .members
+                .seen
+                .get(&id)
+                .is_none_or(|s| s.view.is_ready() != view.is_ready() || s.view.port != view.port)
+            {
                 self.routes_stale = true;
             }
             seen.insert(id, Seen { view, ready_since });
@@ -154,7 +155,11 @@ impl Engine {
             for pool in &workload.pools {
                 let (mut live, mut leaving) = (BTreeSet::new(), BTreeSet::new());
                 for (id, seen) in self.members.of(key, &pool.hash) {
-                    if seen.leaves() { leaving.insert(id.ordinal) } else { live.insert(id.ordinal) };
+                    if seen.leaves() {
+                        leaving.insert(id.ordinal)
+                    } else {
+                        live.insert(id.ordinal)
+                    };
                 }
                 let (start, stop) = staff::changes(pool.size, &live, &leaving);
                 let id = |ordinal| MemberId { rollout: key.clone(), hash: pool.hash.clone(), ordinal };
@@ -168,7 +173,9 @@ impl Engine {
         });
         stops.extend(orphans.map(|(id, _)| id.clone()));
         for (id, hash) in wanted {
-            let Some(template) = self.workloads.get(&id.rollout).and_then(|w| w.pool(&hash)).map(|p| p.template.clone()) else {
+            let Some(template) =
+                self.workloads.get(&id.rollout).and_then(|w| w.pool(&hash)).map(|p| p.template.clone())
+            else {
                 continue;
             };
             match staff::process(&id, &template, self.ground()) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serin_promql::{Labels, Limits, Store as Series, text};
-use crate::serin_providers::http::{self, Request};
+use serin_providers::{Method, Request, http};
 use serin_supervisor::State;
 
 use super::{Engine, Report};
@@ -20,9 +20,6 @@ const INTERVAL_MIN: Duration = Duration::from_millis(250);
 
 /// Longest wait for a page.
 const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Largest page. A member that exports more is broken or hostile.
-const PAGE_MAX: usize = 8 << 20;
 
 /// How long samples are kept, in milliseconds on the rollout's clock.
 const RETENTION_MS: i64 = 2 * 3600 * 1000;
@@ -76,7 +73,8 @@ impl Engine {
         self.scrapes.began = Some(Instant::now());
         self.scrape_router().await;
         self.forget_gone();
-        let targets: Vec<(MemberId, Labels, String)> = self.members.all().filter_map(|(id, seen)| self.target(id, seen)).collect();
+        let targets: Vec<(MemberId, Labels, String)> =
+            self.members.all().filter_map(|(id, seen)| self.target(id, seen)).collect();
         for (member, labels, url) in targets {
             if !self.scrapes.under_way.insert(member.clone()) {
                 continue;
@@ -197,8 +195,15 @@ fn target_labels(id: &MemberId, template: &serin_spec::wire::pod::PodTemplate) -
 }
 
 async fn fetch(url: &str) -> Result<String, String> {
-    let request = Request { max_bytes: PAGE_MAX, timeout: TIMEOUT, ..Request::get(url) };
-    let response = http::send(request).await.map_err(|e| e.to_string())?;
+    let request = Request {
+        method: Method::Get,
+        url: url.to_owned(),
+        headers: vec![("Accept".to_owned(), "text/plain;version=0.0.4".to_owned())],
+        body: Vec::new(),
+        timeout: TIMEOUT,
+        insecure: false,
+    };
+    let response = http::send(&request).await.map_err(|e| e.to_string())?;
     if response.status != 200 {
         return Err(format!("status {}", response.status));
     }

@@ -176,8 +176,28 @@ impl Engine {
             message: format!("{} (at {}..{})", e.message, e.start, e.end),
             hint: e.hint.clone(),
         })?;
-        let value = parsed.eval(&self.series, self.now().as_millis()).map_err(|e| LocalError::refused(e.to_string()))?;
-        Ok(Value::String(crate::serin_providers::embedded::describe(&value)))
+        let value =
+            parsed.eval(&self.series, self.now().as_millis()).map_err(|e| LocalError::refused(e.to_string()))?;
+        Ok(Value::String(described(&value)))
+    }
+}
+
+/// An answer as Prometheus' own tools print it: one line per series.
+fn described(value: &serin_promql::Value) -> String {
+    use serin_promql::{Value as Answer, format_value};
+    match value {
+        Answer::Scalar(number) => format_value(*number),
+        Answer::Text(text) => text.clone(),
+        Answer::Vector(elements) if elements.is_empty() => "no data".to_owned(),
+        Answer::Vector(elements) => {
+            elements.iter().map(|(labels, n)| format!("{labels} {}", format_value(*n))).collect::<Vec<_>>().join("\n")
+        }
+        Answer::Matrix(series) => {
+            let points = |s: &serin_promql::Series| {
+                s.points.iter().map(|p| format!("{}@{}", format_value(p.value), p.t_ms)).collect::<Vec<_>>().join(" ")
+            };
+            series.iter().map(|s| format!("{} {}", s.labels, points(s))).collect::<Vec<_>>().join("\n")
+        }
     }
 }
 

@@ -49,9 +49,10 @@ impl Traffic {
     }
 
     fn version(&self, total: &Counts) -> TrafficView {
-        let seconds = self.batches.iter().map(|batch| {
-            batch.versions.iter().find(|c| c.route == total.route && c.version == total.version)
-        });
+        let seconds = self
+            .batches
+            .iter()
+            .map(|batch| batch.versions.iter().find(|c| c.route == total.route && c.version == total.version));
         let (mut errors, mut latencies, mut predictions) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut answered = VecDeque::new();
         for second in seconds {

@@ -24,7 +24,8 @@ impl Engine {
         let wanted = w.template().containers().first().map_or_else(String::new, |c| c.image.clone());
         let mut pools: Vec<&PoolState> = w.pools.iter().collect();
         pools.sort_by_key(|p| std::cmp::Reverse(p.revision));
-        let mut runs: Vec<(&Key, &RunState)> = self.runs.iter().filter(|(_, r)| r.owner.as_ref() == Some(key)).collect();
+        let mut runs: Vec<(&Key, &RunState)> =
+            self.runs.iter().filter(|(_, r)| r.owner.as_ref() == Some(key)).collect();
         runs.sort_by_key(|(name, r)| (std::cmp::Reverse(r.created), name.name.clone()));
         RolloutView {
             namespace: key.namespace.clone(),

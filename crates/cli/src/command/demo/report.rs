@@ -92,7 +92,8 @@ impl ServiceReport {
             Some(Expected::Promoted) => format!("completed all {} canary steps", view.steps.len()),
             _ => view.message.clone(),
         };
-        let name = |hash: &str| view.pools.iter().find(|p| p.hash == hash).map_or_else(|| hash.to_owned(), |p| tag(&p.image));
+        let name =
+            |hash: &str| view.pools.iter().find(|p| p.hash == hash).map_or_else(|| hash.to_owned(), |p| tag(&p.image));
         let traffic = view
             .traffic
             .iter()
@@ -123,7 +124,12 @@ impl ServiceReport {
 }
 
 impl Report {
-    pub(super) fn new(services: Vec<ServiceReport>, speed: f64, took: Duration, load: Option<serde_json::Value>) -> Self {
+    pub(super) fn new(
+        services: Vec<ServiceReport>,
+        speed: f64,
+        took: Duration,
+        load: Option<serde_json::Value>,
+    ) -> Self {
         let count = |what| services.iter().filter(|s| s.outcome == Some(what)).count();
         Self {
             promotions: count(Expected::Promoted),
@@ -155,7 +161,11 @@ impl Report {
             ]
         };
         let head = ["SERVICE", "VERSION", "OUTCOME", "AFTER", "WEIGHT", "STABLE NOW"];
-        let mut out = vec![String::new(), output::table(&head, &self.services.iter().map(row).collect::<Vec<_>>()), String::new()];
+        let mut out = vec![
+            String::new(),
+            output::table(&head, &self.services.iter().map(row).collect::<Vec<_>>()),
+            String::new(),
+        ];
         out.extend(self.services.iter().map(|s| format!("{} {}: {}", s.service, s.version, s.reason)));
         out.push(String::new());
         let verdict = if self.as_expected { "as expected" } else { "NOT as expected" };
