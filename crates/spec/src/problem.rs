@@ -2,6 +2,7 @@
 
 mod render;
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::Serialize;
@@ -73,6 +74,11 @@ impl Problem {
         }
     }
 
+    /// Stands for the problems of a file that are left out.
+    pub(crate) fn more(file: &str) -> Self {
+        Problem::of_file("more-problems", file, "more problems are not shown").at(1, 1, 0)
+    }
+
     /// The same problem at a place of its file.
     pub(crate) fn at(mut self, line: usize, column: usize, width: usize) -> Self {
         (self.line, self.column, self.width) = (line, column, width);
@@ -100,6 +106,36 @@ impl Problem {
     /// Whether nothing may be done with the manifests.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+/// Problems of one object, bounded: past the limit nobody reads on, and a hostile file must not fill the memory.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    list: Vec<Problem>,
+}
+
+impl Findings {
+    /// Most problems that are kept.
+    pub(crate) const MAX: usize = 200;
+
+    pub(crate) fn push(&mut self, problem: Problem) {
+        match self.list.len().cmp(&Findings::MAX) {
+            Ordering::Less => self.list.push(problem),
+            // Whatever is left out, something is wrong.
+            Ordering::Equal => self.list.push(Problem::more(&problem.file)),
+            Ordering::Greater => {}
+        }
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Problem> {
+        self.list
+    }
+}
+
+impl Extend<Problem> for Findings {
+    fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
+        problems.into_iter().for_each(|problem| self.push(problem));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::nearest::{did_you_mean, suggest};
 use super::template::rules_match;
 use crate::catalog::{Catalog, Entry, Origin};
-use crate::problem::Problem;
+use crate::problem::Findings;
 use crate::wire::analysis::{AnalysisRunArgument, AnalysisTemplateSpec, Argument, ClusterAnalysisTemplate};
 use crate::wire::canary::AnalysisTemplateRef;
 use crate::wire::provider::{DryRun, MeasurementRetention};
@@ -166,7 +166,7 @@ pub(super) fn nested(
     origin: &Origin,
     (namespace, name, cluster): (&str, &str, bool),
     spec: &AnalysisTemplateSpec,
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     for (i, reference) in spec.templates.iter().enumerate() {
         let path = format!("spec.templates[{i}]");
@@ -191,7 +191,7 @@ fn missing(
     namespace: &str,
     reference: &AnalysisTemplateRef,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     let name = reference.template_name.as_str();
     let (in_namespace, in_cluster) =
@@ -218,7 +218,7 @@ fn missing(
 }
 
 /// The problems between a rollout and its templates.
-pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Findings) {
     for used in uses(&entry.object) {
         check_use(catalog, entry, &used, problems);
     }
@@ -236,7 +236,7 @@ pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Ve
     }
 }
 
-fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems: &mut Vec<Problem>) {
+fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems: &mut Findings) {
     let origin = &entry.origin;
     let namespace = entry.object.metadata.namespace();
     if used.templates.is_empty() {
@@ -260,7 +260,7 @@ fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems
 
 /// Metrics of several templates must have different names, and a run between steps must come to an end.
 //= compat: 3.3-4, 8.5-5
-fn metrics(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Vec<Problem>) {
+fn metrics(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Findings) {
     let origin = &entry.origin;
     let path = format!("{}.templates", used.path);
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
@@ -303,7 +303,7 @@ fn metrics(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &m
 
 /// Every argument that the templates declare must have a value in the end.
 //= compat: 3.2-5, 3.2-6, 3.2-12, 3.3-5, 8.5-6
-fn supplied(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Vec<Problem>) {
+fn supplied(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Findings) {
     let given: BTreeSet<&str> = used.arguments.iter().map(|argument| argument.name.as_str()).collect();
     let mut declared: BTreeMap<&str, (Option<&str>, bool, &str)> = BTreeMap::new();
     for template in &flat.templates {
@@ -360,7 +360,7 @@ fn declared_in(flat: &Flat<'_>, name: &str) -> bool {
 
 /// Arguments that no template declares are dropped in silence by Argo, and arguments must say what they are.
 //= compat: 3.2-5, 3.2-7
-fn unknown(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Vec<Problem>) {
+fn unknown(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Findings) {
     let declared: Vec<&str> = flat.templates.iter().flat_map(|template| names(&template.spec.args)).collect();
     let mut given = BTreeSet::new();
     for (i, argument) in used.arguments.iter().enumerate() {

@@ -24,6 +24,8 @@ pub(crate) struct Objects {
     pub(crate) catalog: Catalog,
     /// The others, without what is wrong, so that the rest of them can be checked as well.
     pub(crate) partial: Catalog,
+    /// How many objects there are so far.
+    count: usize,
 }
 
 /// Reads every object of a source.
@@ -63,10 +65,11 @@ fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Vec<
         }
         return;
     }
-    if catalog.index.len() + catalog.foreign.len() + catalog.broken.len() >= OBJECTS_MAX {
-        if !catalog.incomplete {
+    objects.count += 1;
+    if objects.count > OBJECTS_MAX {
+        if objects.count == OBJECTS_MAX + 1 {
             let message =
-                format!("the files hold more than {OBJECTS_MAX} objects; this one and those after it are left out");
+                format!("there are more than {OBJECTS_MAX} objects; this one and those behind it are left out");
             problems.push(origin.problem("too-many-objects", "", message));
         }
         catalog.incomplete = true;
