@@ -1,0 +1,202 @@
+//! One request: to an upstream and back, both directions at once, within its times.
+
+mod converse;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::framing::{Body, Fault};
+use crate::intake::{LAST_CHUNK, Plan, write_chunk};
+use crate::prediction::Scanner;
+use crate::refusal::Reason;
+use crate::routing::Endpoint;
+use crate::stats::Tally;
+use crate::stream::{Input, Timer};
+use crate::upstream::Upstream;
+use crate::worker::Worker;
+use converse::{Conversation, End};
+
+/// Connections tried for one request.
+const ATTEMPTS_MAX: usize = 3;
+
+/// What the connection of a client brings to an exchange.
+pub(crate) struct Side<'a> {
+    pub(crate) stream: &'a mut TcpStream,
+    pub(crate) input: &'a mut Input,
+    /// What is sent upstream: the head, and as much of the body as came with it.
+    pub(crate) forward: &'a mut Vec<u8>,
+    /// What is sent to the client.
+    pub(crate) out: &'a mut Vec<u8>,
+    /// What came from the upstream.
+    pub(crate) answer: &'a mut Input,
+    pub(crate) timer: &'a mut Timer,
+}
+
+/// How it goes on with the client's connection.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Another request may come.
+    Another,
+    /// It closes.
+    Close,
+    /// It closes, and the client may still be sending.
+    Linger,
+    /// It was cut in the middle of an answer, or the client has gone.
+    Cut,
+    /// The upstream and the client speak another protocol now. The tally counts the request as being worked on.
+    Tunnel(Upstream, Tally),
+}
+
+/// Serves a planned request.
+pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'_>) -> Next {
+    if absorb(plan, side.input, side.forward).is_err() {
+        worker.shared.refusals.count(Reason::BadFraming);
+        return refuse(plan, side, Reason::BadFraming).await;
+    }
+    let service = plan.service.clone();
+    let mut avoid = Vec::new();
+    let mut fresh = false;
+    let mut group = plan.group;
+    let mut tally = Tally::begin(&service.groups[group].stats, worker.index, plan.begun);
+    let mut reason = Reason::NoEndpoint;
+    for attempt in 1..=ATTEMPTS_MAX {
+        let Some((found, endpoint)) = service.alive(group, &avoid, worker.shared.now_ms()) else { break };
+        if found != group {
+            tally.fall_back();
+            group = found;
+            tally = Tally::begin(&service.groups[group].stats, worker.index, plan.begun);
+        }
+        if attempt > 1 {
+            tally.retried();
+        }
+        let mut upstream = match connect(worker, &endpoint, fresh, side.timer).await {
+            Ok(upstream) => upstream,
+            Err(()) => {
+                endpoint.eject(worker.shared.now_ms() + worker.shared.config.limits.eject.as_millis() as u64);
+                avoid.push(endpoint.key);
+                reason = Reason::UpstreamUnreachable;
+                continue;
+            }
+        };
+        let version = plan.expose_version.then_some(service.groups[group].version.as_str());
+        let mut conversation = Conversation::new(worker, plan, version);
+        let end = conversation.run(side, &mut upstream.stream).await;
+        let outcome = conversation.outcome();
+        match end {
+            End::Again if attempt < ATTEMPTS_MAX => {
+                fresh = true;
+                reason = Reason::UpstreamBroken;
+            }
+            End::Again => return fail(plan, side, tally, Reason::UpstreamBroken, outcome.sent).await,
+            End::Failed(reason) if !outcome.started => return fail(plan, side, tally, reason, outcome.sent).await,
+            End::Failed(_) => {
+                // The client has part of the answer; only an abrupt end tells it that the rest is missing.
+                tally.answered(500, Instant::now());
+                return Next::Cut;
+            }
+            End::ClientFault(reason) => {
+                worker.shared.refusals.count(reason);
+                return if outcome.started { Next::Cut } else { refuse(plan, side, reason).await };
+            }
+            End::ClientGone => return Next::Cut,
+            End::Answered(answer) => {
+                let now = Instant::now();
+                tally.answered(answer.status, now);
+                if service.prediction.is_some() && answer.looked {
+                    tally.predicted(answer.scanner.prediction());
+                }
+                if answer.is_tunnel {
+                    return Next::Tunnel(upstream, tally);
+                }
+                if answer.upstream_keeps && outcome.sent && side.answer.is_empty() {
+                    worker.give_back(&endpoint, upstream, now);
+                }
+                side.answer.clear();
+                return match (outcome.sent, answer.close) {
+                    (false, _) => Next::Linger,
+                    (true, true) => Next::Close,
+                    (true, false) => Next::Another,
+                };
+            }
+        }
+    }
+    if reason == Reason::NoEndpoint {
+        tally.fall_back();
+        worker.shared.refusals.count(reason);
+        return refuse(plan, side, reason).await;
+    }
+    fail(plan, side, tally, reason, plan.decoder.is_done()).await
+}
+
+/// Moves what has come of the body behind the head, so that most requests are sent with one write and can be sent again.
+fn absorb(plan: &mut Plan, input: &mut Input, forward: &mut Vec<u8>) -> Result<(), Fault> {
+    while !plan.decoder.is_done() && !input.is_empty() {
+        let step = plan.decoder.step(input.rest())?;
+        let data = &input.rest()[step.data];
+        if plan.body == Body::Chunked {
+            write_chunk(data, forward)
+        } else {
+            forward.extend_from_slice(data)
+        }
+        input.consume(step.consumed);
+        if plan.body == Body::Chunked && plan.decoder.is_done() {
+            forward.extend_from_slice(LAST_CHUNK);
+        }
+    }
+    Ok(())
+}
+
+/// A connection to the endpoint: an idle one, or a new one. One that was found closed asks for a `fresh` one: where one idle
+/// connection has been closed the others have too.
+async fn connect(worker: &Worker, endpoint: &Arc<Endpoint>, fresh: bool, timer: &mut Timer) -> Result<Upstream, ()> {
+    if !fresh && let Some(upstream) = worker.checkout(endpoint) {
+        return Ok(upstream);
+    }
+    let by = tokio::time::Instant::now() + worker.shared.config.limits.connect;
+    match timer.within(by, Upstream::connect(endpoint)).await {
+        Some(Ok(upstream)) => Ok(upstream),
+        Some(Err(error)) => {
+            tracing::debug!(address = %endpoint.address, %error, "failed to connect to an endpoint");
+            Err(())
+        }
+        None => Err(()),
+    }
+}
+
+/// Answers in place of the upstream, which counts as an answer of the version.
+async fn fail(plan: &Plan, side: &mut Side<'_>, mut tally: Tally, reason: Reason, sent: bool) -> Next {
+    tally.answered(reason.status(), Instant::now());
+    answer(side, reason, plan.keep_alive && sent).await
+}
+
+/// Answers without any version having a part in it.
+async fn refuse(plan: &Plan, side: &mut Side<'_>, reason: Reason) -> Next {
+    answer(side, reason, plan.keep_alive && plan.decoder.is_done()).await
+}
+
+async fn answer(side: &mut Side<'_>, reason: Reason, keep_alive: bool) -> Next {
+    side.out.clear();
+    side.answer.clear();
+    reason.write(side.out, keep_alive);
+    let by = tokio::time::Instant::now() + Duration::from_secs(5);
+    let written = side.timer.within(by, tokio::io::AsyncWriteExt::write_all(side.stream, side.out)).await;
+    match written {
+        Some(Ok(())) if keep_alive => Next::Another,
+        Some(Ok(())) => Next::Linger,
+        _ => Next::Cut,
+    }
+}
+
+/// A complete answer.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    status: u16,
+    close: bool,
+    upstream_keeps: bool,
+    is_tunnel: bool,
+    /// Whether a prediction was looked for.
+    looked: bool,
+    scanner: Scanner,
+}

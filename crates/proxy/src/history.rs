@@ -1,0 +1,93 @@
+//! The last minutes, second by second.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::report::{Batch, Counts};
+
+/// Batches kept: ten minutes, which bridges the restart of whoever reads them.
+const KEPT: usize = 600;
+
+/// Turns counts since the start into counts per second.
+#[derive(Debug)]
+pub(crate) struct History {
+    batches: VecDeque<Batch>,
+    before: BTreeMap<(String, String), Counts>,
+    seq: u64,
+    start_ms: u64,
+}
+
+impl History {
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Self { batches: VecDeque::with_capacity(KEPT), before: BTreeMap::new(), seq: 0, start_ms: now_ms }
+    }
+
+    /// Ends the current second. `counts` are those since the start, of all versions.
+    pub(crate) fn push(&mut self, counts: Vec<Counts>, now_ms: u64) {
+        // The time makes the numbers grow over a restart; the maximum makes them grow when the time does not.
+        self.seq = (self.seq + 1).max(now_ms / 1000);
+        let mut versions = Vec::new();
+        let mut before = BTreeMap::new();
+        for now in counts {
+            let key = (now.route.clone(), now.version.clone());
+            let delta = match self.before.get(&key) {
+                Some(earlier) => now.since(earlier),
+                None => now.clone(),
+            };
+            if !delta.is_quiet() {
+                versions.push(delta);
+            }
+            before.insert(key, now);
+        }
+        self.before = before;
+        if self.batches.len() == KEPT {
+            self.batches.pop_front();
+        }
+        let duration_ms = now_ms.saturating_sub(self.start_ms);
+        self.batches.push_back(Batch { seq: self.seq, start_ms: self.start_ms, duration_ms, versions });
+        self.start_ms = now_ms;
+    }
+
+    /// The batches after `seq`, oldest first.
+    pub(crate) fn after(&self, seq: u64) -> Vec<Batch> {
+        let first = self.batches.partition_point(|b| b.seq <= seq);
+        self.batches.range(first..).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::ByClass;
+
+    fn counts(success: u64) -> Vec<Counts> {
+        let by_class = ByClass { success, ..ByClass::default() };
+        vec![Counts { route: "r".into(), version: "v".into(), by_class, ..Counts::default() }]
+    }
+
+    #[test]
+    fn each_second_has_what_came_in_it() {
+        let mut history = History::new(5_000);
+        for (i, total) in [3, 3, 10].into_iter().enumerate() {
+            history.push(counts(total), 6_000 + 1_000 * i as u64);
+        }
+        let batches = history.after(0);
+        assert_eq!(
+            batches.iter().map(|b| (b.seq, b.start_ms)).collect::<Vec<_>>(),
+            [(6, 5_000), (7, 6_000), (8, 7_000)]
+        );
+        let seen = |i: usize| batches[i].versions.first().map(|v| v.by_class.success);
+        assert_eq!((seen(0), seen(1), seen(2)), (Some(3), None, Some(7)));
+        assert_eq!(history.after(7).len(), 1);
+        assert_eq!(history.after(8), []);
+    }
+
+    #[test]
+    fn numbers_grow_when_the_clock_goes_back_and_old_seconds_go() {
+        let mut history = History::new(9_000_000);
+        history.push(counts(1), 9_000_000);
+        (0..2 * KEPT as u64).for_each(|i| history.push(counts(1), 1_000 * i));
+        let batches = history.after(0);
+        assert_eq!(batches.len(), KEPT);
+        assert!(batches.windows(2).all(|w| w[0].seq < w[1].seq));
+    }
+}

@@ -1,0 +1,240 @@
+//! What the proxy tells about itself: counts per version, in total and by the second.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Who is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// Process id.
+    pub pid: u32,
+    /// Version of the table in force; 0 before the first one.
+    pub table_version: u64,
+    /// The addresses that clients connect to, with the ports that were found.
+    pub listen: Vec<SocketAddr>,
+    /// Where `/metrics` is answered.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Unix time of the start in milliseconds.
+    pub started_ms: u64,
+    /// Whether it takes no more connections.
+    pub draining: bool,
+}
+
+/// Everything counted since the start.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Version of the table in force.
+    pub table_version: u64,
+    /// Client connections open now.
+    pub connections: u64,
+    /// Per route and version, sorted.
+    pub versions: Vec<Counts>,
+    /// Endpoints of the table in force.
+    pub endpoints: Vec<EndpointView>,
+    /// Requests that no version was asked for, by reason.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+impl Snapshot {
+    /// The counts of one version.
+    pub fn of(&self, route: &str, version: &str) -> Option<&Counts> {
+        self.versions.iter().find(|c| c.route == route && c.version == version)
+    }
+}
+
+/// One endpoint now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointView {
+    /// Its route.
+    pub route: String,
+    /// Its version.
+    pub version: String,
+    /// Its name.
+    pub id: String,
+    /// Its address.
+    pub address: SocketAddr,
+    /// Requests it is working on.
+    pub in_flight: u64,
+    /// Whether it is passed over because a connection to it failed a moment ago.
+    pub ejected: bool,
+}
+
+/// What one version of one route did: since the start in a [`Snapshot`], within one second in a [`Batch`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Name of the route.
+    pub route: String,
+    /// The version.
+    pub version: String,
+    /// Answers by status class. An answer that the upstream broke off, and a 502 or 504 in its place, is a server error.
+    pub by_class: ByClass,
+    /// Requests whose client left before the answer was complete. In no class.
+    pub aborted: u64,
+    /// Requests that this version should have had and another one got, since no endpoint of this one was alive.
+    pub fallbacks: u64,
+    /// Requests sent again to another connection.
+    pub retries: u64,
+    /// Requests being worked on, at the end of the time.
+    pub in_flight: u64,
+    /// Time from the head of the request to the end of the answer, in microseconds, summed.
+    pub latency_us_sum: u64,
+    /// Answers per latency bin, see [`crate::sketch::latency`]. Bins without any are left out.
+    pub latency: Vec<(u16, u64)>,
+    /// Answers per class of the prediction: a string, `true`, `false` or an integer. From the 21st class on `other`.
+    pub predictions: BTreeMap<String, u64>,
+    /// The predictions that are numbers.
+    pub numbers: Numbers,
+    /// Successful answers in which a prediction was looked for and not found.
+    pub predictions_missing: u64,
+}
+
+impl Counts {
+    /// Answers in total.
+    pub fn answered(&self) -> u64 {
+        let c = &self.by_class;
+        c.informational + c.success + c.redirect + c.client_error + c.server_error
+    }
+
+    /// What came to the counts since `earlier`, which must be an earlier state of the same version.
+    pub fn since(&self, earlier: &Counts) -> Counts {
+        let mut predictions = self.predictions.clone();
+        for (class, count) in &earlier.predictions {
+            if let Some(now) = predictions.get_mut(class) {
+                *now -= count;
+            }
+        }
+        predictions.retain(|_, count| *count > 0);
+        Counts {
+            route: self.route.clone(),
+            version: self.version.clone(),
+            by_class: self.by_class.since(&earlier.by_class),
+            aborted: self.aborted - earlier.aborted,
+            fallbacks: self.fallbacks - earlier.fallbacks,
+            retries: self.retries - earlier.retries,
+            in_flight: self.in_flight,
+            latency_us_sum: self.latency_us_sum - earlier.latency_us_sum,
+            latency: bins_since(&self.latency, &earlier.latency),
+            predictions,
+            numbers: self.numbers.since(&earlier.numbers),
+            predictions_missing: self.predictions_missing - earlier.predictions_missing,
+        }
+    }
+
+    /// Whether nothing happened.
+    pub fn is_quiet(&self) -> bool {
+        self.answered() + self.aborted + self.fallbacks + self.retries + self.in_flight + self.predictions_missing == 0
+            && self.latency.is_empty()
+            && self.predictions.is_empty()
+            && self.numbers.bins.is_empty()
+    }
+}
+
+/// Answers by the first digit of their status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ByClass {
+    /// 101: a tunnel was made.
+    pub informational: u64,
+    /// 2xx
+    pub success: u64,
+    /// 3xx
+    pub redirect: u64,
+    /// 4xx
+    pub client_error: u64,
+    /// 5xx
+    pub server_error: u64,
+}
+
+impl ByClass {
+    fn since(&self, earlier: &ByClass) -> ByClass {
+        ByClass {
+            informational: self.informational - earlier.informational,
+            success: self.success - earlier.success,
+            redirect: self.redirect - earlier.redirect,
+            client_error: self.client_error - earlier.client_error,
+            server_error: self.server_error - earlier.server_error,
+        }
+    }
+}
+
+/// Predictions that are numbers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Numbers {
+    /// How many.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// The sum of their squares.
+    pub sum_squares: f64,
+    /// How many per bin, see [`crate::sketch::number`]. Bins without any are left out.
+    pub bins: Vec<(i16, u64)>,
+}
+
+impl Numbers {
+    fn since(&self, earlier: &Numbers) -> Numbers {
+        Numbers {
+            count: self.count - earlier.count,
+            sum: self.sum - earlier.sum,
+            sum_squares: self.sum_squares - earlier.sum_squares,
+            bins: bins_since(&self.bins, &earlier.bins),
+        }
+    }
+}
+
+/// One second of every version that was used in it.
+///
+/// Counters are read one after the other while requests go on, so that parts of one request may fall into neighbouring seconds;
+/// sums over the seconds are exact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Grows with every batch, also over a restart of the proxy. About the Unix time in seconds; never compute with it.
+    pub seq: u64,
+    /// Unix time of its start in milliseconds.
+    pub start_ms: u64,
+    /// Its length.
+    pub duration_ms: u64,
+    /// Sorted by route and version. Versions that did nothing are left out.
+    pub versions: Vec<Counts>,
+}
+
+/// Both lists are sorted by bin, and a bin never gets fewer.
+fn bins_since<B: Copy + Ord>(now: &[(B, u64)], earlier: &[(B, u64)]) -> Vec<(B, u64)> {
+    let mut earlier = earlier.iter().peekable();
+    let mut out = Vec::new();
+    for &(bin, count) in now {
+        while earlier.next_if(|(b, _)| *b < bin).is_some() {}
+        let before = earlier.next_if(|(b, _)| *b == bin).map_or(0, |(_, c)| *c);
+        if count > before {
+            out.push((bin, count - before));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_the_difference_field_by_field() {
+        let earlier = Counts {
+            by_class: ByClass { success: 3, server_error: 1, ..ByClass::default() },
+            latency: vec![(4, 2), (9, 2)],
+            predictions: BTreeMap::from([("cat".into(), 2), ("dog".into(), 1)]),
+            numbers: Numbers { count: 1, sum: 2.0, sum_squares: 4.0, bins: vec![(7, 1)] },
+            ..Counts::default()
+        };
+        let mut now = earlier.clone();
+        now.by_class.success = 5;
+        now.latency = vec![(2, 1), (4, 3), (9, 2)];
+        now.predictions.insert("dog".into(), 3);
+        now.numbers = Numbers { count: 2, sum: 5.0, sum_squares: 13.0, bins: vec![(7, 1), (8, 1)] };
+        let delta = now.since(&earlier);
+        assert_eq!(delta.by_class, ByClass { success: 2, ..ByClass::default() });
+        assert_eq!(delta.latency, [(2, 1), (4, 1)]);
+        assert_eq!(delta.predictions, BTreeMap::from([("dog".into(), 2)]));
+        assert_eq!(delta.numbers, Numbers { count: 1, sum: 3.0, sum_squares: 9.0, bins: vec![(8, 1)] });
+        assert!(now.since(&now).is_quiet());
+    }
+}

@@ -1,0 +1,303 @@
+//! The table made ready: which route a request takes, and which endpoint of which version.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::prediction::Path;
+use crate::report::EndpointView;
+use crate::split::{Chooser, Rotation};
+use crate::stats::{Registry, VersionStats};
+use crate::table::{self, PathKind, Sticky, Table};
+
+/// A table in force. Requests hold the one they were routed by until they end.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    pub(crate) table: Table,
+    by_host: HashMap<String, Vec<Rule>>,
+    by_suffix: HashMap<String, Vec<Rule>>,
+    any_host: Vec<Rule>,
+    services: Vec<Arc<Service>>,
+    /// The endpoints of the table.
+    pub(crate) endpoints: BTreeSet<u64>,
+}
+
+/// One route.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    exact: bool,
+    /// Without a trailing slash unless it is exact.
+    path: String,
+    pub(crate) service: Arc<Service>,
+    pub(crate) timeout: Duration,
+    pub(crate) expose_version: bool,
+    pub(crate) request_id: bool,
+}
+
+/// What the routes of one name share.
+#[derive(Debug)]
+pub(crate) struct Service {
+    name: String,
+    pub(crate) chooser: Chooser,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) sticky: Option<Sticky>,
+    pub(crate) prediction: Option<Path>,
+}
+
+/// One version.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) version: String,
+    pub(crate) stats: Arc<VersionStats>,
+    endpoints: Vec<Arc<Endpoint>>,
+    weight: u32,
+    turn: AtomicU32,
+}
+
+/// One process of a version. Survives tables that keep it.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// Unique over the life of the proxy: the key of the idle connections.
+    pub(crate) key: u64,
+    pub(crate) address: SocketAddr,
+    id: String,
+    in_flight: AtomicU32,
+    /// Milliseconds since the start of the proxy until which it is passed over.
+    out_until_ms: AtomicU64,
+}
+
+/// What outlives a table: endpoints, fractions of weights, statistics.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) registry: Registry,
+    rotations: BTreeMap<String, Vec<Arc<Rotation>>>,
+    endpoints: BTreeMap<(String, String, String, SocketAddr), Arc<Endpoint>>,
+    next_key: u64,
+}
+
+impl Memory {
+    pub(crate) fn new(workers: usize) -> Self {
+        let (rotations, endpoints) = (BTreeMap::new(), BTreeMap::new());
+        Self { registry: Registry::new(workers), rotations, endpoints, next_key: 0 }
+    }
+
+    /// Makes a table ready, reusing what it shares with the one before.
+    ///
+    /// # Errors
+    /// Everything wrong with the table.
+    pub(crate) fn prepare(&mut self, table: Table) -> Result<Routing, Vec<String>> {
+        let problems = table.validate();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut routing = Routing::empty();
+        let mut services: BTreeMap<&str, Arc<Service>> = BTreeMap::new();
+        for route in &table.routes {
+            let service = match services.get(route.name.as_str()) {
+                Some(service) => service.clone(),
+                None => {
+                    let service = Arc::new(self.service(route).map_err(|why| vec![why])?);
+                    services.insert(&route.name, service.clone());
+                    service
+                }
+            };
+            routing.add(route, service);
+        }
+        routing.services = services.values().cloned().collect();
+        let endpoints = || routing.services.iter().flat_map(|s| &s.groups).flat_map(|g| &g.endpoints);
+        routing.endpoints = endpoints().map(|e| e.key).collect();
+        self.endpoints.retain(|_, e| routing.endpoints.contains(&e.key));
+        self.rotations.retain(|name, _| services.contains_key(name.as_str()));
+        drop(services);
+        routing.table = table;
+        Ok(routing)
+    }
+
+    fn service(&mut self, route: &table::Route) -> Result<Service, String> {
+        let rotations = self.rotations.entry(route.name.clone()).or_default();
+        let chooser = Chooser::new(&route.split, rotations).map_err(|e| e.to_string())?;
+        let prediction = route.prediction.as_deref().map(Path::parse).transpose()?;
+        let groups = route.split.groups.iter().map(|group| {
+            let endpoints = group.endpoints.iter().map(|e| self.endpoint(&route.name, &group.version, e)).collect();
+            Group {
+                version: group.version.clone(),
+                stats: self.registry.version(&route.name, &group.version),
+                endpoints,
+                weight: group.weight,
+                turn: AtomicU32::new(0),
+            }
+        });
+        let groups = groups.collect();
+        Ok(Service { name: route.name.clone(), chooser, groups, sticky: route.sticky.clone(), prediction })
+    }
+
+    fn endpoint(&mut self, route: &str, version: &str, endpoint: &table::Endpoint) -> Arc<Endpoint> {
+        let identity = (route.to_owned(), version.to_owned(), endpoint.id.clone(), endpoint.address);
+        let entry = self.endpoints.entry(identity).or_insert_with(|| {
+            self.next_key += 1;
+            Arc::new(Endpoint {
+                key: self.next_key,
+                address: endpoint.address,
+                id: endpoint.id.clone(),
+                in_flight: AtomicU32::new(0),
+                out_until_ms: AtomicU64::new(0),
+            })
+        });
+        entry.clone()
+    }
+}
+
+impl Routing {
+    /// The table of a proxy that has not been given one.
+    pub(crate) fn empty() -> Self {
+        Self {
+            table: Table::default(),
+            by_host: HashMap::new(),
+            by_suffix: HashMap::new(),
+            any_host: Vec::new(),
+            services: Vec::new(),
+            endpoints: BTreeSet::new(),
+        }
+    }
+
+    fn add(&mut self, route: &table::Route, service: Arc<Service>) {
+        let host = route.host.as_deref().map(str::to_ascii_lowercase);
+        let rules = match host.as_deref().map(|h| h.strip_prefix("*.").ok_or(h)) {
+            None => &mut self.any_host,
+            Some(Ok(suffix)) => self.by_suffix.entry(suffix.to_owned()).or_default(),
+            Some(Err(host)) => self.by_host.entry(host.to_owned()).or_default(),
+        };
+        let exact = route.path.kind == PathKind::Exact;
+        let path = &route.path.path;
+        rules.push(Rule {
+            exact,
+            path: if exact { path.clone() } else { path.trim_end_matches('/').to_owned() },
+            service,
+            timeout: Duration::from_millis(route.timeout_ms),
+            expose_version: route.expose_version,
+            request_id: route.request_id,
+        });
+        rules.sort_by_key(|r| std::cmp::Reverse((r.exact, r.path.len())));
+    }
+
+    /// The rule for a request. A more specific host without a matching path leaves the request to the less specific ones.
+    pub(crate) fn rule(&self, host: &str, target: &str) -> Option<&Rule> {
+        let path = &target[..target.find('?').unwrap_or(target.len())];
+        if !(self.by_host.is_empty() && self.by_suffix.is_empty()) {
+            let host = without_port(host).to_ascii_lowercase();
+            let suffix = host.split_once('.').map(|(_, suffix)| suffix);
+            let candidates = [self.by_host.get(&host), suffix.and_then(|s| self.by_suffix.get(s))];
+            for rules in candidates.into_iter().flatten() {
+                if let Some(rule) = rules.iter().find(|r| r.takes(path)) {
+                    return Some(rule);
+                }
+            }
+        }
+        self.any_host.iter().find(|r| r.takes(path))
+    }
+
+    /// The endpoints as they are now.
+    pub(crate) fn views(&self, now_ms: u64) -> Vec<EndpointView> {
+        let mut views = Vec::new();
+        for service in &self.services {
+            for group in &service.groups {
+                views.extend(group.endpoints.iter().map(|e| EndpointView {
+                    route: service.name.clone(),
+                    version: group.version.clone(),
+                    id: e.id.clone(),
+                    address: e.address,
+                    in_flight: u64::from(e.in_flight.load(Relaxed)),
+                    ejected: e.is_out(now_ms),
+                }));
+            }
+        }
+        views
+    }
+
+    /// Whether a version is in the table.
+    pub(crate) fn has(&self, route: &str, version: &str) -> bool {
+        self.services.iter().any(|s| s.name == route && s.groups.iter().any(|g| g.version == version))
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        // A colon inside brackets belongs to an IPv6 address.
+        Some(at) if !host[at..].contains(']') => &host[..at],
+        _ => host,
+    }
+}
+
+impl Rule {
+    fn takes(&self, path: &str) -> bool {
+        if self.exact {
+            return path == self.path;
+        }
+        path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            // An OPTIONS request about the server as a whole has no path, only `*`.
+            || (self.path.is_empty() && path == "*")
+    }
+}
+
+impl Service {
+    /// The first choice if any of its endpoints can be asked, otherwise the next group with weight, otherwise any; the same again
+    /// with endpoints that are passed over for the moment. `None` when there is no endpoint at all.
+    pub(crate) fn alive(&self, first: usize, avoid: &[u64], now_ms: u64) -> Option<(usize, Arc<Endpoint>)> {
+        let others = || (0..self.groups.len()).filter(move |g| *g != first);
+        let weighted = others().filter(|g| self.groups[*g].weight > 0);
+        let order = std::iter::once(first).chain(weighted).chain(others());
+        let in_order =
+            |ejected: bool| order.clone().find_map(|g| Some((g, self.groups[g].pick(avoid, now_ms, ejected)?)));
+        in_order(false).or_else(|| in_order(true))
+    }
+}
+
+impl Group {
+    /// The endpoint with the fewest requests, in turn among equals.
+    fn pick(&self, avoid: &[u64], now_ms: u64, ejected: bool) -> Option<Arc<Endpoint>> {
+        let usable = |e: &&Arc<Endpoint>| !avoid.contains(&e.key) && (ejected || !e.is_out(now_ms));
+        if let [only] = &self.endpoints[..] {
+            return Some(only).filter(usable).cloned();
+        }
+        let turn = self.turn.fetch_add(1, Relaxed) as usize % self.endpoints.len().max(1);
+        let (before, from) = self.endpoints.split_at(turn);
+        from.iter().chain(before).filter(usable).min_by_key(|e| e.in_flight.load(Relaxed)).cloned()
+    }
+}
+
+impl Endpoint {
+    fn is_out(&self, now_ms: u64) -> bool {
+        self.out_until_ms.load(Relaxed) > now_ms
+    }
+
+    /// Passes the endpoint over until the given time.
+    pub(crate) fn eject(&self, until_ms: u64) {
+        self.out_until_ms.store(until_ms, Relaxed);
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn occupy(self: &Arc<Self>) -> Occupied {
+        self.in_flight.fetch_add(1, Relaxed);
+        Occupied(self.clone())
+    }
+}
+
+/// A request at an endpoint.
+#[derive(Debug)]
+pub(crate) struct Occupied(Arc<Endpoint>);
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Milliseconds between two instants; 0 when they stand the other way round.
+pub(crate) fn ms_between(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
