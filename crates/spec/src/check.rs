@@ -3,6 +3,7 @@
 mod analysis;
 mod arguments;
 mod condition;
+mod experiment;
 mod kind;
 mod metric;
 mod nearest;
@@ -100,6 +101,9 @@ fn contents(objects: &Catalog, catalog: &Catalog, query: Queries<'_>, problems: 
             template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
             analysis::nested(catalog, &entry.origin, ("default", meta.name(), true), spec, problems);
         });
+    }
+    for entry in &objects.experiments {
+        of_one(&entry.origin, problems, |problems| experiment::check(catalog, entry, problems));
     }
     for entry in &objects.analysis_runs {
         let (spec, meta) = (&entry.object.spec, &entry.object.metadata);

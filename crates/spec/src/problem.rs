@@ -68,10 +68,16 @@ impl Problem {
             width: 0,
             path: String::new(),
             object: String::new(),
-            message: message.into(),
+            message: one_line(message.into()),
             expected: None,
             hint: None,
         }
+    }
+
+    /// The same problem with a field of an object.
+    pub(crate) fn of(mut self, object: &str, path: &str) -> Self {
+        (self.object, self.path) = (one_line(object.to_owned()), one_line(path.to_owned()));
+        self
     }
 
     /// Stands for the problems of a file that are left out.
@@ -87,19 +93,19 @@ impl Problem {
 
     /// The same problem with what should stand there.
     pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
+        self.expected = Some(one_line(expected.into()));
         self
     }
 
     /// The same problem with a way out.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(one_line(hint.into()));
         self
     }
 
     /// The same problem with a way out, if there is one.
     pub(crate) fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint;
+        self.hint = hint.map(one_line);
         self
     }
 
@@ -107,6 +113,24 @@ impl Problem {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// A text of a manifest may hold line ends and terminal escapes, and may be very long: none of that belongs into a line
+/// that is printed.
+pub(crate) fn one_line(text: String) -> String {
+    const LONGEST: usize = 600;
+    if text.len() <= LONGEST && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::new();
+    for c in text.chars() {
+        if line.len() > LONGEST {
+            line.push('…');
+            break;
+        }
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// Problems of one object, bounded: past the limit nobody reads on, and a hostile file must not fill the memory.

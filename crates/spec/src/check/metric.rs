@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::condition;
+use super::nearest::did_you_mean;
 use super::{Queries, arguments::Arguments};
 use crate::catalog::Origin;
 use crate::document::{Kind, Node, join};
@@ -223,6 +224,11 @@ fn web(origin: &Origin, path: &str, web: &WebMetric, problems: &mut Findings) {
         problems.push(origin.problem("contradiction", &format!("{path}.jsonBody"), message));
     }
     let method = web.method.as_deref().filter(|method| !method.is_empty()).unwrap_or("GET");
+    let methods = ["GET", "POST", "PUT"];
+    if !methods.contains(&method) && !is_open(method) {
+        let problem = origin.problem("bad-value", &format!("{path}.method"), format!("{method:?} is not allowed"));
+        problems.push(problem.expected("one of GET, POST, PUT").maybe_hint(did_you_mean(method, methods)));
+    }
     if (body || json) && method == "GET" {
         let field = if json { "jsonBody" } else { "body" };
         let problem = origin.problem("contradiction", &format!("{path}.{field}"), "a GET request has no body");

@@ -11,7 +11,7 @@ use super::nearest::nearest;
 use super::schema::Schema;
 use crate::catalog::{Catalog, Entry, Foreign, Key, Object, Origin, Place, is_namespaced, key};
 use crate::document::{self, Kind, Node};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, one_line};
 use crate::read::Source;
 
 /// Most objects of all files: as many as a large cluster holds of these kinds, and few enough to compare with each other.
@@ -52,7 +52,7 @@ fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Vec<
         Some(kind) => format!("{kind} {name}"),
         None => String::new(),
     };
-    let origin = Origin { file: file.clone(), ident, node, wrong: Vec::new() };
+    let origin = Origin { file: file.clone(), ident: one_line(ident), node, wrong: Vec::new() };
     let (Some(api_version), Some(kind)) = (api_version, kind) else {
         problems.extend(unidentified(&origin));
         catalog.incomplete = true;

@@ -138,8 +138,14 @@ impl<'s> Reader<'s> {
         while let Some(event) = self.parser.next_event() {
             let (event, span) = event.map_err(|error| {
                 let mark = error.marker();
-                let spot = Spot { line: mark.line() + self.lines_before, column: mark.col() + 1, width: 1 };
-                Box::new(syntax(self.file, spot, error.info(), self.lines.get(mark.line().saturating_sub(1)).copied()))
+                let line = self.lines.get(mark.line().saturating_sub(1)).copied();
+                // The end of the text is one line behind the last.
+                let (number, column) = match (line, self.lines.last()) {
+                    (None, Some(last)) => (self.lines.len(), last.chars().count() + 1),
+                    _ => (mark.line(), mark.col() + 1),
+                };
+                let spot = Spot { line: number + self.lines_before, column, width: 1 };
+                Box::new(syntax(self.file, spot, error.info(), line))
             })?;
             let spot = self.spot(span);
             match event {
