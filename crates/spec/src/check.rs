@@ -3,6 +3,7 @@
 mod analysis;
 mod arguments;
 mod condition;
+mod experiment;
 mod kind;
 mod metric;
 mod nearest;
@@ -17,14 +18,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Origin};
-use crate::problem::Problem;
+use crate::problem::{Findings, Problem};
 use crate::read::Source;
 use object::Objects;
 
 pub(crate) use metric::providers;
 
-/// Most problems that are kept of one file: past these nobody reads on, and a hostile file must not fill the memory.
-const PROBLEMS_MAX: usize = 200;
+/// Most problems of all files together; objects behind them are not looked into.
+const TOTAL_MAX: usize = 20_000;
 
 /// What came of checking.
 #[derive(Debug, Clone, Default)]
@@ -63,11 +64,13 @@ pub fn check_with(sources: &[Source], query: &dyn Fn(&str) -> Result<(), QueryEr
         object::read(source, &mut objects, &mut of_file);
         problems.append(&mut of_file);
     }
-    let Objects { catalog, partial } = objects;
+    let Objects { catalog, partial, .. } = objects;
     contents(&catalog, &catalog, query, &mut problems);
     contents(&partial, &catalog, query, &mut problems);
-    references::duplicates(&catalog, &mut problems);
-    references::shared_services(&catalog, &mut problems);
+    let mut between = Findings::default();
+    references::duplicates(&catalog, &mut between);
+    references::shared_services(&catalog, &mut between);
+    problems.extend(between.into_list());
     Checked { catalog, problems: in_order(sources, problems) }
 }
 
@@ -99,6 +102,9 @@ fn contents(objects: &Catalog, catalog: &Catalog, query: Queries<'_>, problems: 
             analysis::nested(catalog, &entry.origin, ("default", meta.name(), true), spec, problems);
         });
     }
+    for entry in &objects.experiments {
+        of_one(&entry.origin, problems, |problems| experiment::check(catalog, entry, problems));
+    }
     for entry in &objects.analysis_runs {
         let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
         of_one(&entry.origin, problems, |problems| {
@@ -110,11 +116,15 @@ fn contents(objects: &Catalog, catalog: &Catalog, query: Queries<'_>, problems: 
 }
 
 /// Collects the problems of one object, without the consequences of those that are known already.
-fn of_one(origin: &Origin, problems: &mut Vec<Problem>, check: impl FnOnce(&mut Vec<Problem>)) {
-    let mut found = Vec::new();
+fn of_one(origin: &Origin, problems: &mut Vec<Problem>, check: impl FnOnce(&mut Findings)) {
+    if problems.len() > TOTAL_MAX {
+        problems.push(Problem::more(&origin.file));
+        return;
+    }
+    let mut found = Findings::default();
     check(&mut found);
-    found.retain(|problem| problem.object != origin.ident || !origin.is_consequence(&problem.path));
-    problems.append(&mut found);
+    let own = |problem: &Problem| problem.object != origin.ident || !origin.is_consequence(&problem.path);
+    problems.extend(found.into_list().into_iter().filter(own));
 }
 
 /// Sorted by file and place, and cut off for files that have very many.
@@ -130,12 +140,12 @@ fn in_order(sources: &[Source], mut problems: Vec<Problem>) -> Vec<Problem> {
         kept.push(first);
         while let Some(next) = problems.next_if(|problem| problem.file == file) {
             count += 1;
-            if count <= PROBLEMS_MAX {
+            if count <= Findings::MAX {
                 kept.push(next);
             }
         }
-        if count > PROBLEMS_MAX {
-            kept.push(Problem::of_file("more-problems", &file, "more problems are not shown").at(1, 1, 0));
+        if count > Findings::MAX {
+            kept.push(Problem::more(&file));
         }
     }
     kept

@@ -30,7 +30,8 @@ pub(crate) struct Node {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     Null,
-    Bool(bool),
+    /// With the word that is written: `yes` and `n` are booleans too.
+    Bool(bool, &'static str),
     Number(Number),
     Text(String),
     List(Vec<Node>),
@@ -95,7 +96,8 @@ impl Node {
     pub(crate) fn described(&self) -> String {
         match &self.kind {
             Kind::Null => "nothing".to_owned(),
-            Kind::Bool(value) => format!("the boolean {value}"),
+            Kind::Bool(value, word) if word.eq_ignore_ascii_case(&value.to_string()) => format!("the boolean {value}"),
+            Kind::Bool(value, word) => format!("{word}, which is the boolean {value}"),
             Kind::Number(number) => format!("the number {number}"),
             Kind::Text(text) => format!("the text {}", quoted(text)),
             Kind::List(_) => "a list".to_owned(),
@@ -107,7 +109,7 @@ impl Node {
     pub(crate) fn to_value(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Bool(value, _) => Value::Bool(*value),
             Kind::Number(number) => Value::Number(number.clone()),
             Kind::Text(text) => Value::String(text.clone()),
             Kind::List(items) => Value::Array(items.iter().map(Node::to_value).collect()),

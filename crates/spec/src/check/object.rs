@@ -11,7 +11,7 @@ use super::nearest::nearest;
 use super::schema::Schema;
 use crate::catalog::{Catalog, Entry, Foreign, Key, Object, Origin, Place, is_namespaced, key};
 use crate::document::{self, Kind, Node};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, one_line};
 use crate::read::Source;
 
 /// Most objects of all files: as many as a large cluster holds of these kinds, and few enough to compare with each other.
@@ -24,6 +24,8 @@ pub(crate) struct Objects {
     pub(crate) catalog: Catalog,
     /// The others, without what is wrong, so that the rest of them can be checked as well.
     pub(crate) partial: Catalog,
+    /// How many objects there are so far.
+    count: usize,
 }
 
 /// Reads every object of a source.
@@ -50,7 +52,7 @@ fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Vec<
         Some(kind) => format!("{kind} {name}"),
         None => String::new(),
     };
-    let origin = Origin { file: file.clone(), ident, node, wrong: Vec::new() };
+    let origin = Origin { file: file.clone(), ident: one_line(ident), node, wrong: Vec::new() };
     let (Some(api_version), Some(kind)) = (api_version, kind) else {
         problems.extend(unidentified(&origin));
         catalog.incomplete = true;
@@ -63,10 +65,11 @@ fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Vec<
         }
         return;
     }
-    if catalog.index.len() + catalog.foreign.len() + catalog.broken.len() >= OBJECTS_MAX {
-        if !catalog.incomplete {
+    objects.count += 1;
+    if objects.count > OBJECTS_MAX {
+        if objects.count == OBJECTS_MAX + 1 {
             let message =
-                format!("the files hold more than {OBJECTS_MAX} objects; this one and those after it are left out");
+                format!("there are more than {OBJECTS_MAX} objects; this one and those behind it are left out");
             problems.push(origin.problem("too-many-objects", "", message));
         }
         catalog.incomplete = true;

@@ -11,7 +11,7 @@ use super::kind::Known;
 use super::nearest::nearest;
 use crate::catalog::Origin;
 use crate::document::{Field, Kind, Node, Spot, join, quoted};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Findings, Problem, Severity};
 use crate::wire::experiment::Experiment;
 use crate::wire::kubernetes::{ConfigMap, Ingress, Namespace, Secret, Service};
 use crate::wire::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
@@ -148,7 +148,7 @@ impl Walker<'_> {
     }
 
     fn is_full(&self) -> bool {
-        self.problems.len() > super::PROBLEMS_MAX
+        self.problems.len() > Findings::MAX
     }
 
     /// The JSON of a value, as far as it fits the schema; `None` if it is wrong altogether. `spot` is where an object as a whole is pointed at.
@@ -181,7 +181,7 @@ impl Walker<'_> {
             ("string", Kind::Text(text)) => self.text(node, text, schema, path),
             ("integer", Kind::Number(number)) => self.integer(node, number, schema, path),
             ("number", Kind::Number(number)) => Some(Value::Number(number.clone())),
-            ("boolean", Kind::Bool(value)) => Some(Value::Bool(*value)),
+            ("boolean", Kind::Bool(value, _)) => Some(Value::Bool(*value)),
             (kind, _) => self.wrong_type(node, kind, schema, path, spot),
         }
     }
@@ -304,9 +304,7 @@ impl Walker<'_> {
     fn type_hint(&self, node: &Node, kind: &str, schema: &Value) -> Option<String> {
         match (kind, &node.kind) {
             ("string", Kind::Number(number)) => Some(format!("put it in quotes: \"{number}\"")),
-            ("string", Kind::Bool(value)) => Some(format!(
-                "put it in quotes; without them yes, no, on, off, y and n are booleans too (here {value})"
-            )),
+            ("string", Kind::Bool(_, word)) => Some(format!("put it in quotes: \"{word}\"")),
             ("integer", Kind::Text(text)) if text.trim().parse::<i64>().is_ok() => {
                 Some(format!("remove the quotes: {}", text.trim()))
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::{Field, Kind, Node, Spot, Style, quoted, scalar};
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::read::{self, Source};
 
 /// Deepest nesting. Kubernetes' deepest kinds need about twenty levels.
@@ -101,7 +101,8 @@ struct Key {
 
 struct Reader<'s> {
     file: &'s str,
-    text: &'s str,
+    /// The lines of the text.
+    lines: Vec<&'s str>,
     lines_before: usize,
     parser: Parser<'s, saphyr_parser::StrInput<'s>>,
     open: Vec<Open>,
@@ -120,7 +121,7 @@ impl<'s> Reader<'s> {
     fn new(file: &'s str, text: &'s str, lines_before: usize, nodes_left: usize) -> Self {
         Reader {
             file,
-            text,
+            lines: text.lines().collect(),
             lines_before,
             parser: Parser::new_from_str(text),
             open: Vec::new(),
@@ -137,8 +138,14 @@ impl<'s> Reader<'s> {
         while let Some(event) = self.parser.next_event() {
             let (event, span) = event.map_err(|error| {
                 let mark = error.marker();
-                let spot = Spot { line: mark.line() + self.lines_before, column: mark.col() + 1, width: 1 };
-                Box::new(syntax(self.file, spot, error.info(), self.text, mark.line()))
+                let line = self.lines.get(mark.line().saturating_sub(1)).copied();
+                // The end of the text is one line behind the last.
+                let (number, column) = match (line, self.lines.last()) {
+                    (None, Some(last)) => (self.lines.len(), last.chars().count() + 1),
+                    _ => (mark.line(), mark.col() + 1),
+                };
+                let spot = Spot { line: number + self.lines_before, column, width: 1 };
+                Box::new(syntax(self.file, spot, error.info(), line))
             })?;
             let spot = self.spot(span);
             match event {
@@ -231,7 +238,7 @@ impl<'s> Reader<'s> {
     fn literal(&self, text: &str, line: usize) -> Option<Style> {
         let (skipped, content) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty())?;
         [line, line + 1].into_iter().find_map(|first| {
-            let written = self.text.lines().nth((first + skipped).checked_sub(1)?)?;
+            let written = self.lines.get((first + skipped).checked_sub(1)?)?;
             let indent = written.strip_suffix(content).filter(|indent| indent.trim().is_empty())?;
             Some(Style::Literal { first_line: first + self.lines_before, indent: indent.chars().count() })
         })
@@ -309,10 +316,19 @@ impl<'s> Reader<'s> {
                         return Err(Box::new(problem));
                     };
                     let text = match &node.kind {
-                        Kind::Bool(value) => value.to_string(),
+                        Kind::Bool(value, _) => value.to_string(),
                         Kind::Number(number) => number.to_string(),
                         _ => text.to_owned(),
                     };
+                    if let Kind::Bool(value, word) = node.kind
+                        && word != text
+                    {
+                        let message = format!("the key {word} reads as the boolean {value}");
+                        let problem = Problem::of_file("boolean-key", file, message);
+                        let hint = format!("put it in quotes: \"{word}\"");
+                        let problem = problem.at(node.spot.line, node.spot.column, node.spot.width).hint(hint);
+                        self.problems.push(Problem { severity: Severity::Warning, ..problem });
+                    }
                     *key = Some(Key { text, spot: node.spot, merge });
                 }
                 Some(Key { spot, merge: true, .. }) => match merging(node) {
@@ -368,9 +384,13 @@ fn measure(node: &Node) -> (usize, usize) {
 }
 
 /// The parser's complaint in words that say what to do.
-fn syntax(file: &str, spot: Spot, info: &str, text: &str, line: usize) -> Problem {
-    let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    let indented_by_tab = written.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+fn syntax(file: &str, spot: Spot, info: &str, line: Option<&str>) -> Problem {
+    // The parser looks ahead, so its own limit can be met first.
+    if info.contains("recursion limit") {
+        let message = format!("values lie more than {DEPTH_MAX} deep inside each other");
+        return Problem::of_file("too-deep", file, message).at(spot.line, spot.column, spot.width);
+    }
+    let indented_by_tab = line.unwrap_or_default().chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
     let hint = if indented_by_tab || info.contains("tab") {
         Some("indent with spaces: YAML allows no tabs there")
     } else if info.contains("mapping values are not allowed") {
