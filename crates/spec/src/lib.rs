@@ -1,5 +1,23 @@
 //! Manifests: the frozen wire types of `argoproj.io/v1alpha1`, reading them with exact places for every problem,
 //! validation, and the conversion into the core's own terms.
 
+pub mod arguments;
+pub mod catalog;
+pub mod check;
+mod document;
 pub mod duration;
+pub mod hash;
+pub mod image;
+pub mod lower;
+pub mod problem;
+pub mod quantity;
+pub mod raise;
+pub mod read;
+mod timestamp;
+pub mod validate;
 pub mod wire;
+
+pub use catalog::{Catalog, Entry, Place};
+pub use check::{Checked, check, check_with};
+pub use problem::{Problem, Severity};
+pub use read::Source;

@@ -43,6 +43,10 @@ pub struct Probe {
     pub failure_threshold: u32,
 }
 
+/// Longest wait between two questions to a member that is not ready yet. As the kubelet does, one that starts is asked more
+/// often than its period says: a rollout waits for it.
+pub const UNREADY_PERIOD_MS: u64 = 500;
+
 /// The memory of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opinion {
@@ -62,7 +66,8 @@ impl Opinion {
 
     /// Takes an answer; returns whether the mind changed.
     pub fn answer(&mut self, probe: &Probe, good: bool, now_ms: u64) -> bool {
-        self.next_ms = now_ms.saturating_add(probe.period_ms.max(1));
+        let wait = if self.good { probe.period_ms } else { probe.period_ms.min(UNREADY_PERIOD_MS) };
+        self.next_ms = now_ms.saturating_add(wait.max(1));
         if good == self.good {
             self.streak = 0;
             return false;

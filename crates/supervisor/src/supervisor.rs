@@ -13,8 +13,12 @@ use crate::probe::{self, Check, Opinion, Probe};
 use crate::system::{self, Process};
 use crate::{SupervisorError, logs};
 
-/// Starts in flight per turn: many models loading at once would make each other miss their probes.
+/// Probes under way at once: more would starve each other of the time they have.
 const PROBES_MAX: usize = 256;
+
+/// Time between two looks at the sizes of the logs, in milliseconds. A member that prints at full speed writes some hundred
+/// megabytes in it at most.
+const ROTATE_EVERY_MS: u64 = 500;
 
 /// A member as seen from outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +86,7 @@ pub struct Supervisor {
     answers: (mpsc::UnboundedSender<Answer>, mpsc::UnboundedReceiver<Answer>),
     asking: Arc<AtomicUsize>,
     epoch: u64,
+    rotated_ms: Option<u64>,
 }
 
 impl Supervisor {
@@ -103,6 +108,7 @@ impl Supervisor {
             answers: mpsc::unbounded_channel(),
             asking: Arc::new(AtomicUsize::new(0)),
             epoch: 0,
+            rotated_ms: None,
         })
     }
 
@@ -144,6 +150,16 @@ impl Supervisor {
         if port != 0 {
             self.begin_probes(&id);
         }
+    }
+
+    /// Takes a member that was found again as ready, because it was before: its readiness probe changes that only after as many
+    /// bad answers as it takes for a ready member. Without this a restart of the supervisor would empty the router for a moment.
+    pub fn presume_ready(&mut self, id: &str) {
+        let Some(member) = self.members.get_mut(id).filter(|m| m.process.is_some()) else { return };
+        for opinion in [&mut member.startup, &mut member.readiness].into_iter().flatten() {
+            opinion.good = true;
+        }
+        self.event(id, Event::Readiness(true));
     }
 
     /// Does not want a member any more: it drains and stops.
@@ -211,12 +227,19 @@ impl Supervisor {
             self.take(&answer);
         }
         let ids: Vec<String> = self.members.keys().cloned().collect();
+        let now = self.now_ms();
+        let rotate = self.rotated_ms.is_none_or(|at| now >= at + ROTATE_EVERY_MS);
+        if rotate {
+            self.rotated_ms = Some(now);
+        }
         for id in &ids {
             self.look(id);
             self.event(id, Event::Tick);
             self.ask(id);
-            // A log that cannot be rotated must not stop the others; it is tried again next turn.
-            let _ = logs::rotate(&self.log_path(id));
+            if rotate {
+                // A log that cannot be rotated must not stop the others; it is tried again soon.
+                let _ = logs::rotate(&self.log_path(id));
+            }
         }
         self.members.retain(|_, m| m.machine.state != State::Gone);
         before.len() != self.members.len()

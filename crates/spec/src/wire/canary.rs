@@ -120,8 +120,10 @@ pub struct CanaryStrategy {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PingPong {
     /// One.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ping_service: String,
     /// The other.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pong_service: String,
 }
 

@@ -29,6 +29,7 @@ pub struct Service {
 /// What a Service selects.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = ["type", "clusterIP", "clusterIPs", "externalIPs", "externalName", "externalTrafficPolicy", "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy", "loadBalancerIP", "loadBalancerClass", "loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "healthCheckNodePort", "publishNotReadyAddresses", "sessionAffinity", "sessionAffinityConfig", "trafficDistribution"]))]
 pub struct ServiceSpec {
     /// Labels of the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -44,6 +45,7 @@ pub struct ServiceSpec {
 /// A port of a Service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = ["protocol", "nodePort", "appProtocol"]))]
 pub struct ServicePort {
     /// Name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +81,7 @@ pub struct Ingress {
 /// Which requests go where.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = ["ingressClassName", "tls"]))]
 pub struct IngressSpec {
     /// Rules by host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,6 +97,7 @@ pub struct IngressSpec {
 /// Rules of a host.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct IngressRule {
     /// The host; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +110,7 @@ pub struct IngressRule {
 /// Paths of a rule.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct IngressPaths {
     /// The paths.
     #[serde(default)]
@@ -115,6 +120,7 @@ pub struct IngressPaths {
 /// One path.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct IngressPath {
     /// The path; `/` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +135,7 @@ pub struct IngressPath {
 /// Where a path goes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = ["resource"]))]
 pub struct IngressBackend {
     /// A Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,6 +148,7 @@ pub struct IngressBackend {
 /// A Service as a backend.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct IngressService {
     /// Its name.
     pub name: String,
@@ -152,6 +160,7 @@ pub struct IngressService {
 /// A ConfigMap.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = ["binaryData", "immutable"]))]
 pub struct ConfigMap {
     /// `v1`.
     pub api_version: String,
@@ -170,6 +179,7 @@ pub struct ConfigMap {
 /// A Secret.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-known-fields" = ["type", "immutable"]))]
 pub struct Secret {
     /// `v1`.
     pub api_version: String,

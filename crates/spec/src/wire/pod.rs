@@ -16,14 +16,104 @@ impl JsonSchema for PodTemplate {
         "PodTemplateSpec".into()
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+    /// What is read of it has a type; everything else is kept and not looked at.
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let metadata = generator.subschema_for::<PodMetadata>();
+        let spec = generator.subschema_for::<PodSpec>();
+        schemars::json_schema!({
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": true,
+            "additionalProperties": false,
+            "properties": { "metadata": metadata, "spec": spec },
+        })
     }
 }
 
-/// A container as one machine sees it.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+/// `metadata` of a pod template, as far as it is read; here for its schema.
+#[derive(Default, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = ["annotations", "creationTimestamp", "finalizers", "generateName", "name", "namespace"]))]
+#[allow(dead_code, reason = "the schema is derived from the fields")]
+struct PodMetadata {
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// `spec` of a pod template, as far as it is read; here for its schema.
+#[derive(Default, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = POD_FIELDS))]
+#[allow(dead_code, reason = "the schema is derived from the fields")]
+struct PodSpec {
+    containers: Vec<Container>,
+    init_containers: Vec<Container>,
+    termination_grace_period_seconds: Option<i64>,
+    restart_policy: Option<String>,
+    active_deadline_seconds: Option<i64>,
+    service_account_name: Option<String>,
+    node_selector: Option<BTreeMap<String, String>>,
+}
+
+/// Fields of a pod that a cluster knows and that are not read: not to be taken for slips of the hand.
+const POD_FIELDS: &[&str] = &[
+    "affinity",
+    "automountServiceAccountToken",
+    "dnsConfig",
+    "dnsPolicy",
+    "enableServiceLinks",
+    "ephemeralContainers",
+    "hostAliases",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "hostUsers",
+    "hostname",
+    "hostnameOverride",
+    "imagePullSecrets",
+    "nodeName",
+    "os",
+    "overhead",
+    "preemptionPolicy",
+    "priority",
+    "priorityClassName",
+    "readinessGates",
+    "resourceClaims",
+    "resources",
+    "runtimeClassName",
+    "schedulerName",
+    "schedulingGates",
+    "securityContext",
+    "serviceAccount",
+    "setHostnameAsFQDN",
+    "shareProcessNamespace",
+    "subdomain",
+    "tolerations",
+    "topologySpreadConstraints",
+    "volumes",
+];
+
+/// As [`POD_FIELDS`], of a container.
+const CONTAINER_FIELDS: &[&str] = &[
+    "imagePullPolicy",
+    "lifecycle",
+    "resizePolicy",
+    "resources",
+    "restartPolicy",
+    "restartPolicyRules",
+    "securityContext",
+    "stdin",
+    "stdinOnce",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "tty",
+    "volumeDevices",
+    "volumeMounts",
+];
+
+/// A container as one machine sees it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = CONTAINER_FIELDS))]
 pub struct Container {
     /// Name.
     pub name: String,
@@ -50,8 +140,9 @@ pub struct Container {
 }
 
 /// An environment variable.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct EnvVar {
     /// Name.
     pub name: String,
@@ -62,8 +153,9 @@ pub struct EnvVar {
 }
 
 /// Where the value of a variable is.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = ["resourceFieldRef", "fileKeyRef"]))]
 pub struct EnvVarSource {
     /// A key of a ConfigMap.
     pub config_map_key_ref: Option<KeyRef>,
@@ -74,8 +166,9 @@ pub struct EnvVarSource {
 }
 
 /// A key of an object.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct KeyRef {
     /// Name of the object.
     pub name: String,
@@ -86,16 +179,18 @@ pub struct KeyRef {
 }
 
 /// A field by its path.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = ["apiVersion"]))]
 pub struct FieldPath {
     /// The path.
     pub field_path: String,
 }
 
 /// Variables from a whole object.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct EnvFrom {
     /// Before every name.
     pub prefix: String,
@@ -106,8 +201,9 @@ pub struct EnvFrom {
 }
 
 /// A port of a container.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = ["hostPort", "hostIP", "protocol"]))]
 pub struct ContainerPort {
     /// Name.
     pub name: Option<String>,
@@ -116,8 +212,9 @@ pub struct ContainerPort {
 }
 
 /// A probe of a container.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = ["grpc", "terminationGracePeriodSeconds"]))]
 pub struct Probe {
     /// An HTTP request.
     pub http_get: Option<HttpGet>,
@@ -138,8 +235,9 @@ pub struct Probe {
 }
 
 /// `httpGet` of a probe.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-known-fields" = ["host", "scheme"]))]
 pub struct HttpGet {
     /// Path.
     pub path: Option<String>,
@@ -150,8 +248,9 @@ pub struct HttpGet {
 }
 
 /// A header of a probe.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct HttpHeader {
     /// Name.
     pub name: String,
@@ -160,16 +259,18 @@ pub struct HttpHeader {
 }
 
 /// `tcpSocket` of a probe.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("x-known-fields" = ["host"]))]
 pub struct TcpSocket {
     /// Port by number or name.
     pub port: Value,
 }
 
 /// `exec` of a probe.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("x-known-fields" = [] as [&str; 0]))]
 pub struct Exec {
     /// Program and arguments.
     pub command: Vec<String>,
@@ -189,7 +290,7 @@ impl PodTemplate {
     /// The containers, as far as they can be read.
     pub fn containers(&self) -> Vec<Container> {
         let list = self.0["spec"]["containers"].as_array();
-        list.into_iter().flatten().filter_map(|c| Container::deserialize(c).ok()).collect()
+        list.into_iter().flatten().filter_map(|c| Container::deserialize(without_nulls(c)).ok()).collect()
     }
 
     /// `spec.terminationGracePeriodSeconds`, 30 when absent.
@@ -206,6 +307,18 @@ impl PodTemplate {
             found = true;
         }
         found
+    }
+}
+
+/// The same without fields that are null, which Kubernetes takes for absent.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let set = fields.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(set.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+        other => other.clone(),
     }
 }
 

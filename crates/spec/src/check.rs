@@ -1,0 +1,152 @@
+//! Everything that can be known about manifests without running them.
+
+mod analysis;
+mod arguments;
+mod condition;
+mod experiment;
+mod kind;
+mod metric;
+mod nearest;
+mod object;
+mod pod;
+mod references;
+mod rollout;
+mod schema;
+mod template;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Origin};
+use crate::problem::{Findings, Problem};
+use crate::read::Source;
+use object::Objects;
+
+pub(crate) use metric::providers;
+
+/// Most problems of all files together; objects behind them are not looked into.
+const TOTAL_MAX: usize = 20_000;
+
+/// What came of checking.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// Every object without errors of its own.
+    pub catalog: Catalog,
+    /// Every problem of every file, in the order of the files and lines.
+    pub problems: Vec<Problem>,
+}
+
+impl Checked {
+    /// Whether nothing may be done with the manifests.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+}
+
+/// What is wrong with a PromQL query: a message, and the bytes of the query that are wrong.
+pub type QueryError = (String, usize, usize);
+
+/// Asked about every PromQL query.
+pub(crate) type Queries<'q> = &'q dyn Fn(&str) -> Result<(), QueryError>;
+
+/// Checks manifests without looking into PromQL queries.
+pub fn check(sources: &[Source]) -> Checked {
+    check_with(sources, &|_| Ok(()))
+}
+
+/// Checks manifests: syntax, schema, the rules of each object, and whether the objects fit each other. `query` is
+/// asked about every PromQL query in which no argument is open.
+pub fn check_with(sources: &[Source], query: &dyn Fn(&str) -> Result<(), QueryError>) -> Checked {
+    let mut objects = Objects::default();
+    let mut problems = Vec::new();
+    for source in sources {
+        let mut of_file = Vec::new();
+        object::read(source, &mut objects, &mut of_file);
+        problems.append(&mut of_file);
+    }
+    let Objects { catalog, partial, .. } = objects;
+    contents(&catalog, &catalog, query, &mut problems);
+    contents(&partial, &catalog, query, &mut problems);
+    let mut between = Findings::default();
+    references::duplicates(&catalog, &mut between);
+    references::shared_services(&catalog, &mut between);
+    problems.extend(between.into_list());
+    Checked { catalog, problems: in_order(sources, problems) }
+}
+
+/// Each of some objects on its own, and with what it names in the catalogue.
+fn contents(objects: &Catalog, catalog: &Catalog, query: Queries<'_>, problems: &mut Vec<Problem>) {
+    let shared = analysis::shared_arguments(catalog);
+    let none = BTreeSet::new();
+    for entry in &objects.rollouts {
+        of_one(&entry.origin, problems, |problems| {
+            rollout::check(entry, problems);
+            pod::check(entry, problems);
+            analysis::check(catalog, entry, problems);
+            references::check(catalog, entry, problems);
+        });
+    }
+    let known = |origin: &Arc<Origin>| shared.get(&Arc::as_ptr(origin)).unwrap_or(&none);
+    for entry in &objects.analysis_templates {
+        let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
+        of_one(&entry.origin, problems, |problems| {
+            template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
+            analysis::nested(catalog, &entry.origin, (meta.namespace(), meta.name(), false), spec, problems);
+            references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+        });
+    }
+    for entry in &objects.cluster_analysis_templates {
+        let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
+        of_one(&entry.origin, problems, |problems| {
+            template::check(&entry.origin, &template::Body::of(spec), known(&entry.origin), query, problems);
+            analysis::nested(catalog, &entry.origin, ("default", meta.name(), true), spec, problems);
+        });
+    }
+    for entry in &objects.experiments {
+        of_one(&entry.origin, problems, |problems| experiment::check(catalog, entry, problems));
+    }
+    for entry in &objects.analysis_runs {
+        let (spec, meta) = (&entry.object.spec, &entry.object.metadata);
+        of_one(&entry.origin, problems, |problems| {
+            template::check(&entry.origin, &template::Body::of_run(spec), &none, query, problems);
+            template::run(&entry.origin, spec, problems);
+            references::template_secrets(catalog, &entry.origin, meta.namespace(), &spec.args, problems);
+        });
+    }
+}
+
+/// Collects the problems of one object, without the consequences of those that are known already.
+fn of_one(origin: &Origin, problems: &mut Vec<Problem>, check: impl FnOnce(&mut Findings)) {
+    if problems.len() > TOTAL_MAX {
+        problems.push(Problem::more(&origin.file));
+        return;
+    }
+    let mut found = Findings::default();
+    check(&mut found);
+    let own = |problem: &Problem| problem.object != origin.ident || !origin.is_consequence(&problem.path);
+    problems.extend(found.into_list().into_iter().filter(own));
+}
+
+/// Sorted by file and place, and cut off for files that have very many.
+fn in_order(sources: &[Source], mut problems: Vec<Problem>) -> Vec<Problem> {
+    let rank = |problem: &Problem| sources.iter().position(|source| source.name == problem.file);
+    problems.sort_by_cached_key(|problem| (rank(problem), problem.line, problem.column, problem.path.clone()));
+    problems.dedup();
+    let mut kept: Vec<Problem> = Vec::new();
+    let mut problems = problems.into_iter().peekable();
+    while let Some(first) = problems.next() {
+        let file = first.file.clone();
+        let mut count = 1;
+        kept.push(first);
+        while let Some(next) = problems.next_if(|problem| problem.file == file) {
+            count += 1;
+            if count <= Findings::MAX {
+                kept.push(next);
+            }
+        }
+        if count > Findings::MAX {
+            kept.push(Problem::more(&file));
+        }
+    }
+    kept
+}

@@ -1,0 +1,13 @@
+//! From the wire to the core: objects that passed validation become the core's own values, with every default filled in.
+//!
+//! Lowering cannot fail. Should something come along that validation would have refused, the careful reading is taken: what
+//! cannot be carried out holds the rollout until a person comes, and never lets it go on by itself.
+
+mod analysis;
+mod rollout;
+mod status;
+mod steps;
+
+pub use analysis::{invalid, run_spec, run_status};
+pub use rollout::rollout;
+pub use status::status;

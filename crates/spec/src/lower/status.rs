@@ -1,0 +1,107 @@
+//! `status` of a rollout: the memory between decisions.
+
+use serin_core::analysis::RunPhase;
+use serin_core::condition::{Condition, Conditions, Kind, Truth};
+use serin_core::phase::Phase;
+use serin_core::status::{Counts, Pause, PauseReason, RunRef, Weights};
+use serin_core::{Hash, Status, Time};
+
+use crate::timestamp;
+use crate::wire::status::{PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, TrafficWeights};
+
+/// The status as the core sees it. Fields of other strategies are left out; [`crate::raise::status`] keeps them.
+pub fn status(wire: &RolloutStatus) -> Status {
+    let canary = wire.canary.clone().unwrap_or_default();
+    let count = |n: Option<i32>| n.map_or(0, |n| u32::try_from(n).unwrap_or(0));
+    Status {
+        abort: wire.abort,
+        aborted_at: timestamp::parse_optional(wire.aborted_at.as_deref()),
+        pauses: wire.pause_conditions.iter().map(pause).collect(),
+        controller_pause: wire.controller_pause,
+        current_hash: text(wire.current_pod_hash.as_deref()).map(Hash::new),
+        current_steps_hash: text(wire.current_step_hash.as_deref()).map(str::to_owned),
+        step_index: wire.current_step_index.and_then(|i| usize::try_from(i).ok()),
+        stable: text(wire.stable_rs.as_deref()).map(Hash::new),
+        promote_full: wire.promote_full,
+        observed_generation: wire.observed_generation.as_deref().and_then(|g| g.parse().ok()).unwrap_or(0),
+        conditions: Conditions::from_vec(wire.conditions.iter().filter_map(condition).collect()),
+        phase: phase(wire.phase.as_deref()),
+        message: wire.message.clone().unwrap_or_default(),
+        counts: Counts {
+            members: count(wire.replicas),
+            updated: count(wire.updated_replicas),
+            ready: count(wire.ready_replicas),
+            available: count(wire.available_replicas),
+        },
+        step_run: canary.current_step_analysis_run_status.as_ref().map(run_ref),
+        background_run: canary.current_background_analysis_run_status.as_ref().map(run_ref),
+        weights: canary.weights.as_ref().map(weights),
+        collision_count: count(wire.collision_count),
+    }
+}
+
+/// Absent and empty say the same in Argo's status.
+fn text(wire: Option<&str>) -> Option<&str> {
+    wire.filter(|text| !text.is_empty())
+}
+
+/// A reason that belongs to another strategy still is a reason to stand still, and so is a start that cannot be read: it
+/// lies so far ahead that only a person ends the pause.
+//= compat: 2.7-1
+fn pause(wire: &PauseCondition) -> Pause {
+    let reason = match wire.reason.as_str() {
+        "CanaryPauseStep" => PauseReason::CanaryPauseStep,
+        _ => PauseReason::InconclusiveAnalysisRun,
+    };
+    Pause { reason, start: timestamp::parse(&wire.start_time).unwrap_or(Time::from_millis(i64::MAX)) }
+}
+
+//= compat: 2.6-1, 2.6-2
+fn condition(wire: &RolloutCondition) -> Option<Condition> {
+    let kinds = [
+        Kind::InvalidSpec,
+        Kind::Available,
+        Kind::Progressing,
+        Kind::ReplicaFailure,
+        Kind::Paused,
+        Kind::Completed,
+        Kind::Healthy,
+    ];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == wire.kind)?;
+    let truth = [Truth::True, Truth::False].into_iter().find(|truth| truth.as_str() == wire.status);
+    let transitioned = timestamp::parse_optional(wire.last_transition_time.as_deref());
+    let updated = timestamp::parse_optional(wire.last_update_time.as_deref());
+    Some(Condition {
+        kind,
+        truth: truth.unwrap_or(Truth::Unknown),
+        reason: wire.reason.clone(),
+        message: wire.message.clone(),
+        updated: updated.or(transitioned).unwrap_or_default(),
+        transitioned: transitioned.or(updated).unwrap_or_default(),
+    })
+}
+
+fn phase(wire: Option<&str>) -> Phase {
+    let phases = [Phase::Progressing, Phase::Paused, Phase::Healthy, Phase::Degraded];
+    phases.into_iter().find(|phase| Some(phase.as_str()) == wire).unwrap_or_default()
+}
+
+fn run_ref(wire: &RunStatusRef) -> RunRef {
+    RunRef {
+        name: wire.name.clone(),
+        phase: wire.status.as_deref().and_then(RunPhase::parse).unwrap_or_default(),
+        message: wire.message.clone().unwrap_or_default(),
+    }
+}
+
+fn weights(wire: &TrafficWeights) -> Weights {
+    let weight = |n: i32| u32::try_from(n).unwrap_or(0);
+    let hash = |hash: &Option<String>| Hash::new(hash.clone().unwrap_or_default());
+    Weights {
+        canary: weight(wire.canary.weight),
+        canary_hash: hash(&wire.canary.pod_template_hash),
+        stable: weight(wire.stable.weight),
+        stable_hash: hash(&wire.stable.pod_template_hash),
+        verified: wire.verified.unwrap_or(false),
+    }
+}

@@ -1,0 +1,73 @@
+//! The canary's steps.
+
+use serin_core::Span;
+use serin_core::rollout::{CanaryScale, Step};
+use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
+
+use super::rollout::count;
+use crate::duration;
+use crate::wire::canary::{CanaryStep, SetCanaryScale, SetHeaderRoute};
+use crate::wire::meta::IntOrString;
+use crate::wire::traffic::HeaderRoutingMatch;
+
+/// One step. Experiments, mirror routes and plugins, which the core does not carry out, hold the rollout until a person
+/// goes on, as does an item without any kind of step.
+pub(super) fn step(wire: &CanaryStep) -> Step {
+    if let Some(weight) = wire.set_weight {
+        return Step::SetWeight(count(weight));
+    }
+    if let Some(pause) = &wire.pause {
+        return Step::Pause(pause.duration.as_ref().and_then(pause_span));
+    }
+    if let Some(scale) = &wire.set_canary_scale {
+        return Step::SetCanaryScale(canary_scale(scale));
+    }
+    if wire.analysis.is_some() {
+        return Step::Analysis;
+    }
+    if let Some(route) = &wire.set_header_route {
+        return Step::SetHeaderRoute(header_route(route));
+    }
+    Step::Pause(None)
+}
+
+/// Seconds as an int or a string of digits, else a Go duration cut off to whole seconds. A text that is neither, or a
+/// negative time, waits for a person instead of passing by.
+//= compat: 1.7-9, 10.6
+fn pause_span(wire: &IntOrString) -> Option<Span> {
+    let seconds = match wire {
+        IntOrString::Int(n) => *n,
+        IntOrString::String(text) => match text.parse::<i64>() {
+            Ok(n) => n,
+            Err(_) => duration::parse_ns(text).ok()? / 1_000_000_000,
+        },
+    };
+    (seconds >= 0).then(|| Span::from_secs(seconds))
+}
+
+/// An item without any of the three follows the weight, as if it were not there.
+//= compat: 1.7-15, 1.7-16
+fn canary_scale(wire: &SetCanaryScale) -> CanaryScale {
+    match (wire.match_traffic_weight, wire.replicas, wire.weight) {
+        (true, _, _) | (false, None, None) => CanaryScale::MatchTrafficWeight,
+        (false, Some(replicas), _) => CanaryScale::Replicas(count(replicas)),
+        (false, None, Some(weight)) => CanaryScale::Weight(count(weight)),
+    }
+}
+
+//= compat: 1.7-18
+fn header_route(wire: &SetHeaderRoute) -> HeaderRoute {
+    HeaderRoute { name: wire.name.clone(), matches: wire.matches.iter().map(header_match).collect() }
+}
+
+/// Exactly one way to match is set; without any the header must be there and empty, which no request happens to have.
+fn header_match(wire: &HeaderRoutingMatch) -> HeaderMatch {
+    let value = wire.header_value.clone().unwrap_or_default();
+    let value = match (value.exact, value.prefix, value.regex) {
+        (Some(text), _, _) if !text.is_empty() => ValueMatch::Exact(text),
+        (_, Some(text), _) if !text.is_empty() => ValueMatch::Prefix(text),
+        (_, _, Some(text)) if !text.is_empty() => ValueMatch::Regex(text),
+        _ => ValueMatch::Exact(String::new()),
+    };
+    HeaderMatch { header: wire.header_name.clone(), value }
+}

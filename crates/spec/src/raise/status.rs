@@ -1,0 +1,121 @@
+//! `status` of a rollout.
+
+use serin_core::Status;
+use serin_core::condition::Condition;
+use serin_core::status::{Pause, RunRef, Weights};
+
+use super::text;
+use crate::timestamp;
+use crate::wire::Rollout;
+use crate::wire::meta::LabelSelector;
+use crate::wire::status::{
+    CanaryStatus, PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, TrafficWeights, WeightDestination,
+};
+
+/// The status to write for `rollout`: the core's fields from `core`, names and selector from the spec, and what the core
+/// knows nothing of (such as `blueGreen` or `restartedAt`) from the status that the rollout had.
+//= compat: 1.10-4
+pub fn status(core: &Status, rollout: &Rollout) -> RolloutStatus {
+    let former = rollout.status.clone().unwrap_or_default();
+    let count = |n: u32| Some(i32::try_from(n).unwrap_or(i32::MAX)).filter(|n| *n > 0);
+    RolloutStatus {
+        abort: core.abort,
+        aborted_at: core.aborted_at.map(timestamp::format),
+        pause_conditions: core.pauses.iter().map(pause).collect(),
+        controller_pause: core.controller_pause,
+        current_pod_hash: core.current_hash.as_ref().map(|h| h.as_str().to_owned()),
+        current_step_hash: core.current_steps_hash.clone(),
+        current_step_index: core.step_index.map(|i| i32::try_from(i).unwrap_or(i32::MAX)),
+        replicas: count(core.counts.members),
+        updated_replicas: count(core.counts.updated),
+        ready_replicas: count(core.counts.ready),
+        available_replicas: count(core.counts.available),
+        hpa_replicas: count(core.counts.members),
+        selector: rollout.spec.selector.as_ref().map(selector).filter(|text| !text.is_empty()),
+        collision_count: count(core.collision_count),
+        observed_generation: (core.observed_generation != 0).then(|| core.observed_generation.to_string()),
+        conditions: core.conditions.iter().map(condition).collect(),
+        stable_rs: core.stable.as_ref().map(|h| h.as_str().to_owned()),
+        promote_full: core.promote_full,
+        phase: Some(core.phase.as_str().to_owned()),
+        message: text(&core.message),
+        canary: canary(core, rollout, former.canary),
+        workload_observed_generation: former.workload_observed_generation,
+        restarted_at: former.restarted_at,
+        blue_green: former.blue_green,
+        alb: former.alb,
+        albs: former.albs,
+        duration: former.duration,
+    }
+}
+
+fn pause(core: &Pause) -> PauseCondition {
+    PauseCondition { reason: core.reason.as_str().to_owned(), start_time: timestamp::format(core.start) }
+}
+
+fn condition(core: &Condition) -> RolloutCondition {
+    RolloutCondition {
+        kind: core.kind.as_str().to_owned(),
+        status: core.truth.as_str().to_owned(),
+        last_update_time: Some(timestamp::format(core.updated)),
+        last_transition_time: Some(timestamp::format(core.transitioned)),
+        reason: core.reason.clone(),
+        message: core.message.clone(),
+    }
+}
+
+fn canary(core: &Status, rollout: &Rollout, former: Option<CanaryStatus>) -> Option<CanaryStatus> {
+    let former = former.unwrap_or_default();
+    let additional = former.weights.map(|w| w.additional).unwrap_or_default();
+    let status = CanaryStatus {
+        current_step_analysis_run_status: core.step_run.as_ref().map(run_ref),
+        current_background_analysis_run_status: core.background_run.as_ref().map(run_ref),
+        weights: core.weights.as_ref().map(|w| TrafficWeights { additional, ..weights(w, rollout) }),
+        current_experiment: former.current_experiment,
+        stable_ping_pong: former.stable_ping_pong,
+        step_plugin_statuses: former.step_plugin_statuses,
+    };
+    (status != CanaryStatus::default()).then_some(status)
+}
+
+fn run_ref(core: &RunRef) -> RunStatusRef {
+    RunStatusRef { name: core.name.clone(), status: Some(core.phase.as_str().to_owned()), message: text(&core.message) }
+}
+
+fn weights(core: &Weights, rollout: &Rollout) -> TrafficWeights {
+    let canary = rollout.spec.strategy.canary.as_ref();
+    let destination = |weight: u32, hash: &serin_core::Hash, service: Option<&String>| WeightDestination {
+        weight: i32::try_from(weight).unwrap_or(i32::MAX),
+        service_name: service.cloned(),
+        pod_template_hash: text(hash.as_str()),
+    };
+    TrafficWeights {
+        canary: destination(core.canary, &core.canary_hash, canary.and_then(|c| c.canary_service.as_ref())),
+        stable: destination(core.stable, &core.stable_hash, canary.and_then(|c| c.stable_service.as_ref())),
+        additional: Vec::new(),
+        verified: Some(core.verified),
+    }
+}
+
+/// A selector in the form of `kubectl -l`, which the autoscaler reads. An operator that Kubernetes does not know cannot
+/// be written so and is left out.
+fn selector(wire: &LabelSelector) -> String {
+    let labels = wire.match_labels.iter().map(|(key, value)| (key, format!("{key}={value}")));
+    let expressions = wire.match_expressions.iter().filter_map(|r| {
+        let (key, mut values) = (&r.key, r.values.clone());
+        values.sort();
+        let values = values.join(",");
+        let term = match r.operator.as_str() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.clone(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        };
+        Some((key, term))
+    });
+    let mut terms: Vec<(&String, String)> = labels.chain(expressions).collect();
+    terms.sort_by(|a, b| a.0.cmp(b.0));
+    let terms: Vec<String> = terms.into_iter().map(|(_, term)| term).collect();
+    terms.join(",")
+}

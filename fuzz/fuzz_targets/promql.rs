@@ -1,0 +1,8 @@
+//! Fuzzes what `crates/promql/tests/fuzzed/promql.rs` says must hold.
+
+#![no_main]
+
+#[path = "../../crates/promql/tests/fuzzed/promql.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|text: &str| fuzzed::check(text));

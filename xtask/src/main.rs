@@ -1,0 +1,79 @@
+//! The checks of this repository: `cargo xtask compat`, `cargo xtask tidy` and `cargo xtask test`.
+
+mod compat;
+mod demo;
+mod repository;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+
+/// The checks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Counts the behaviours of Argo Rollouts that are implemented, tested, different on purpose, and open
+    Compat(compat::Options),
+    /// Checks the house rules that no compiler checks
+    Tidy,
+    /// Runs everything that CI runs
+    Test(test::Options),
+}
+
+/// Why a task failed. What was found wrong has been printed by then.
+#[derive(Debug, Error)]
+enum TaskError {
+    /// Something is not as it should be.
+    #[error("{0}")]
+    Found(String),
+    /// A file cannot be read.
+    #[error("failed to read {path}: {why}")]
+    Read {
+        /// Which one.
+        path: String,
+        /// Why not.
+        why: String,
+    },
+    /// A program cannot be run.
+    #[error("failed to run {program}: {why}")]
+    Run {
+        /// Which one.
+        program: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl TaskError {
+    fn read(path: impl Into<String>, why: impl ToString) -> Self {
+        TaskError::Read { path: path.into(), why: why.to_string() }
+    }
+
+    fn run(program: impl Into<String>, why: impl ToString) -> Self {
+        TaskError::Run { program: program.into(), why: why.to_string() }
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Compat(options) => compat::run(&options),
+        Task::Tidy => tidy::run(),
+        Task::Test(options) => test::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
