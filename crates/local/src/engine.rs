@@ -52,6 +52,8 @@ pub struct Options {
     pub router_command: Vec<String>,
     /// Where the router takes requests, instead of what the side file says.
     pub listen: Option<std::net::SocketAddr>,
+    /// Where the read-only status listens, instead of what the side file says.
+    pub status: Option<std::net::SocketAddr>,
     /// A Prometheus server, instead of what the side file says.
     pub prometheus: Option<String>,
 }
@@ -94,6 +96,8 @@ pub struct Engine {
     /// Why the state cannot be written, while it cannot.
     blocked: Option<String>,
     going_down: bool,
+    /// Where the read-only status listens.
+    status: Option<std::net::SocketAddr>,
     reports: (mpsc::UnboundedSender<Report>, mpsc::UnboundedReceiver<Report>),
     watcher: Box<dyn FnMut(&EventRecord)>,
 }
@@ -126,6 +130,9 @@ impl Engine {
         let mut side = folder.as_deref().map_or_else(|| Ok(Side::default()), Side::read)?;
         if let Some(listen) = options.listen {
             side.router.listen = listen;
+        }
+        if options.status.is_some() {
+            side.status = options.status;
         }
         if options.prometheus.is_some() {
             side.prometheus.clone_from(&options.prometheus);
@@ -160,6 +167,7 @@ impl Engine {
             blocked_until: None,
             blocked: None,
             going_down: false,
+            status: None,
             reports: mpsc::unbounded_channel(),
             watcher,
             store,
@@ -218,6 +226,9 @@ impl Engine {
     /// When the control socket cannot be made.
     pub async fn run(&mut self, quit: impl Future<Output = bool>) -> Result<(), LocalError> {
         let mut server = control::listen(&self.options.state)?;
+        if let Some(address) = self.side.status {
+            self.status = Some(crate::status::listen(address, server.sender.clone()).await?);
+        }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(quit);

@@ -117,6 +117,27 @@ impl Engine {
         object
     }
 
+    /// The rollouts as metrics in the text format.
+    pub(super) fn metrics(&self) -> String {
+        // Names of objects need no escape.
+        let labels = |key: &Key| format!("namespace=\"{}\",name=\"{}\"", key.namespace, key.name);
+        let family = |metric: &str, help: &str, sample: &dyn Fn(String, &Workload) -> String| {
+            let samples: String =
+                self.workloads.iter().map(|(key, w)| format!("{metric}{}\n", sample(labels(key), w))).collect();
+            format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n{samples}")
+        };
+        let phase = family("serin_rollout_phase", "1 for the phase a rollout is in.", &|labels, w| {
+            format!("{{{labels},phase=\"{}\"}} 1", w.status.phase.as_str())
+        });
+        let weight = family("serin_rollout_canary_weight", "Weight of the canary as decided.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.weights.as_ref().map_or(0, |x| x.canary))
+        });
+        let available = family("serin_rollout_available", "Available members of all versions.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.counts.available)
+        });
+        phase + &weight + &available
+    }
+
     /// Pod names and log files.
     pub(super) fn logs(&self, key: &Key) -> Vec<(String, String)> {
         let members = self.members.all().filter(|(id, _)| id.rollout == *key);
