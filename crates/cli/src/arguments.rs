@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Why a rollout is where it is, with its measurements
     Explain(Service),
+    /// Who runs here: processes, addresses, clock
+    Info,
     /// Check manifests without running anything
     Lint(Lint),
     /// Answer a PromQL query from the embedded store
