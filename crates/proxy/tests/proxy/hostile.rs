@@ -197,6 +197,23 @@ fn a_slow_upstream_is_504_and_a_server_error_of_its_version() {
 }
 
 #[test]
+fn an_upstream_that_takes_no_more_of_the_body_is_at_fault() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::with(table(1, &[("v", 1, &[listener.local_addr().unwrap()])]), |config| {
+        config.limits.stall = Duration::from_millis(300);
+    });
+    let mut talk = proxy.talk();
+    let mut write = talk.0.get_ref().try_clone().unwrap();
+    std::thread::spawn(move || {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n";
+        let _ = write.write_all(head.as_bytes()).and_then(|()| write.write_all(&vec![0; 50_000_000]));
+    });
+    let answer = talk.answer();
+    assert_eq!((answer.status(), answer.header("connection")), (504, Some("close")));
+    assert_eq!(proxy.stats().versions[0].by_class.server_error, 1);
+}
+
+#[test]
 fn a_client_that_does_not_read_is_cut_off() {
     let upstream = Upstream::start(|_, stream| {
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n";
