@@ -203,18 +203,18 @@ async fn finish(worker: &Worker, side: &mut Side<'_>, now: Instant, close: bool,
 /// Answers in place of the upstream, which counts as an answer of the version.
 async fn fail(plan: &Plan, side: &mut Side<'_>, mut tally: Tally, reason: Reason, sent: bool) -> Next {
     tally.answered(reason.status(), Instant::now());
-    answer(side, reason, plan.keep_alive && sent).await
+    answer(plan, side, reason, plan.keep_alive && sent).await
 }
 
 /// Answers without any version having a part in it.
 async fn refuse(plan: &Plan, side: &mut Side<'_>, reason: Reason) -> Next {
-    answer(side, reason, plan.keep_alive && plan.decoder.is_done()).await
+    answer(plan, side, reason, plan.keep_alive && plan.decoder.is_done()).await
 }
 
-async fn answer(side: &mut Side<'_>, reason: Reason, keep_alive: bool) -> Next {
+async fn answer(plan: &Plan, side: &mut Side<'_>, reason: Reason, keep_alive: bool) -> Next {
     side.out.clear();
     side.answer.clear();
-    reason.write(side.out, keep_alive);
+    reason.write(side.out, keep_alive, plan.is_head);
     let by = tokio::time::Instant::now() + Duration::from_secs(5);
     let written = side.timer.within(by, side.stream.write_all(side.out)).await;
     match written {
