@@ -26,7 +26,7 @@ use crate::link::{Link, RouterCommand};
 use crate::model::{Key, Objects, RunState, Workload};
 use crate::observe::Staffing;
 use crate::record::{RunRecord, WorkloadRecord};
-use crate::side::Side;
+use crate::side::{Overrides, Side};
 use crate::store::{Batch, EventRecord, Shelf, Store};
 use crate::{LocalError, control};
 
@@ -44,7 +44,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Options {
     /// The state folder.
     pub state: PathBuf,
-    /// The manifest folder, with its side file. Without one, what was applied before is carried on.
+    /// The manifest folder, with its side file. Without one, what was applied before is carried on, with the options of then
+    /// where no others are given.
     pub folder: Option<PathBuf>,
     /// Speed of the clock; the one it had, or 1, when absent.
     pub speed: Option<f64>,
@@ -126,17 +127,10 @@ impl Engine {
         if let Some(folder) = &folder {
             batch.put(Shelf::Meta, "folder", folder)?;
         }
+        let overrides = overrides(&options, &meta);
+        batch.put(Shelf::Meta, "overrides", &overrides)?;
         store.commit(batch)?;
-        let mut side = folder.as_deref().map_or_else(|| Ok(Side::default()), Side::read)?;
-        if let Some(listen) = options.listen {
-            side.router.listen = listen;
-        }
-        if options.status.is_some() {
-            side.status = options.status;
-        }
-        if options.prometheus.is_some() {
-            side.prometheus.clone_from(&options.prometheus);
-        }
+        let side = folder.as_deref().map_or_else(|| Ok(Side::default()), Side::read)?.with(&overrides);
         let logs = options.state.join("logs");
         crate::store::make_private(&logs)?;
         let link = Link::new(RouterCommand {
@@ -176,6 +170,7 @@ impl Engine {
         engine.load()?;
         engine.restore_series();
         engine.wait_for_router().await?;
+        engine.keep_address(overrides)?;
         engine.adopt();
         Ok(engine)
     }
@@ -206,6 +201,16 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// Where the system chose the router's port, it is kept: after a restart visitors find the router where it was.
+    fn keep_address(&mut self, overrides: Overrides) -> Result<(), LocalError> {
+        if self.side.router.listen.port() != 0 {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        batch.put(Shelf::Meta, "overrides", &Overrides { listen: Some(self.link.listen()), ..overrides })?;
+        self.store.commit(batch)
     }
 
     /// What the clock shows.
@@ -355,10 +360,25 @@ impl Engine {
     }
 }
 
+/// A record of the last start, if it left one.
+fn kept<T: serde::de::DeserializeOwned>(meta: &BTreeMap<String, serde_json::Value>, name: &str) -> Option<T> {
+    meta.get(name).and_then(|v| serde_json::from_value(v.clone()).ok())
+}
+
+/// What is said instead of the side file: now, or, where a start without a folder carries on, the last time.
+fn overrides(options: &Options, meta: &BTreeMap<String, serde_json::Value>) -> Overrides {
+    let carries_on = options.folder.is_none();
+    let before: Overrides = kept(meta, "overrides").filter(|_| carries_on).unwrap_or_default();
+    Overrides {
+        listen: options.listen.or(before.listen),
+        status: options.status.or(before.status),
+        prometheus: options.prometheus.clone().or(before.prometheus),
+    }
+}
+
 /// The clock that the state was left with, at the speed asked for.
 fn resumed_clock(meta: &BTreeMap<String, serde_json::Value>, speed: Option<f64>) -> Clock {
-    let kept: Option<Clock> = meta.get("clock").and_then(|v| serde_json::from_value(v.clone()).ok());
-    match (kept, speed) {
+    match (kept::<Clock>(meta, "clock"), speed) {
         (None, speed) => Clock::new(speed.unwrap_or(1.0)),
         (Some(clock), None) => clock,
         (Some(clock), Some(speed)) => clock.with_speed(speed, crate::clock::wall_ms()),

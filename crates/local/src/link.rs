@@ -113,6 +113,10 @@ impl Link {
         };
         self.pid = Some(info.pid);
         self.listen = info.listen;
+        if let Some(address) = self.listen.first().filter(|_| self.how.listen.port() == 0) {
+            // The system chose the port; a router that has to be started again comes back where visitors know it.
+            self.how.listen = *address;
+        }
         self.version = self.version.max(table.version);
         self.carried = Some(table);
         self.client = Some(client);
