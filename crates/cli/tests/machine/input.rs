@@ -14,9 +14,9 @@ fn bad() -> Vec<(&'static str, String, &'static [&'static str])> {
     let edit = |from: &str, to: &str| with_template(&health).replace(from, to);
     vec![
         ("broken YAML", edit("replicas: 1", "replicas: [1"), &["bad.yaml:", "error"]),
-        ("unknown field", edit("replicas: 1", "replicaz: 1"), &["bad.yaml:7:3", "spec.replicaz", "replicas"]),
-        ("wrong type", edit("replicas: 1", "replicas: many"), &["bad.yaml:7:13", "spec.replicas", "number"]),
-        ("duplicate key", edit("replicas: 1", "replicas: 1\n  replicas: 2"), &["bad.yaml:8:3", "replicas"]),
+        ("unknown field", edit("replicas: 1", "replicaz: 1"), &["bad.yaml:8:3", "spec.replicaz", "replicas"]),
+        ("wrong type", edit("replicas: 1", "replicas: many"), &["bad.yaml:8:13", "spec.replicas", "number"]),
+        ("duplicate key", edit("replicas: 1", "replicas: 1\n  replicas: 2"), &["bad.yaml:9:3", "replicas"]),
         ("deep nesting", format!("a: {}", "[".repeat(20_000)), &["bad.yaml"]),
         ("huge file", format!("a: \"{}\"", "x".repeat(17 << 20)), &["bad.yaml", "larger than 16 MiB"]),
         ("missing template", good.clone(), &["bad.yaml:", "health", "steps[1]"]),
