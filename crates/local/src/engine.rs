@@ -74,6 +74,7 @@ type RunKey = Key;
 /// The control process of a state folder.
 pub struct Engine {
     options: Options,
+    overrides: Overrides,
     side: Side,
     clock: Clock,
     store: Store,
@@ -116,6 +117,34 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used, the side file is wrong, or the router cannot be started.
     pub async fn open(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
+        let mut engine = Self::take_up(options, watcher)?;
+        engine.wait_for_router().await?;
+        engine.keep_address()?;
+        engine.adopt();
+        Ok(engine)
+    }
+
+    /// Stops the members and the router that a killed control process left behind; whatever is not there is not started for it.
+    ///
+    /// # Errors
+    /// When the folder is in use or cannot be used.
+    pub async fn stop_leftovers(options: Options) -> Result<(), LocalError> {
+        let mut engine = Self::take_up(options, Box::new(|_| {}))?;
+        engine.link.connect().await;
+        engine.adopt();
+        engine.begin_down();
+        while !engine.members.is_empty() {
+            engine.turn().await;
+            tokio::time::sleep(TICK).await;
+        }
+        engine.link.stop().await;
+        Ok(())
+    }
+
+    /// The state as it was left, with nothing of the machine looked at yet.
+    fn take_up(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
+        // Checked before anything is made: a state folder without its socket could not be talked to.
+        control::path(&options.state)?;
         let mut store = Store::open(&options.state)?;
         let meta: BTreeMap<String, serde_json::Value> = store.read(Shelf::Meta)?.into_iter().collect();
         let clock = resumed_clock(&meta, options.speed);
@@ -142,6 +171,7 @@ impl Engine {
         });
         let supervisor = Supervisor::new(&logs, &id)?;
         let mut engine = Self {
+            overrides,
             side,
             clock,
             objects: Objects::default(),
@@ -169,9 +199,6 @@ impl Engine {
         };
         engine.load()?;
         engine.restore_series();
-        engine.wait_for_router().await?;
-        engine.keep_address(overrides)?;
-        engine.adopt();
         Ok(engine)
     }
 
@@ -204,12 +231,13 @@ impl Engine {
     }
 
     /// Where the system chose the router's port, it is kept: after a restart visitors find the router where it was.
-    fn keep_address(&mut self, overrides: Overrides) -> Result<(), LocalError> {
+    fn keep_address(&mut self) -> Result<(), LocalError> {
         if self.side.router.listen.port() != 0 {
             return Ok(());
         }
+        self.overrides.listen = Some(self.link.listen());
         let mut batch = Batch::default();
-        batch.put(Shelf::Meta, "overrides", &Overrides { listen: Some(self.link.listen()), ..overrides })?;
+        batch.put(Shelf::Meta, "overrides", &self.overrides)?;
         self.store.commit(batch)
     }
 

@@ -106,7 +106,8 @@ impl Link {
         false
     }
 
-    async fn connect(&mut self) -> bool {
+    /// Connects to a router that runs; returns whether one answered.
+    pub async fn connect(&mut self) -> bool {
         let Ok(Ok(client)) = timed(Client::connect(&self.how.socket)).await else { return false };
         let (Ok(Ok(info)), Ok(Ok(table))) = (timed(client.info()).await, timed(client.table()).await) else {
             return false;

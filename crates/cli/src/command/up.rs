@@ -163,8 +163,7 @@ pub(super) async fn down(state: &Path) -> Result<ExitCode, CliError> {
                 status: None,
                 prometheus: None,
             };
-            let mut engine = Engine::open(options, Box::new(|_| {})).await?;
-            engine.run(std::future::ready(true)).await?;
+            Engine::stop_leftovers(options).await?;
         }
         Err(error) => return Err(error.into()),
     }
