@@ -150,7 +150,7 @@ fn last_words(log: &Path, from: u64) -> Option<String> {
 
 pub(super) async fn down(state: &Path) -> Result<ExitCode, CliError> {
     match Client::connect(state).await {
-        Ok(mut client) => stop_running(state, &mut client).await?,
+        Ok(mut client) => stop_running(&mut client).await?,
         Err(LocalError::NotRunning { .. }) if state.join(serin_local::store::FILE).exists() => {
             // The control process was killed; what it left running is stopped by one that takes up its state.
             let own = std::env::current_exe().map_err(CliError::io("find the serin program"))?;
@@ -172,10 +172,12 @@ pub(super) async fn down(state: &Path) -> Result<ExitCode, CliError> {
 }
 
 /// Asks a control process to stop everything and waits until it has.
-pub(super) async fn stop_running(state: &Path, client: &mut Client) -> Result<(), CliError> {
+pub(super) async fn stop_running(client: &mut Client) -> Result<(), CliError> {
+    let info: Info = client.ask(&Request::Info).await?;
     let _: serde_json::Value = client.ask(&Request::Down).await?;
     let end = Instant::now() + STOP;
-    while Client::connect(state).await.is_ok() {
+    // Its socket goes first; only when it is gone itself is the state free for the next one.
+    while serin_supervisor::system::runs(info.pid) {
         if Instant::now() > end {
             return Err(CliError::Rollout(format!("not everything stopped within {} s", STOP.as_secs())));
         }
