@@ -8,7 +8,11 @@ mod input;
 mod kills;
 mod machine;
 mod manifests;
+mod routes;
+mod secrets;
 mod service;
+mod start;
+mod stop;
 mod visitor;
 
 /// No test: the model service that the tests let `serin` start. As a test it has nothing to do.
