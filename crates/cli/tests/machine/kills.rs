@@ -156,6 +156,61 @@ fn a_killed_router_is_back_at_its_address_with_its_table() {
 }
 
 #[test]
+fn everything_is_back_where_it_was_after_all_were_killed() {
+    let app = App::new("model", &["setWeight: 20", "pause: {}"]);
+    let mut machine = Machine::with(&[&app], &[]);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    let before = machine.at_step("model", 1, 20);
+    let address = machine.router();
+    machine.kill_control();
+    machine.processes().into_iter().for_each(|pid| signal(pid, Signal::KILL));
+    eventually("dead", || machine.processes().is_empty());
+    machine.up_again();
+    let after = machine.at_step("model", 1, 20);
+    machine.until("model", "whole again", |v| v["replicas"]["ready"] == 2);
+    assert_eq!(machine.router(), address);
+    for field in ["stepIndex", "image", "stableImage", "revision"] {
+        assert_eq!(before[field], after[field]);
+    }
+    let mut visitor = machine.visitor(&app);
+    assert!((0..50).all(|_| visitor.get("/predict").unwrap().status == 200));
+}
+
+#[test]
+fn a_member_that_died_without_a_control_process_is_started_by_the_next() {
+    let mut app = App::new("model", &["setWeight: 20", "pause: {}"]);
+    app.replicas = 2;
+    let mut machine = Machine::with(&[&app], &[]);
+    let before = pids(&machine.view("model"));
+    machine.kill_control();
+    signal(i32::try_from(before[0].1).unwrap(), Signal::KILL);
+    machine.up_again();
+    let view = machine.until("model", "whole again", |v| v["replicas"]["ready"] == 2);
+    let after = pids(&view);
+    assert_eq!(after[1], before[1]);
+    assert_ne!(after[0].1, before[0].1);
+    let mut visitor = machine.visitor(&app);
+    assert!((0..50).all(|_| visitor.get("/predict").unwrap().status == 200));
+}
+
+#[test]
+fn a_router_that_hangs_is_not_replaced_by_a_second_one() {
+    let app = App::new("model", &["setWeight: 20", "pause: {}"]);
+    let mut machine = Machine::with(&[&app], &[]);
+    let router = machine.router_pid();
+    machine.kill_control();
+    signal(router, Signal::STOP);
+    machine.start(&[]);
+    assert_eq!(machine.ended().code(), Some(3), "{}", machine.said());
+    assert!(machine.said().contains("failed to run the router"), "{}", machine.said());
+    signal(router, Signal::CONT);
+    machine.up_again();
+    assert_eq!(machine.router_pid(), router);
+    machine.until("model", "healthy", |v| v["phase"] == "Healthy" && v["weight"]["actual"] == 0);
+    assert_eq!(machine.visitor(&app).get("/predict").unwrap().status, 200);
+}
+
+#[test]
 fn nothing_advances_while_the_router_hangs() {
     let app = App::new("model", &["setWeight: 20", "pause: {}", "setWeight: 50", "pause: {}"]);
     let machine = Machine::with(&[&app], &[]);
