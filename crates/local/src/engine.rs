@@ -59,6 +59,16 @@ pub struct Options {
     pub prometheus: Option<String>,
 }
 
+/// Where a control process comes from, for the next one.
+struct Origin {
+    /// What its processes are marked with.
+    id: String,
+    /// The manifest folder.
+    folder: Option<PathBuf>,
+    /// What was said instead of the side file.
+    overrides: Overrides,
+}
+
 /// What background tasks report to the loop.
 #[derive(Debug)]
 enum Report {
@@ -74,7 +84,7 @@ type RunKey = Key;
 /// The control process of a state folder.
 pub struct Engine {
     options: Options,
-    overrides: Overrides,
+    origin: Origin,
     side: Side,
     clock: Clock,
     store: Store,
@@ -120,7 +130,7 @@ impl Engine {
         let mut engine = Self::take_up(options, watcher, side)?;
         engine.claim()?;
         engine.wait_for_router().await?;
-        engine.keep_address()?;
+        engine.remember()?;
         engine.adopt();
         Ok(engine)
     }
@@ -151,20 +161,12 @@ impl Engine {
     ) -> Result<Self, LocalError> {
         // Checked before anything is made: a state folder without its socket could not be talked to.
         control::path(&options.state)?;
-        let mut store = Store::open(&options.state)?;
+        let store = Store::open(&options.state)?;
         let meta: BTreeMap<String, serde_json::Value> = store.read(Shelf::Meta)?.into_iter().collect();
         let clock = resumed_clock(&meta, options.speed);
         let id = meta.get("id").and_then(|v| v.as_str()).map_or_else(fresh_id, str::to_owned);
         let folder = options.folder.clone().or_else(|| meta.get("folder").and_then(|v| v.as_str()).map(PathBuf::from));
-        let mut batch = Batch::default();
-        batch.put(Shelf::Meta, "clock", &clock)?;
-        batch.put(Shelf::Meta, "id", &id)?;
-        if let Some(folder) = &folder {
-            batch.put(Shelf::Meta, "folder", folder)?;
-        }
         let overrides = overrides(&options, &meta);
-        batch.put(Shelf::Meta, "overrides", &overrides)?;
-        store.commit(batch)?;
         let side = side(folder.as_deref())?.with(&overrides);
         let logs = options.state.join("logs");
         crate::store::make_private(&logs)?;
@@ -177,7 +179,7 @@ impl Engine {
         });
         let supervisor = Supervisor::new(&logs, &id)?;
         let mut engine = Self {
-            overrides,
+            origin: Origin { id, folder, overrides },
             side,
             clock,
             objects: Objects::default(),
@@ -236,14 +238,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the system chose the router's port, it is kept: after a restart visitors find the router where it was.
-    fn keep_address(&mut self) -> Result<(), LocalError> {
-        if self.side.router.listen.port() != 0 {
-            return Ok(());
+    /// Leaves to the next control process how this one was started; a start that failed leaves what the one before did. Where the
+    /// system chose the router's port, visitors find the router there again.
+    fn remember(&mut self) -> Result<(), LocalError> {
+        if self.side.router.listen.port() == 0 {
+            self.origin.overrides.listen = Some(self.link.listen());
         }
-        self.overrides.listen = Some(self.link.listen());
         let mut batch = Batch::default();
-        batch.put(Shelf::Meta, "overrides", &self.overrides)?;
+        batch.put(Shelf::Meta, "clock", &self.clock)?;
+        batch.put(Shelf::Meta, "id", &self.origin.id)?;
+        if let Some(folder) = &self.origin.folder {
+            batch.put(Shelf::Meta, "folder", folder)?;
+        }
+        batch.put(Shelf::Meta, "overrides", &self.origin.overrides)?;
         self.store.commit(batch)
     }
 
