@@ -138,7 +138,7 @@ impl Engine {
     /// Stops the members and the router that a killed control process left behind; whatever is not there is not started for it.
     ///
     /// # Errors
-    /// When the folder is in use or cannot be used.
+    /// When the folder is in use or cannot be used, or when the router does not stop.
     pub async fn stop_leftovers(options: Options) -> Result<(), LocalError> {
         // What the side file says does not matter for stopping.
         let mut engine = Self::take_up(options, Box::new(|_| {}), |_| Ok(Side::default()))?;
@@ -149,8 +149,7 @@ impl Engine {
             engine.turn().await;
             tokio::time::sleep(TICK).await;
         }
-        engine.link.stop().await;
-        Ok(())
+        engine.link.stop().await
     }
 
     /// The state as it was left, with nothing of the machine looked at yet.
@@ -269,7 +268,7 @@ impl Engine {
     /// process.
     ///
     /// # Errors
-    /// When the control socket cannot be made.
+    /// When the control socket cannot be made, or when the router does not stop.
     pub async fn run(&mut self, quit: impl Future<Output = bool>) -> Result<(), LocalError> {
         let mut server = control::listen(&self.options.state)?;
         if let Some(address) = self.side.status {
@@ -299,8 +298,7 @@ impl Engine {
             }
             self.turn().await;
             if self.going_down && self.members.is_empty() {
-                self.link.stop().await;
-                return Ok(());
+                return self.link.stop().await;
             }
         }
     }

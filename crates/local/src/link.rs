@@ -18,6 +18,9 @@ const START_EVERY: Duration = Duration::from_millis(300);
 /// that it hangs or is gone.
 const ANSWER: Duration = Duration::from_secs(1);
 
+/// Longest wait for the router to finish the requests under way after it was told to stop; it gives them thirty seconds itself.
+const STOP: Duration = Duration::from_secs(35);
+
 /// How to start the router.
 #[derive(Debug, Clone)]
 pub struct RouterCommand {
@@ -228,24 +231,44 @@ impl Link {
         }
     }
 
-    /// Ends the router: it finishes the requests under way.
-    pub async fn stop(&mut self) {
+    /// Ends the router: it finishes the requests under way. One of ours that hangs is killed.
+    ///
+    /// # Errors
+    /// When one that an earlier process started hangs: it is left alone, because its process is not known.
+    pub async fn stop(&mut self) -> Result<(), LocalError> {
         if !self.is_connected() {
             self.connect().await;
         }
-        if let Some(client) = &mut self.client {
-            let _ = timed(client.stop()).await;
-        }
+        let told = match &mut self.client {
+            Some(client) => matches!(timed(client.stop()).await, Ok(Ok(_))),
+            None => false,
+        };
         self.lost();
-        if let Some(mut child) = self.child.take() {
-            // It ends by itself; reaping it here keeps no zombie behind while this process lives on.
-            for _ in 0..100 {
-                if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+        let end = Instant::now() + if told { STOP } else { ANSWER };
+        while self.runs() {
+            if Instant::now() > end {
+                return self.kill();
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Ok(())
+    }
+
+    /// Whether there still is a router, ours or not.
+    fn runs(&mut self) -> bool {
+        let ours = self.child.as_mut().map(|child| matches!(child.try_wait(), Ok(None)));
+        ours.unwrap_or_else(|| std::os::unix::net::UnixStream::connect(&self.how.socket).is_ok())
+    }
+
+    fn kill(&mut self) -> Result<(), LocalError> {
+        let Some(mut child) = self.child.take() else {
+            let message = "it does not answer and was left running: end it by hand, or let it go on and try again";
+            return Err(LocalError::Router(message.to_owned()));
+        };
+        // Gone meanwhile is as good.
+        let _ = child.kill();
+        let _ = child.wait();
+        Ok(())
     }
 }
 
