@@ -62,6 +62,29 @@ fn down_cleans_up_where_the_router_was_killed_too_and_its_port_is_taken() {
 }
 
 #[test]
+fn down_says_so_where_a_router_hangs() {
+    let mut machine = Machine::with(&[&app()], &[]);
+    let router = machine.router_pid();
+    machine.kill_control();
+    signal(router, Signal::STOP);
+    let err = machine.run(&["down"]).fails(3);
+    assert!(err.contains("does not answer and was left running"), "{err}");
+    assert_eq!(machine.processes(), [router], "the members are stopped");
+    signal(router, Signal::CONT);
+    machine.run(&["down"]).ok();
+    assert_eq!(machine.processes(), Vec::<i32>::new());
+}
+
+#[test]
+fn a_hanging_router_of_this_control_process_is_killed_with_it() {
+    let mut machine = Machine::with(&[&app()], &[]);
+    signal(machine.router_pid(), Signal::STOP);
+    machine.signal_control(Signal::INT);
+    assert!(machine.ended().success(), "{}", machine.said());
+    assert_eq!(machine.processes(), Vec::<i32>::new());
+}
+
+#[test]
 fn term_leaves_the_data_plane_to_the_next_control_process() {
     let app = app();
     let mut machine = Machine::with(&[&app], &[]);
