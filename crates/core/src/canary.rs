@@ -125,15 +125,15 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
 }
 
 /// The new pool comes first and alone: everything else is decided once it is seen.
-//= compat: 2.3-10, 2.3-13
+//= compat: 2.3-10, 2.3-13, B.1-1
 fn note_new_pool(pass: &mut Pass, action: Action) {
     let revision = revision::number(pass.world);
     let hash = pass.rollout().hash.clone();
+    pass.event("RolloutUpdated", format!("Rollout updated to revision {revision}"));
     if matches!(action, Action::CreatePool { .. }) {
         let name = revision::pool_name(pass.rollout(), &hash);
         pass.event("NewReplicaSetCreated", format!("Created ReplicaSet {name} (revision {revision})"));
         pass.reasons.push(Reason::NewRevision { hash: hash.clone(), revision });
     }
-    pass.event("RolloutUpdated", format!("Rollout updated to revision {revision}"));
     pass.actions.push(action);
 }
