@@ -113,6 +113,8 @@ fn progressing(pass: &mut Pass, healthy: bool) {
         }
         return;
     }
+    // A later abort has a time of its own.
+    pass.status.aborted_at = None;
     let retried = pass.status.conditions.reason(Kind::Progressing) == "RolloutAborted";
     let progressed = progressed(&pass.world.status, &pass.status);
     let conditions = &mut pass.status.conditions;
