@@ -7,7 +7,7 @@
 //! 3. services and traffic ([`traffic`]);
 //! 4. analysis runs and what their results mean ([`runs`]);
 //! 5. sizes of the pools ([`scale`]);
-//! 6. the current step ([`advance`]), promotion ([`promote`]);
+//! 6. promotion ([`promote`]), else the current step ([`advance`]);
 //! 7. conditions, phase, reasons ([`outcome`]).
 
 pub mod abort;
@@ -113,8 +113,9 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
         traffic::split(pass);
         runs::reconcile(pass);
         scale::reconcile(pass);
-        advance::step(pass);
+        // First, so that what follows the last step is decided for the sizes and the traffic after it.
         promote::promote(pass);
+        advance::step(pass);
         pass.actions.extend(revision::expired_pools(world));
     };
     settled(&mut pass);
