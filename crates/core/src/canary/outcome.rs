@@ -210,6 +210,9 @@ fn health(pass: &mut Pass, healthy: bool) {
 
 /// Something must be said about why nothing more happens.
 fn waiting(pass: &mut Pass) {
+    if pass.rollout().paused && !pass.reasons.contains(&Reason::PausedByPerson) {
+        pass.reasons.push(Reason::PausedByPerson);
+    }
     let said = !pass.reasons.is_empty();
     let Some(new) = pass.world.new_pool() else {
         return;
