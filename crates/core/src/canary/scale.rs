@@ -117,7 +117,11 @@ pub fn sizes(pass: &Pass) -> Sizes {
     let world = pass.world;
     let replicas = pass.rollout().replicas;
     if pass.canary.traffic.is_some() {
-        let sizes = routed(pass).sizes();
+        let mut sizes = routed(pass).sizes();
+        if pass.status.weights.as_ref().is_some_and(|w| w.canary_hash != world.rollout.hash) {
+            // The recorded weight is that of a version before: it asks nothing of the new pool.
+            sizes.new = Routed { weight_recorded: None, ..routed(pass) }.sizes().new;
+        }
         let new_is_stable = pass.status.stable.as_ref() == Some(&world.rollout.hash);
         return if new_is_stable { Sizes { new: replicas, stable: replicas } } else { sizes };
     }

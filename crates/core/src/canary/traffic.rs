@@ -98,10 +98,11 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
     if pass.fully_promoted() && weight == 0 {
         return Some(Split::all_to(stable, total));
     }
-    let canary = match pass.fully_promoted() {
-        // Going back to stable with a stable pool that still grows: the former canary keeps its share meanwhile.
-        true => pass.status.weights.as_ref().map_or_else(|| stable.clone(), |w| w.canary_hash.clone()),
-        false => pass.rollout().hash.clone(),
+    let canary = match pass.fully_promoted() || pass.status.abort {
+        // Going back while stable still grows: whichever version has the rest of the traffic keeps it meanwhile. That need
+        // not be the one of the template, which may have come in the middle and have no members yet.
+        true if weight > 0 => pass.status.weights.as_ref().map_or_else(|| stable.clone(), |w| w.canary_hash.clone()),
+        _ => pass.rollout().hash.clone(),
     };
     let header_routes = header_routes(pass);
     Some(Split { stable, canary, weight, weight_total: total, header_routes })

@@ -2,8 +2,8 @@
 
 use serin_core::intent;
 
-use crate::oracle::{judged_pass, judged_settle};
-use crate::stage::{PAUSE, Stage, as_is, basic, rollout, weight};
+use crate::oracle::judged_settle;
+use crate::stage::{PAUSE, Stage, basic, rollout, weight};
 
 /// The abort of a full promotion had no effect on sizes: the bad version went on to grow.
 #[test]
@@ -19,4 +19,23 @@ fn an_abort_after_a_full_promotion_wins() {
     intent::retry(&mut stage.world.status);
     judged_settle(&mut stage, 40);
     assert_eq!(stage.state(), "Paused step 1: CanaryPauseStep", "a retry begins with the first step");
+}
+
+/// With `dynamicStableScale` a third version aborts while the second still has most of the traffic: what is left on the way
+/// back stays with the second, and the third, which has no members, is not made to grow.
+#[test]
+fn an_abort_leaves_the_rest_with_the_version_that_has_it() {
+    let mut stage = Stage::updating(rollout(&[weight(75), PAUSE], |_, canary| canary.dynamic_stable_scale = true));
+    assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 1, v2 3", Some(75)));
+    stage.template("v3");
+    stage.members_come = false;
+    judged_settle(&mut stage, 20);
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    let split = stage.world.split.clone().unwrap();
+    assert_eq!((split.canary.as_str(), split.weight), ("v2", 75));
+    assert_eq!(stage.sizes(), "v1 4, v2 3");
+    stage.all_available();
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(0), "v1 4"));
 }
