@@ -77,7 +77,8 @@ fn scale_to(pass: &mut Pass, pool: &Pool, size: u32) {
     pass.actions.push(Action::ScalePool { hash: pool.hash.clone(), size, replicas_seen });
 }
 
-/// A pool shrinks only to what the weight that the router really carries leaves to it: traffic moves first.
+/// A pool shrinks only to what the weight that the router really carries leaves to it: traffic moves first. A
+/// `setCanaryScale` is a wish to have fewer canary members than their weight needs, down to the last one.
 //= compat: 2.8-22
 fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
     if size >= pool.size {
@@ -96,7 +97,12 @@ fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
             weight = weight.max(1);
         }
     }
-    size >= sizing::share_rounded_up(pass.rollout().replicas, weight, split.weight_total).min(pool.size)
+    let wished = pool.hash == pass.rollout().hash && routed(pass).fixed_scale().is_some();
+    let needed = match wished {
+        true => weight.min(1),
+        false => sizing::share_rounded_up(pass.rollout().replicas, weight, split.weight_total),
+    };
+    size >= needed.min(pool.size)
 }
 
 /// The pools in use lose a planned scale-down.

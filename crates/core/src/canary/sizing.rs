@@ -211,7 +211,7 @@ impl Routed<'_> {
 
     /// The `setCanaryScale` in force; an abort ignores it unless the canary is meant to stay up.
     //= compat: 1.7-16, 1.7-17
-    fn fixed_scale(&self) -> Option<CanaryScale> {
+    pub fn fixed_scale(&self) -> Option<CanaryScale> {
         let stays = self.canary.abort_scale_down_delay == Some(crate::time::Span::ZERO);
         if self.promote_full || self.promoted || (self.abort && !stays) {
             return None;

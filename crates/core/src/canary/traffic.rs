@@ -137,6 +137,10 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
     let Some(index) = pass.status.step_index.filter(|_| steps > 0) else {
         return 0;
     };
+    if scale::sizes(pass).new == 0 {
+        // A `setCanaryScale` of nothing: traffic leaves before the members do.
+        return 0;
+    }
     match scale::at_target(pass) {
         true => pass.canary.weight_at(Some(index)),
         false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)),

@@ -1,9 +1,10 @@
 //! Mistakes that decisions once made, each with the world that showed it.
 
-use serin_core::intent;
+use serin_core::rollout::CanaryScale;
+use serin_core::{Step, intent};
 
 use crate::oracle::judged_settle;
-use crate::stage::{PAUSE, Stage, basic, rollout, weight};
+use crate::stage::{PAUSE, Stage, as_is, basic, rollout, weight};
 
 /// The abort of a full promotion had no effect on sizes: the bad version went on to grow.
 #[test]
@@ -38,4 +39,23 @@ fn an_abort_leaves_the_rest_with_the_version_that_has_it() {
     stage.all_available();
     judged_settle(&mut stage, 20);
     assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(0), "v1 4"));
+}
+
+/// A canary smaller than its weight needs is what `setCanaryScale` may ask for; the step waited for it for ever.
+#[test]
+fn a_canary_scale_below_the_weight_is_reached() {
+    let small = |scale| Step::SetCanaryScale(scale);
+    let steps = [weight(75), small(CanaryScale::Replicas(1)), small(CanaryScale::Weight(0)), PAUSE];
+    let mut stage = Stage::deployed(rollout(&steps, as_is));
+    stage.template("v2");
+    stage.router_obeys = false;
+    let mut seen = Vec::new();
+    for _ in 0..12 {
+        judged_settle(&mut stage, 20);
+        seen.push(format!("{} at {}", stage.sizes(), stage.weight().unwrap()));
+        seen.dedup();
+        stage.router_catches_up();
+    }
+    assert_eq!(seen, ["v1 4, v2 3 at 0", "v1 4, v2 1 at 75", "v1 4 at 0"]);
+    assert_eq!(stage.state(), "Paused step 3: CanaryPauseStep");
 }

@@ -92,12 +92,16 @@ fn never_rises_on_the_way_back(before: &Stage, decision: &Decision) -> Result<()
     Ok(())
 }
 
-/// A pool is shrunk only to what the weight needs that the router was last seen to carry.
+/// A pool is shrunk only to what the weight needs that the router was last seen to carry; to a single member where a
+/// `setCanaryScale` wishes it.
 fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Result<(), String> {
     for (old, new) in before.pools.iter().filter_map(|p| Some((p, after.pool(&p.hash)?))) {
         let by_header = split.canary == old.hash && !split.header_routes.is_empty();
         let weight = share(Some(split), &old.hash);
         let replicas = u64::from(before.rollout.replicas);
+        let index = before.status.step_index.filter(|_| !before.status.promote_full);
+        let wished = old.hash == before.rollout.hash && before.rollout.canary().scale_at(index).is_some();
+        let replicas = if wished { 1 } else { replicas };
         let needed = (replicas * u64::from(weight)).div_ceil(u64::from(split.weight_total)).max(u64::from(by_header));
         if new.size < old.size && u64::from(new.size) < needed {
             return Err(format!("{} goes from {} to {} at weight {weight}", old.hash, old.size, new.size));
