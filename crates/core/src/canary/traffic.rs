@@ -157,16 +157,14 @@ fn carried(new: &Pool, pass: &Pass, recorded: u32) -> u32 {
 }
 
 /// With dynamic stable scale traffic leaves the canary only as fast as stable grows.
-//= compat: 6.1-3
+//= compat-differs: 6.1-3 a canary that never had a weight gets none on the way back either; the rest is followed
 fn step_down(pass: &Pass, stable: &Pool) -> u32 {
     let total = pass.canary.weight_total();
     let replicas = pass.rollout().replicas;
     let carried = sizing::share_rounded_down(total, stable.available.min(replicas), replicas.max(1));
     let needed = total.saturating_sub(carried);
     let step = scale::routed(pass).step_down_weight();
-    let Some(current) = pass.status.weights.as_ref().map(|w| w.canary) else {
-        return needed.max(step);
-    };
+    let current = pass.status.weights.as_ref().map_or(0, |w| w.canary);
     if step == 0 {
         return needed.min(current);
     }

@@ -59,3 +59,19 @@ fn a_canary_scale_below_the_weight_is_reached() {
     assert_eq!(seen, ["v1 4, v2 3 at 0", "v1 4, v2 1 at 75", "v1 4 at 0"]);
     assert_eq!(stage.state(), "Paused step 3: CanaryPauseStep");
 }
+
+/// With `dynamicStableScale` the abort of an update that began before stable ever had a member sent everything to it.
+#[test]
+fn an_abort_gives_no_weight_to_a_canary_that_never_had_any() {
+    let mut stage = Stage::new(rollout(&[weight(75), PAUSE], |_, canary| canary.dynamic_stable_scale = true));
+    stage.members_come = false;
+    judged_settle(&mut stage, 20);
+    stage.template("v2");
+    judged_settle(&mut stage, 20);
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    assert_eq!(stage.world.split, None);
+    stage.members_come = true;
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(0), "v1 4"));
+}
