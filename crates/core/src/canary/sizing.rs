@@ -260,12 +260,16 @@ impl Routed<'_> {
     }
 }
 
-/// Whether `available` of `wanted` members are enough to go on.
-//= compat: 2.9-1, 2.9-2, 2.9-3
+/// Whether `available` of `wanted` members are enough to go on. A threshold that asks for more than all of them asks for
+/// all of them, or an update of few replicas could never end.
+//= compat: 2.9-1, 2.9-2
+//= compat-differs: 2.9-3 a number above the wanted members counts as all of them; the original waits for ever
 pub fn enough(threshold: Option<Threshold>, wanted: u32, available: u32) -> bool {
     match threshold {
         None => available >= wanted,
-        Some(Threshold::Percent(percent)) => u64::from(available) * 100 >= u64::from(wanted) * u64::from(percent),
-        Some(Threshold::Pods(pods)) => available >= pods,
+        Some(Threshold::Percent(percent)) => {
+            u64::from(available) * 100 >= u64::from(wanted) * u64::from(percent.min(100))
+        }
+        Some(Threshold::Pods(pods)) => available >= pods.min(wanted),
     }
 }

@@ -1,6 +1,6 @@
 //! Mistakes that decisions once made, each with the world that showed it.
 
-use serin_core::rollout::CanaryScale;
+use serin_core::rollout::{CanaryScale, Threshold};
 use serin_core::{Step, intent};
 
 use crate::oracle::judged_settle;
@@ -74,4 +74,15 @@ fn an_abort_gives_no_weight_to_a_canary_that_never_had_any() {
     stage.members_come = true;
     judged_settle(&mut stage, 20);
     assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(0), "v1 4"));
+}
+
+/// Fewer replicas than `replicaProgressThreshold` asks for: the update was stuck.
+#[test]
+fn a_threshold_above_the_replicas_is_all_of_them() {
+    for threshold in [Threshold::Pods(9), Threshold::Percent(250)] {
+        let steps = [weight(50)];
+        let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.progress_threshold = Some(threshold)));
+        stage.wait(60);
+        assert_eq!((stage.state().as_str(), stage.sizes().as_str()), ("Healthy step 1", "v2 4"), "{threshold:?}");
+    }
 }
