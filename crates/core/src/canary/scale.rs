@@ -22,15 +22,18 @@ pub fn resized(pass: &Pass) -> bool {
 }
 
 /// A pass that only adjusts sizes to changed replicas. Every pool in use learns the new replicas, also one whose size
-/// stays, or the rollout would do nothing else for ever.
+/// stays, or the rollout would do nothing else for ever. What must wait for the router or for the delay of an abort is
+/// left to the passes after it.
 //= compat: 2.2-8, 10.18
 pub fn resize(pass: &mut Pass) {
     pass.reasons.push(Reason::Resized);
     let sizes = sizes(pass);
     let (world, replicas) = (pass.world, pass.rollout().replicas);
+    let retiring = abort::delay(pass).is_some() && !pass.fully_promoted();
     let stable = world.stable_pool().filter(|p| p.hash != world.rollout.hash).map(|p| (p, sizes.stable));
-    let new = world.new_pool().map(|p| (p, sizes.new));
+    let new = world.new_pool().map(|p| (p, if retiring { p.size } else { sizes.new }));
     for (pool, size) in stable.into_iter().chain(new) {
+        let size = if may_shrink(pass, pool, size) { size } else { pool.size };
         if pool.size != size || (pool.size > 0 && pool.replicas_seen != Some(replicas)) {
             scale_to(pass, pool, size);
         }

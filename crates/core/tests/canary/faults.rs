@@ -1,7 +1,7 @@
 //! Mistakes that decisions once made, each with the world that showed it.
 
 use serin_core::rollout::{CanaryScale, Threshold};
-use serin_core::{Step, intent};
+use serin_core::{Span, Step, intent};
 
 use crate::oracle::judged_settle;
 use crate::stage::{PAUSE, Stage, as_is, basic, rollout, weight};
@@ -84,5 +84,22 @@ fn a_threshold_above_the_replicas_is_all_of_them() {
         let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.progress_threshold = Some(threshold)));
         stage.wait(60);
         assert_eq!((stage.state().as_str(), stage.sizes().as_str()), ("Healthy step 1", "v2 4"), "{threshold:?}");
+    }
+}
+
+/// The replicas change in the same moment as an abort is asked for: the members were gone before the traffic was.
+#[test]
+fn an_abort_with_other_replicas_keeps_members_until_the_traffic_is_gone() {
+    for delay in [None, Some(Span::ZERO)] {
+        let steps = [weight(50), PAUSE];
+        let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.abort_scale_down_delay = delay));
+        stage.router_obeys = false;
+        intent::abort(&mut stage.world.status);
+        stage.edit(|rollout, _| rollout.replicas = 6);
+        judged_settle(&mut stage, 20);
+        assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 6, v2 2", Some(50)));
+        stage.router_catches_up();
+        stage.wait(31);
+        assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 6", Some(0)));
     }
 }
