@@ -164,7 +164,10 @@ fn step_down(pass: &Pass, stable: &Pool) -> u32 {
     let carried = sizing::share_rounded_down(total, stable.available.min(replicas), replicas.max(1));
     let needed = total.saturating_sub(carried);
     let step = scale::routed(pass).step_down_weight();
-    let current = pass.status.weights.as_ref().map_or(0, |w| w.canary);
+    let holder = pass.status.weights.as_ref().and_then(|w| Some((w.canary, pass.world.pool(&w.canary_hash)?)));
+    let Some((current, _)) = holder.filter(|(_, pool)| pool.available > 0) else {
+        return 0;
+    };
     if step == 0 {
         return needed.min(current);
     }
@@ -173,15 +176,19 @@ fn step_down(pass: &Pass, stable: &Pool) -> u32 {
 
 /// Never shift weight to a stable pool that lacks the members for it. The original holds an abort back for this as well;
 /// but a bad version must not keep its traffic because one of many stable members restarts, so going back needs one
-/// available stable member only, unless stable was shrunk on purpose (`dynamicStableScale`).
+/// available stable member only, unless stable was shrunk on purpose (`dynamicStableScale`). A canary that has lost all
+/// its members answers nothing at all, and keeps nothing.
 //= compat: 2.9-4
-//= compat-differs: 6.1-4 an abort leaves the bad version as soon as stable has a member, not only at full size
+//= compat-differs: 6.1-4 traffic leaves an aborted or dead version as soon as stable has a member, not only at full size
 fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
     let total = pass.canary.weight_total();
     let replicas = pass.rollout().replicas;
-    let leaving = pass.status.abort || pass.fully_promoted();
+    let leaving = (pass.status.abort || pass.fully_promoted()) && !pass.canary.dynamic_stable_scale;
+    let dead = pass.world.split.as_ref().is_some_and(|s| {
+        s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0)
+    });
     let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total);
-    let wanted = match leaving && !pass.canary.dynamic_stable_scale {
+    let wanted = match leaving || dead {
         true => needed.min(1),
         false => needed,
     };

@@ -103,3 +103,18 @@ fn an_abort_with_other_replicas_keeps_members_until_the_traffic_is_gone() {
         assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 6", Some(0)));
     }
 }
+
+/// A canary that loses all its members kept its weight for as long as one stable member was missing.
+#[test]
+fn a_dead_canary_keeps_no_traffic() {
+    for dynamic in [false, true] {
+        let steps = [weight(50), PAUSE];
+        let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = dynamic));
+        assert_eq!(stage.weight(), Some(50));
+        stage.members_come = false;
+        stage.available("v2", 0);
+        stage.available("v1", 1);
+        judged_settle(&mut stage, 20);
+        assert_eq!(stage.weight(), Some(0), "dynamic: {dynamic}");
+    }
+}
