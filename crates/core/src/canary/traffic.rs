@@ -141,9 +141,11 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
         // A `setCanaryScale` of nothing: traffic leaves before the members do.
         return 0;
     }
+    let wanted = pass.canary.weight_at(Some(index));
     match scale::at_target(pass) {
-        true => pass.canary.weight_at(Some(index)),
-        false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)),
+        true => wanted,
+        // A step down moves the traffic first: the members that are too many stay until it is gone.
+        false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)).min(wanted),
     }
 }
 

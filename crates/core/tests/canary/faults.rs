@@ -118,3 +118,16 @@ fn a_dead_canary_keeps_no_traffic() {
         assert_eq!(stage.weight(), Some(0), "dynamic: {dynamic}");
     }
 }
+
+/// A step to a lower weight: members waited for the traffic to leave, and the traffic for the members.
+#[test]
+fn a_lower_weight_is_reached() {
+    for dynamic in [false, true] {
+        let steps = [weight(75), weight(25), PAUSE];
+        let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = dynamic));
+        stage.wait(1);
+        let stable = if dynamic { 3 } else { 4 };
+        assert_eq!((stage.weight(), stage.sizes()), (Some(25), format!("v1 {stable}, v2 1")));
+        assert_eq!(stage.state(), "Paused step 2: CanaryPauseStep");
+    }
+}
