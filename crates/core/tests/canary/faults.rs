@@ -1,5 +1,6 @@
 //! Mistakes that decisions once made, each with the world that showed it.
 
+use serin_core::analysis::RunPhase;
 use serin_core::rollout::{CanaryScale, Threshold};
 use serin_core::{Span, Step, intent};
 
@@ -130,4 +131,13 @@ fn a_lower_weight_is_reached() {
         assert_eq!((stage.weight(), stage.sizes()), (Some(25), format!("v1 {stable}, v2 1")));
         assert_eq!(stage.state(), "Paused step 2: CanaryPauseStep");
     }
+}
+
+/// While it waited for a person after an inconclusive run, nothing said so but in the first pass.
+#[test]
+fn an_inconclusive_pause_goes_on_giving_its_reason() {
+    let mut stage = Stage::updating(rollout(&[weight(50), Step::Analysis], as_is));
+    stage.run_ends("svc-v2-2-1", RunPhase::Inconclusive, "neither good nor bad");
+    stage.wait(1000);
+    assert_eq!(stage.next(), " | paused-inconclusive");
 }
