@@ -189,7 +189,8 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
     let dead = pass.world.split.as_ref().is_some_and(|s| {
         s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0)
     });
-    let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total);
+    let gains = total.saturating_sub(weight) > carried_by(pass, &stable.hash);
+    let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total).max(u32::from(gains));
     let wanted = match leaving || dead {
         true => needed.min(1),
         false => needed,
@@ -201,6 +202,14 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
         pass.reasons.push(Reason::StableTooSmall { available: stable.available, wanted });
     }
     enough
+}
+
+/// Weight that the router gives a pool, as read back.
+fn carried_by(pass: &Pass, hash: &Hash) -> u32 {
+    let Some(split) = &pass.world.split else { return 0 };
+    let stable = if split.stable == *hash { split.weight_stable() } else { 0 };
+    let canary = if split.canary == *hash { split.weight } else { 0 };
+    stable + canary
 }
 
 /// The header routes in force: what the steps up to the current one have set and not removed. None before the first

@@ -141,3 +141,18 @@ fn an_inconclusive_pause_goes_on_giving_its_reason() {
     stage.wait(1000);
     assert_eq!(stage.next(), " | paused-inconclusive");
 }
+
+/// A small weight rounds to no member at all: stable got it with none.
+#[test]
+fn no_weight_is_too_small_to_need_a_member() {
+    let steps = [weight(100), PAUSE, weight(97), PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(100), "v2 4"));
+    stage.members_come = false;
+    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(100), "v1 1, v2 4"));
+    stage.all_available();
+    judged_settle(&mut stage, 20);
+    assert_eq!(stage.weight(), Some(97));
+}
