@@ -126,19 +126,37 @@ pub fn sizes(pass: &Pass) -> Sizes {
     let world = pass.world;
     let replicas = pass.rollout().replicas;
     if pass.canary.traffic.is_some() {
-        let mut sizes = routed(pass).sizes();
-        if pass.status.weights.as_ref().is_some_and(|w| w.canary_hash != world.rollout.hash) {
-            // The recorded weight is that of a version before: it asks nothing of the new pool.
-            sizes.new = Routed { weight_recorded: None, ..routed(pass) }.sizes().new;
-        }
         let new_is_stable = pass.status.stable.as_ref() == Some(&world.rollout.hash);
-        return if new_is_stable { Sizes { new: replicas, stable: replicas } } else { sizes };
+        return if new_is_stable { Sizes { new: replicas, stable: replicas } } else { routed_sizes(pass) };
     }
     let new = size(world.new_pool());
     let stable_pool = world.stable_pool().filter(|p| p.hash != world.rollout.hash);
     let older = world.other_pools().iter().map(|p| p.size).fold(0, u32::saturating_add);
     let (surge, unavailable) = (pass.canary.surge(replicas), pass.canary.unavailable(replicas));
     sizing::basic_pass(Limits { replicas, surge, unavailable }, basic_target(pass), new, size(stable_pool), older)
+}
+
+/// The original's sizes, but for ends of the way back that it never reaches.
+//= compat-differs: 2.8-21 the way back of an abort also ends where minPodsPerReplicaSet keeps a step from being taken
+fn routed_sizes(pass: &Pass) -> Sizes {
+    let routed = routed(pass);
+    let mut sizes = routed.sizes();
+    let recorded = pass.status.weights.as_ref();
+    if recorded.is_some_and(|w| w.canary_hash != pass.rollout().hash) {
+        // The recorded weight is that of a version before: it asks nothing of the new pool.
+        sizes.new = Routed { weight_recorded: None, ..routed }.sizes().new;
+    }
+    if pass.status.abort && routed.fixed_scale().is_none() {
+        if recorded.is_none_or(|w| w.canary == 0) {
+            sizes.new = 0;
+        }
+        let smallest = pass.canary.min_pods.is_some_and(|min| routed.new.available <= min);
+        if smallest {
+            // The canary gets no smaller, so stable must become whole without waiting for that.
+            sizes.stable = pass.rollout().replicas;
+        }
+    }
+    sizes
 }
 
 /// Where a canary without a router is heading.

@@ -159,10 +159,13 @@ fn carried(new: &Pool, pass: &Pass, recorded: u32) -> u32 {
 }
 
 /// With dynamic stable scale traffic leaves the canary only as fast as stable grows.
-//= compat-differs: 6.1-3 a canary that never had a weight gets none on the way back either; the rest is followed
+//= compat-differs: 6.1-3 a canary that never had a weight gets none, and a whole stable pool takes everything at once
 fn step_down(pass: &Pass, stable: &Pool) -> u32 {
     let total = pass.canary.weight_total();
     let replicas = pass.rollout().replicas;
+    if stable.available >= replicas {
+        return 0;
+    }
     let carried = sizing::share_rounded_down(total, stable.available.min(replicas), replicas.max(1));
     let needed = total.saturating_sub(carried);
     let step = scale::routed(pass).step_down_weight();
@@ -186,9 +189,11 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
     let total = pass.canary.weight_total();
     let replicas = pass.rollout().replicas;
     let leaving = (pass.status.abort || pass.fully_promoted()) && !pass.canary.dynamic_stable_scale;
-    let dead = pass.world.split.as_ref().is_some_and(|s| {
-        s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0)
-    });
+    let dead = pass
+        .world
+        .split
+        .as_ref()
+        .is_some_and(|s| s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0));
     let gains = total.saturating_sub(weight) > carried_by(pass, &stable.hash);
     let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total).max(u32::from(gains));
     let wanted = match leaving || dead {

@@ -156,3 +156,19 @@ fn no_weight_is_too_small_to_need_a_member() {
     judged_settle(&mut stage, 20);
     assert_eq!(stage.weight(), Some(97));
 }
+
+/// With `minPodsPerReplicaSet` the way back of an abort stopped in the middle: the canary never got as small as the next
+/// step down asked for.
+#[test]
+fn an_abort_by_steps_ends_with_a_minimum_of_members() {
+    let steps = [weight(25), weight(50), PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| {
+        canary.dynamic_stable_scale = true;
+        canary.min_pods = Some(3);
+    }));
+    stage.wait(1);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(50), "v1 3, v2 3"));
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 30);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(0), "v1 4"));
+}

@@ -118,7 +118,11 @@ fn members_stay_available(before: &Stage, after: &Stage) -> Result<(), String> {
     let wanted = |s: &Stage| s.world.pools.iter().map(|p| p.size).sum::<u32>();
     let least = replicas.saturating_sub(canary.unavailable(replicas));
     if serving(after) < serving(before).min(least) {
-        return Err(format!("{} available members become {}, at least {least} are needed", serving(before), serving(after)));
+        return Err(format!(
+            "{} available members become {}, at least {least} are needed",
+            serving(before),
+            serving(after)
+        ));
     }
     let most = replicas + canary.surge(replicas);
     if wanted(after) > wanted(before).max(most) {

@@ -93,14 +93,8 @@ impl Stage {
         let canary = rollout.canary();
         let names = canary.stable_service.iter().chain(&canary.canary_service);
         let services = names.map(|name| Service { name: name.clone(), selects: None }).collect();
-        let world = World {
-            rollout,
-            status: Status::default(),
-            pools: Vec::new(),
-            runs: Vec::new(),
-            services,
-            split: None,
-        };
+        let world =
+            World { rollout, status: Status::default(), pools: Vec::new(), runs: Vec::new(), services, split: None };
         Self { world, now: EPOCH, events: Vec::new(), members_come: true, router_obeys: true, asked: None }
     }
 
@@ -306,7 +300,8 @@ impl Stage {
         let (pools, runs): (Vec<_>, Vec<_>) = (pools.collect(), runs.collect());
         let status = &world.status;
         let stable = status.stable.as_ref().map_or("-", |h| h.as_str());
-        let split = world.split.as_ref().map(|s| format!("{} {} / {} {}", s.canary, s.weight, s.stable, s.weight_stable()));
+        let split =
+            world.split.as_ref().map(|s| format!("{} {} / {} {}", s.canary, s.weight, s.stable, s.weight_stable()));
         format!(
             "at {} s: {}, template {}, stable {stable}, replicas {}, paused {}, pauses {:?}, controller_pause {}, abort {}, full {}\n\
              pools (size/members/available) {pools:?}\nruns {runs:?}\nsplit {split:?} weights {:?}\nProgressing {}\nsteps {:?}",
