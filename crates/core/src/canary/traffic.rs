@@ -218,7 +218,7 @@ fn carried_by(pass: &Pass, hash: &Hash) -> u32 {
 }
 
 /// The header routes in force: what the steps up to the current one have set and not removed. None before the first
-/// promotion, without an available canary, after an abort, or once the steps are over.
+/// promotion, without an available canary or where it is to have no members, after an abort, or once the steps are over.
 //= compat: 1.7-18, 1.7-19, 6.1-5
 fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
     let steps = &pass.canary.steps;
@@ -226,7 +226,7 @@ fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
     let Some(index) = pass.status.step_index.filter(|i| *i < steps.len()) else {
         return Vec::new();
     };
-    if !available || pass.fully_promoted() || pass.status.abort || pass.status.promote_full {
+    if !available || scale::sizes(pass).new == 0 || pass.fully_promoted() || pass.status.abort || pass.status.promote_full {
         return Vec::new();
     }
     if revision::number(pass.world) <= 1 {

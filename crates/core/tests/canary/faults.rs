@@ -2,6 +2,7 @@
 
 use serin_core::analysis::RunPhase;
 use serin_core::rollout::{CanaryScale, Threshold};
+use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
 use serin_core::{Span, Step, intent};
 
 use crate::oracle::judged_settle;
@@ -171,4 +172,19 @@ fn an_abort_by_steps_ends_with_a_minimum_of_members() {
     intent::abort(&mut stage.world.status);
     judged_settle(&mut stage, 30);
     assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(0), "v1 4"));
+}
+
+/// A header route kept the members of a canary that was to have none, and those kept the route.
+#[test]
+fn a_header_route_goes_with_the_last_member() {
+    let value = ValueMatch::Exact("yes".to_owned());
+    let matches = vec![HeaderMatch { header: "x-tester".to_owned(), value }];
+    let route = Step::SetHeaderRoute(HeaderRoute { name: "testers".to_owned(), matches });
+    let mut stage = Stage::updating(rollout(&[weight(25), route, PAUSE, weight(0), PAUSE], as_is));
+    stage.wait(1);
+    assert_eq!(stage.world.split.as_ref().map(|s| s.header_routes.len()), Some(1));
+    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    assert_eq!(stage.world.split.as_ref().map(|s| s.header_routes.len()), Some(0));
+    assert_eq!((stage.state().as_str(), stage.sizes().as_str()), ("Paused step 4: CanaryPauseStep", "v1 4"));
 }
