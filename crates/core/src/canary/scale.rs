@@ -186,7 +186,8 @@ pub fn routed<'a>(pass: &Pass<'a>) -> Routed<'a> {
         promoted: pass.status.stable.is_none() || pass.fully_promoted(),
         new: size(pass.world.new_pool()),
         stable: size(pass.world.stable_pool()),
-        weight_recorded: pass.status.weights.as_ref().map(|w| w.canary),
+        // Before a router carries anything, all of it is stable's.
+        weight_recorded: Some(pass.status.weights.as_ref().map_or(0, |w| w.canary)),
     }
 }
 

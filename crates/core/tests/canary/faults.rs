@@ -188,3 +188,20 @@ fn a_header_route_goes_with_the_last_member() {
     assert_eq!(stage.world.split.as_ref().map(|s| s.header_routes.len()), Some(0));
     assert_eq!((stage.state().as_str(), stage.sizes().as_str()), ("Paused step 4: CanaryPauseStep", "v1 4"));
 }
+
+/// An update that began before stable ever had all its members: stable was shrunk for a weight that nobody carried yet, and
+/// then was too small for its first one.
+#[test]
+fn stable_is_whole_before_the_first_split() {
+    let steps = [weight(50), PAUSE];
+    let mut stage = Stage::new(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
+    stage.members_come = false;
+    judged_settle(&mut stage, 20);
+    stage.available("v1", 3);
+    stage.template("v2");
+    judged_settle(&mut stage, 20);
+    assert_eq!(stage.sizes(), "v1 4, v2 2");
+    stage.members_come = true;
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.state().as_str(), stage.weight()), ("Paused step 1: CanaryPauseStep", Some(50)));
+}
