@@ -205,3 +205,25 @@ fn stable_is_whole_before_the_first_split() {
     judged_settle(&mut stage, 20);
     assert_eq!((stage.state().as_str(), stage.weight()), ("Paused step 1: CanaryPauseStep", Some(50)));
 }
+
+/// A rollback within the window, aborted and tried again: its first step was an analysis that no run was made for.
+#[test]
+fn a_retry_within_the_rollback_window_skips_the_steps_too() {
+    let steps = [Step::Analysis, weight(50)];
+    let mut stage = Stage::deployed(rollout(&steps, |rollout, _| rollout.rollback_window = Some(2)));
+    stage.now = stage.now + Span::from_secs(100);
+    stage.template("v2");
+    stage.settle();
+    intent::promote_full(&stage.world.rollout, &mut stage.world.status);
+    stage.wait(60);
+    assert_eq!(stage.sizes(), "v2 4");
+    stage.members_come = false;
+    stage.template("v1");
+    judged_settle(&mut stage, 20);
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    intent::retry(&mut stage.world.status);
+    stage.members_come = true;
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.state().as_str(), stage.world.runs.len()), ("Healthy step 2", 1), "the run is v2's");
+}
