@@ -61,7 +61,13 @@ pub fn split(pass: &mut Pass) {
         pass.status.weights = None;
         return;
     }
-    let Some(wanted) = wanted(pass) else { return };
+    let Some(wanted) = wanted(pass) else {
+        // What the router carries is not what is wanted, so no step may count it as done.
+        if let Some(weights) = &mut pass.status.weights {
+            weights.verified = false;
+        }
+        return;
+    };
     let previous = pass.status.weights.as_ref().map(|w| w.canary);
     let verified = pass.world.split.as_ref() == Some(&wanted);
     pass.status.weights = Some(Weights {
@@ -195,12 +201,14 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
         .as_ref()
         .is_some_and(|s| s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0));
     let gains = total.saturating_sub(weight) > carried_by(pass, &stable.hash);
+    let moves = pass.world.split.is_none() || carried_by(pass, &stable.hash) != total.saturating_sub(weight);
     let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total).max(u32::from(gains));
     let wanted = match leaving || dead {
         true => needed.min(1),
         false => needed,
     };
-    let enough = stable.available >= wanted
+    let enough = !moves
+        || stable.available >= wanted
         || (pass.canary.progress_threshold.is_some()
             && sizing::enough(pass.canary.progress_threshold, wanted, stable.available));
     if !enough {
@@ -226,7 +234,12 @@ fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
     let Some(index) = pass.status.step_index.filter(|i| *i < steps.len()) else {
         return Vec::new();
     };
-    if !available || scale::sizes(pass).new == 0 || pass.fully_promoted() || pass.status.abort || pass.status.promote_full {
+    if !available
+        || scale::sizes(pass).new == 0
+        || pass.fully_promoted()
+        || pass.status.abort
+        || pass.status.promote_full
+    {
         return Vec::new();
     }
     if revision::number(pass.world) <= 1 {

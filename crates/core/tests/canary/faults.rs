@@ -227,3 +227,20 @@ fn a_retry_within_the_rollback_window_skips_the_steps_too() {
     judged_settle(&mut stage, 20);
     assert_eq!((stage.state().as_str(), stage.world.runs.len()), ("Healthy step 2", 1), "the run is v2's");
 }
+
+/// While stable lacked members the weight stayed where it was, and the step to it counted as done all the same.
+#[test]
+fn a_step_that_moved_no_traffic_is_not_complete() {
+    let mut stage = Stage::deployed(rollout(&[weight(50), PAUSE], as_is));
+    stage.template("v2");
+    stage.members_come = false;
+    judged_settle(&mut stage, 20);
+    stage.available("v1", 1);
+    stage.available("v2", 2);
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.world.status.step_index), (Some(0), Some(0)));
+    assert_eq!(stage.next(), " | stable-too-small");
+    stage.available("v1", 2);
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.world.status.step_index), (Some(50), Some(1)));
+}

@@ -1,7 +1,7 @@
 //! What must hold of every decision, whatever the world was.
 
 use serin_core::status::PauseReason;
-use serin_core::{Action, Decision, Hash, Split, World, decide};
+use serin_core::{Action, Decision, Hash, Reason, Split, World, decide};
 
 use crate::stage::Stage;
 
@@ -50,6 +50,7 @@ fn judge(before: &Stage, decision: &Decision, after: &Stage) -> Result<(), Strin
         }
     }
     never_rises_on_the_way_back(before, decision)?;
+    completed_steps_are_carried(before, decision)?;
     match before.world.split.as_ref().filter(|_| before.world.rollout.canary().traffic.is_some()) {
         Some(split) => no_pool_below_its_weight(&before.world, split, &after.world),
         None if before.world.rollout.canary().traffic.is_none() => members_stay_available(before, after),
@@ -88,6 +89,21 @@ fn never_rises_on_the_way_back(before: &Stage, decision: &Decision) -> Result<()
     let aborted = before.world.status.abort && decision.status.abort;
     if aborted && old.canary_hash == new.canary_hash && new.canary > old.canary {
         return Err(format!("the weight rises from {} to {} in an abort", old.canary, new.canary));
+    }
+    Ok(())
+}
+
+/// A step to a weight is complete only when the router carries that weight; a canary without members has none.
+fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<(), String> {
+    let canary = before.world.rollout.canary();
+    let completed = decision.reasons.iter().any(|r| matches!(r, Reason::StepCompleted { .. }));
+    let Some(serin_core::Step::SetWeight(weight)) = canary.step(before.world.status.step_index) else {
+        return Ok(());
+    };
+    let carried = before.world.split.as_ref().map(|s| s.weight);
+    let none = before.world.new_pool().is_none_or(|p| p.size == 0) && carried == Some(0);
+    if completed && canary.traffic.is_some() && carried != Some(*weight) && !none {
+        return Err(format!("completed a step to {weight} while the router carries {carried:?}"));
     }
     Ok(())
 }
