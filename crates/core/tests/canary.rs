@@ -6,6 +6,8 @@ mod faults;
 mod oracle;
 #[path = "canary/scenarios.rs"]
 mod scenarios;
+#[path = "canary/small.rs"]
+mod small;
 #[path = "canary/stage.rs"]
 mod stage;
 #[path = "canary/walk.rs"]

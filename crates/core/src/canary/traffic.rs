@@ -148,7 +148,8 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
         return 0;
     }
     let wanted = pass.canary.weight_at(Some(index));
-    match scale::at_target(pass) {
+    let has_more = recorded_here >= wanted && new.available >= sizing::share_rounded_up(replicas, wanted, total);
+    match scale::at_target(pass) || has_more {
         true => wanted,
         // A step down moves the traffic first: the members that are too many stay until it is gone.
         false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)).min(wanted),

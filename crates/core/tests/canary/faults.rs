@@ -244,3 +244,18 @@ fn a_step_that_moved_no_traffic_is_not_complete() {
     judged_settle(&mut stage, 20);
     assert_eq!((stage.weight(), stage.world.status.step_index), (Some(50), Some(1)));
 }
+
+/// Steps that change in the middle begin again below the weight that the canary has: with `dynamicStableScale` stable was to
+/// take everything and to be smaller at once.
+#[test]
+fn other_steps_in_the_middle_begin_from_the_weight_there_is() {
+    let steps = [weight(100), PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(100), "v2 4"));
+    stage.edit(|rollout, canary| {
+        rollout.steps_hash = "others".to_owned();
+        canary.steps = vec![weight(50), PAUSE];
+    });
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(50), "v1 2, v2 2"));
+}

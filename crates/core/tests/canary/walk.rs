@@ -186,7 +186,7 @@ fn promote(stage: &mut Stage) {
 }
 
 /// With good members, an obedient router, good runs and a person who promotes, every rollout gets there.
-fn finish(stage: &mut Stage) {
+pub(crate) fn finish(stage: &mut Stage) {
     (stage.members_come, stage.router_obeys) = (true, true);
     stage.router_catches_up();
     for _ in 0..120 {
