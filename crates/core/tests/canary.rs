@@ -4,6 +4,8 @@
 mod faults;
 #[path = "canary/oracle.rs"]
 mod oracle;
+#[path = "canary/progress.rs"]
+mod progress;
 #[path = "canary/scenarios.rs"]
 mod scenarios;
 #[path = "canary/small.rs"]

@@ -201,7 +201,7 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
         .split
         .as_ref()
         .is_some_and(|s| s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0));
-    let gains = total.saturating_sub(weight) > carried_by(pass, &stable.hash);
+    let gains = replicas > 0 && total.saturating_sub(weight) > carried_by(pass, &stable.hash);
     let moves = pass.world.split.is_none() || carried_by(pass, &stable.hash) != total.saturating_sub(weight);
     let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total).max(u32::from(gains));
     let wanted = match leaving || dead {

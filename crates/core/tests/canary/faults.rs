@@ -259,3 +259,22 @@ fn other_steps_in_the_middle_begin_from_the_weight_there_is() {
     judged_settle(&mut stage, 20);
     assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(50), "v1 2, v2 2"));
 }
+
+/// With `dynamicStableScale` a `setCanaryScale` decides the size of stable too: it never got ready for a weight that was to come
+/// back to it.
+#[test]
+fn stable_gets_ready_for_a_lower_weight_beside_a_canary_scale() {
+    let steps = [weight(75), Step::SetCanaryScale(CanaryScale::Weight(75)), weight(25), PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
+    stage.wait(1);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(25), "v1 3, v2 3"));
+    assert_eq!(stage.state(), "Paused step 3: CanaryPauseStep");
+}
+
+/// Nothing ever promoted a routed canary of no replicas: no member could show its weight.
+#[test]
+fn no_replicas_are_promoted_with_a_router() {
+    let mut stage = Stage::updating(rollout(&[weight(50)], |rollout, _| rollout.replicas = 0));
+    stage.wait(1);
+    assert_eq!((stage.phase(), stage.world.status.stable.as_ref().unwrap().as_str()), ("Healthy", "v2"));
+}

@@ -67,14 +67,15 @@ fn share(split: Option<&Split>, hash: &Hash) -> u32 {
     })
 }
 
-/// No pool gets more weight than it has while none of its members is available.
+/// No pool gets more weight than it has while none of its members is available, unless none at all are wanted.
 fn carried_by_members(world: &World, split: &Split) -> Result<(), String> {
     if split.weight > split.weight_total || split.weight + split.weight_stable() != split.weight_total {
         return Err(format!("weights do not add up: {split:?}"));
     }
     for hash in [&split.stable, &split.canary] {
         let available = world.pool(hash).map_or(0, |p| p.available);
-        if available == 0 && share(Some(split), hash) > share(world.split.as_ref(), hash) {
+        if available == 0 && world.rollout.replicas > 0 && share(Some(split), hash) > share(world.split.as_ref(), hash)
+        {
             return Err(format!("{hash} has no available member and gets weight {}", share(Some(split), hash)));
         }
     }
@@ -112,7 +113,7 @@ fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<()
 /// `setCanaryScale` wishes it.
 fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Result<(), String> {
     for (old, new) in before.pools.iter().filter_map(|p| Some((p, after.pool(&p.hash)?))) {
-        let by_header = split.canary == old.hash && !split.header_routes.is_empty();
+        let by_header = split.canary == old.hash && !split.header_routes.is_empty() && before.rollout.replicas > 0;
         let weight = share(Some(split), &old.hash);
         let replicas = u64::from(before.rollout.replicas);
         let index = before.status.step_index.filter(|_| !before.status.promote_full);
