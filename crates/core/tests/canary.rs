@@ -4,6 +4,8 @@
 mod conditions;
 #[path = "canary/faults.rs"]
 mod faults;
+#[path = "canary/flow.rs"]
+mod flow;
 #[path = "canary/judging.rs"]
 mod judging;
 #[path = "canary/oracle.rs"]

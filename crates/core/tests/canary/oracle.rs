@@ -118,7 +118,7 @@ fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Res
         let replicas = u64::from(before.rollout.replicas);
         let index = before.status.step_index.filter(|_| !before.status.promote_full);
         let wished = old.hash == before.rollout.hash && before.rollout.canary().scale_at(index).is_some();
-        let replicas = if wished { 1 } else { replicas };
+        let replicas = if wished { replicas.min(1) } else { replicas };
         let needed = (replicas * u64::from(weight)).div_ceil(u64::from(split.weight_total)).max(u64::from(by_header));
         if new.size < old.size && u64::from(new.size) < needed {
             return Err(format!("{} goes from {} to {} at weight {weight}", old.hash, old.size, new.size));
