@@ -102,7 +102,8 @@ fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<()
         return Ok(());
     };
     let carried = before.world.split.as_ref().map(|s| s.weight);
-    let none = before.world.new_pool().is_none_or(|p| p.size == 0) && carried == Some(0);
+    let none =
+        before.world.rollout.replicas == 0 || before.world.new_pool().is_none_or(|p| p.size == 0) && carried == Some(0);
     if completed && canary.traffic.is_some() && carried != Some(*weight) && !none {
         return Err(format!("completed a step to {weight} while the router carries {carried:?}"));
     }
