@@ -10,10 +10,14 @@ mod flow;
 mod judging;
 #[path = "canary/oracle.rs"]
 mod oracle;
+#[path = "canary/people.rs"]
+mod people;
 #[path = "canary/progress.rs"]
 mod progress;
 #[path = "canary/scenarios.rs"]
 mod scenarios;
+#[path = "canary/sizes.rs"]
+mod sizes;
 #[path = "canary/small.rs"]
 mod small;
 #[path = "canary/stage.rs"]

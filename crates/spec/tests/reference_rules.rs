@@ -80,3 +80,29 @@ fn every_problem_is_said_the_original_ones_first() {
     check("reference-services", "canaryService");
     check("reference-services", "spec.ports[0].targetPort");
 }
+
+//= compat: 3.1-1, 3.1-3
+#[test]
+fn what_a_template_may_hold() {
+    let template = |more: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {{name: all}}\nspec:\n\
+             \x20 args: [{{name: service, value: web}}]\n\
+             \x20 metrics: [{{name: rate, interval: 30s, initialDelay: 10s, count: 9, successCondition: 'result[0] < 1', \
+             failureCondition: 'result[0] > 2', failureLimit: 2, inconclusiveLimit: 1, consecutiveErrorLimit: 3, \
+             consecutiveSuccessLimit: 2, provider: {{prometheus: {{address: 'http://p:9090', query: 'up{{{{args.service}}}}'}}}}}}]\n\
+             \x20 dryRun: [{{metricName: rate}}]\n\
+             \x20 measurementRetention: [{{metricName: rate, limit: 5}}]\n\
+             \x20 templates: [{{templateName: other}}]\n{more}\
+             ---\napiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {{name: other}}\nspec:\n\
+             \x20 metrics: [{{name: more, successCondition: 'result[0] < 1', provider: {{prometheus: {{address: 'http://p:9090', query: up}}}}}}]\n"
+        )
+    };
+    let problems = |text: String| {
+        let checked = check_with(&[Source::new("all.yaml", text)], &|_| Ok(()));
+        checked.problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(template("")), Vec::<String>::new());
+    let found = problems(template("  ttlStrategy: {}\n"));
+    assert!(found.len() == 1 && found[0].contains("there is no field \"ttlStrategy\""), "{found:?}");
+}

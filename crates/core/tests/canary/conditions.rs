@@ -266,7 +266,7 @@ fn only_pauses_that_end_by_themselves_tell_that_they_are_over() {
     stage.wait(61);
     let told = stage.told_reasons();
     assert_eq!(told, "RolloutStepCompleted RolloutResumed RolloutPaused");
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.wait(1);
     assert!(!stage.told_reasons().contains("RolloutResumed"));
 }

@@ -13,7 +13,7 @@ use crate::stage::{PAUSE, Stage, as_is, basic, rollout, weight};
 fn an_abort_after_a_full_promotion_wins() {
     let mut stage = Stage::updating(rollout(&[weight(25), PAUSE], basic(1, 0)));
     stage.members_come = false;
-    intent::promote_full(&stage.world.rollout, &mut stage.world.status);
+    stage.promote_full();
     judged_settle(&mut stage, 20);
     intent::abort(&mut stage.world.status);
     stage.members_come = true;
@@ -150,7 +150,7 @@ fn no_weight_is_too_small_to_need_a_member() {
     let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
     assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(100), "v2 4"));
     stage.members_come = false;
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     judged_settle(&mut stage, 20);
     assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(100), "v1 1, v2 4"));
     stage.all_available();
@@ -183,7 +183,7 @@ fn a_header_route_goes_with_the_last_member() {
     let mut stage = Stage::updating(rollout(&[weight(25), route, PAUSE, weight(0), PAUSE], as_is));
     stage.wait(1);
     assert_eq!(stage.world.split.as_ref().map(|s| s.header_routes.len()), Some(1));
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     judged_settle(&mut stage, 20);
     assert_eq!(stage.world.split.as_ref().map(|s| s.header_routes.len()), Some(0));
     assert_eq!((stage.state().as_str(), stage.sizes().as_str()), ("Paused step 4: CanaryPauseStep", "v1 4"));
@@ -214,7 +214,7 @@ fn a_retry_within_the_rollback_window_skips_the_steps_too() {
     stage.now = stage.now + Span::from_secs(100);
     stage.template("v2");
     stage.settle();
-    intent::promote_full(&stage.world.rollout, &mut stage.world.status);
+    stage.promote_full();
     stage.wait(60);
     assert_eq!(stage.sizes(), "v2 4");
     stage.members_come = false;

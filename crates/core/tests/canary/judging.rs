@@ -33,7 +33,7 @@ fn which_runs_there_are_and_their_names() {
     stage.run_ends("svc-v2-2-2", RunPhase::Successful, "");
     stage.settle();
     assert_eq!(stage.world.status.step_index, Some(3));
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.settle();
     assert_eq!(runs(&stage), ["svc-v2-2 Running", "svc-v2-2-2 Successful", "svc-v2-2-4 Running"], "one background run");
 
@@ -67,15 +67,15 @@ fn what_stops_runs() {
         assert_eq!((&stage.world.status.step_run, &stage.world.status.background_run), (&None, &None));
     };
     check(|s| intent::abort(&mut s.world.status));
-    check(|s| drop(intent::promote_full(&s.world.rollout, &mut s.world.status)));
+    check(|s| s.promote_full());
     check(|s| s.template("v1"));
 
     // A step that is left stops its run only; a promotion stops the background run, finished or not.
     let mut stage = both();
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.settle();
     assert_eq!(runs(&stage), ["svc-v2-2 Running", "svc-v2-2-1 Successful (stopped)"]);
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.settle();
     assert_eq!(stage.phase(), "Healthy");
     assert_eq!(runs(&stage), stopped);
@@ -199,7 +199,7 @@ fn an_inconclusive_run_halts_until_a_person_decides() {
 
     // Promoted: the analysis is skipped.
     let mut stage = inconclusive();
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.settle();
     assert_eq!((stage.state().as_str(), stage.weight()), ("Paused step 3: CanaryPauseStep", Some(50)));
 }

@@ -52,6 +52,7 @@ fn first_install() {
     assert!(stage.world.runs.is_empty() && stage.world.split.is_none());
 }
 
+/// Passes in which the original only repairs conditions are one with the pass after them here.
 //= compat: B.2-1, B.2-2, B.2-3, B.2-4, B.2-5, 2.7-6, 2.7-9, 2.7-10, 2.7-11
 #[test]
 fn update_abort_retry_and_a_pause_that_elapses() {
@@ -138,7 +139,7 @@ fn basic_canary_moves_member_by_member() {
     assert_eq!(sizes_pass_by_pass(&mut stage), ["v1 4", "v1 4, v2 1", "v1 3, v2 1"]);
     assert_eq!(stage.state(), "Paused step 1: CanaryPauseStep");
 
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     let sizes = ["v1 3, v2 1", "v1 3, v2 2", "v1 2, v2 2", "v1 2, v2 3", "v1 1, v2 3", "v1 1, v2 4", "v2 4"];
     assert_eq!(sizes_pass_by_pass(&mut stage), sizes);
     assert_eq!(stage.state(), "Healthy step 2");
@@ -164,7 +165,7 @@ fn sizes_pass_by_pass(stage: &mut Stage) -> Vec<String> {
 #[test]
 fn promotion_does_not_wait_for_the_last_old_member() {
     let mut stage = Stage::updating(rollout(&[weight(100), PAUSE], basic(4, 0)));
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.settle();
     let old = stage.pool("v1");
     (old.size, old.members, old.available) = (0, 1, 0);
@@ -263,7 +264,7 @@ fn back_to_stable_in_the_middle() {
 #[test]
 fn back_to_the_version_before_takes_all_steps() {
     let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], as_is));
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.settle();
     assert_eq!((stage.phase(), stage.sizes().as_str()), ("Healthy", "v1 4, v2 4"));
     stage.template("v1");
@@ -280,7 +281,7 @@ fn back_within_the_window_skips_the_steps() {
         stage.now = stage.now + serin_core::Span::from_secs(100);
         stage.template("v2");
         stage.settle();
-        intent::promote(&stage.world.rollout, &mut stage.world.status);
+        stage.promote();
         stage.settle();
         stage.events.clear();
     };
@@ -321,7 +322,7 @@ fn back_within_the_window_skips_the_steps() {
 #[test]
 fn the_window_counts_by_time_of_creation() {
     let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], |rollout, _| rollout.rollback_window = Some(1)));
-    intent::promote(&stage.world.rollout, &mut stage.world.status);
+    stage.promote();
     stage.settle();
     let made = stage.pool("v1").created;
     stage.pool("v2").created = made + serin_core::Span::from_millis(900);

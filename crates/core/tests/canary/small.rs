@@ -70,7 +70,7 @@ fn middle(made: &Stage, index: usize, new: (u32, u32), stable: (u32, u32), carri
     match wish {
         Wish::Nothing => {}
         Wish::Abort => intent::abort(&mut stage.world.status),
-        Wish::PromoteFull => drop(intent::promote_full(&stage.world.rollout, &mut stage.world.status)),
+        Wish::PromoteFull => stage.promote_full(),
         Wish::Paused => stage.edit(|rollout, _| rollout.paused = true),
         Wish::BackToStable => stage.template("v1"),
     }
@@ -113,7 +113,7 @@ fn in_every_small_world_traffic_is_carried_and_a_way_out_remains() {
                     worlds += 1;
                     let mut stage = middle(&made, index, new, stable, carried, wish);
                     judged_settle(&mut stage, 30);
-                    if worlds % 7 == 0 {
+                    if worlds.is_multiple_of(7) {
                         finish(&mut stage);
                     }
                 }

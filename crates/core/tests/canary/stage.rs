@@ -6,7 +6,7 @@ use serin_core::decision::Event;
 use serin_core::rollout::{Amount, Canary, Rollout, Step, Strategy, Traffic};
 use serin_core::status::Status;
 use serin_core::world::{Pool, Run, Service};
-use serin_core::{Action, Decision, Hash, Span, Split, Time, World, decide};
+use serin_core::{Action, Decision, Hash, Span, Split, Time, World, decide, intent};
 
 /// Begin of every stage's clock.
 pub(crate) const EPOCH: Time = Time::from_secs(1_000_000);
@@ -126,6 +126,16 @@ impl Stage {
         edit(&mut self.world.rollout, &mut canary);
         self.world.rollout.strategy = Strategy::Canary(canary);
         self.world.rollout.generation += 1;
+    }
+
+    /// A person promotes: ends the pause, or skips the step that runs.
+    pub(crate) fn promote(&mut self) {
+        intent::promote(&self.world.rollout, &mut self.world.status);
+    }
+
+    /// A person asks to skip everything that is left.
+    pub(crate) fn promote_full(&mut self) {
+        intent::promote_full(&self.world.rollout, &mut self.world.status);
     }
 
     pub(crate) fn pool(&mut self, hash: &str) -> &mut Pool {
