@@ -1,5 +1,8 @@
 //! Cost of one decision: time and allocations in typical worlds, and whether both grow linearly with the number of rollouts.
 //! `cargo bench -p serin-sim --bench decide`
+// A bench reads the clock; what it measures does not.
+#![allow(clippy::disallowed_methods)]
+
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
