@@ -135,7 +135,7 @@ fn one_broken_document_leaves_the_others_readable() {
     let checked = checked(text);
     assert_eq!(checked.catalog.config_maps.len(), 2);
     let lines: Vec<usize> = checked.problems.iter().map(|problem| problem.line).collect();
-    assert_eq!(lines, [2, 8], "{:#?}", checked.problems);
+    assert_eq!(lines, [1, 7], "{:#?}", checked.problems);
     assert_eq!(checked.catalog.config_maps[1].place.line, 9);
 }
 

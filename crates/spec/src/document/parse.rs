@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::{Field, Kind, Node, Spot, Style, quoted, scalar};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Findings, Problem, Severity};
 use crate::read::{self, Source};
 
 /// Deepest nesting. Kubernetes' deepest kinds need about twenty levels.
@@ -22,7 +22,7 @@ const ANCHORED_MAX: usize = 200_000;
 
 /// Reads every document of a source. What cannot be read is reported, and the other documents are read all the same.
 /// The second answer is false if a document is missing for that reason.
-pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> (Vec<Node>, bool) {
+pub(crate) fn parse(source: &Source, problems: &mut Findings) -> (Vec<Node>, bool) {
     if source.text.len() as u64 > read::FILE_BYTES_MAX {
         problems.push(read::too_large(&source.name));
         return (Vec::new(), false);
@@ -42,7 +42,7 @@ pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> (Vec<Node>,
             complete = false;
         }
         nodes_left = reader.nodes_left;
-        problems.append(&mut reader.problems);
+        problems.extend(reader.problems.into_list());
         trees.append(&mut reader.done);
     }
     (trees, complete)
@@ -112,7 +112,7 @@ struct Reader<'s> {
     copies_left: usize,
     anchored_left: usize,
     done: Vec<Node>,
-    problems: Vec<Problem>,
+    problems: Findings,
 }
 
 type Step<T = ()> = Result<T, Box<Problem>>;
@@ -130,7 +130,7 @@ impl<'s> Reader<'s> {
             copies_left: COPIED_MAX,
             anchored_left: ANCHORED_MAX,
             done: Vec::new(),
-            problems: Vec::new(),
+            problems: Findings::default(),
         }
     }
 
