@@ -5,6 +5,7 @@ mod report;
 mod scan;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 
 use clap::{Args, ValueEnum};
 
@@ -50,11 +51,13 @@ pub(crate) enum State {
 /// Counts, prints, and fails where it must.
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     let report = collect(&repository::text_files(&repository::root())?)?;
-    match (options.output, options.list) {
-        (Output::Json, _) => println!("{}", report.to_json()),
-        (Output::Table, Some(state)) => print!("{}", report.list(state)),
-        (Output::Table, None) => print!("{}", report.table()),
-    }
+    let text = match (options.output, options.list) {
+        (Output::Json, _) => report.to_json(),
+        (Output::Table, Some(state)) => report.list(state),
+        (Output::Table, None) => report.table(),
+    };
+    // A reader that has seen enough, such as `head`, is no failure.
+    let _ = io::stdout().write_all(text.as_bytes());
     for section in &options.deny_open {
         if !report.has_section(section) {
             return Err(TaskError::Found(format!("there is no section {section}")));

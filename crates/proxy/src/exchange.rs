@@ -5,6 +5,7 @@ mod converse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::framing::{Body, Fault};
@@ -103,21 +104,24 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
             End::ClientGone => return Next::Cut,
             End::Answered(answer) => {
                 let now = Instant::now();
+                // Counted before the last byte leaves: whoever has an answer finds it in the statistics.
                 tally.answered(answer.status, now);
                 if service.prediction.is_some() && answer.looked {
                     tally.predicted(answer.scanner.prediction());
                 }
-                if answer.is_tunnel {
-                    return Next::Tunnel(upstream, tally);
+                if !answer.is_tunnel {
+                    drop(tally);
+                    if answer.upstream_keeps && outcome.sent && side.answer.is_empty() {
+                        worker.give_back(&endpoint, upstream, now);
+                    } else {
+                        drop(upstream);
+                    }
+                    side.answer.clear();
+                    return finish(worker, side, now, answer.close, outcome.sent).await;
                 }
-                if answer.upstream_keeps && outcome.sent && side.answer.is_empty() {
-                    worker.give_back(&endpoint, upstream, now);
-                }
-                side.answer.clear();
-                return match (outcome.sent, answer.close) {
-                    (false, _) => Next::Linger,
-                    (true, true) => Next::Close,
-                    (true, false) => Next::Another,
+                return match finish(worker, side, now, false, true).await {
+                    Next::Another => Next::Tunnel(upstream, tally),
+                    cut => cut,
                 };
             }
         }
@@ -165,6 +169,17 @@ async fn connect(worker: &Worker, endpoint: &Arc<Endpoint>, fresh: bool, timer: 
     }
 }
 
+/// Writes the end of the answer.
+async fn finish(worker: &Worker, side: &mut Side<'_>, now: Instant, close: bool, sent: bool) -> Next {
+    let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.stall;
+    match (side.timer.within(by, side.stream.write_all(side.out)).await, close, sent) {
+        (Some(Ok(())), _, false) => Next::Linger,
+        (Some(Ok(())), true, true) => Next::Close,
+        (Some(Ok(())), false, true) => Next::Another,
+        _ => Next::Cut,
+    }
+}
+
 /// Answers in place of the upstream, which counts as an answer of the version.
 async fn fail(plan: &Plan, side: &mut Side<'_>, mut tally: Tally, reason: Reason, sent: bool) -> Next {
     tally.answered(reason.status(), Instant::now());
@@ -181,7 +196,7 @@ async fn answer(side: &mut Side<'_>, reason: Reason, keep_alive: bool) -> Next {
     side.answer.clear();
     reason.write(side.out, keep_alive);
     let by = tokio::time::Instant::now() + Duration::from_secs(5);
-    let written = side.timer.within(by, tokio::io::AsyncWriteExt::write_all(side.stream, side.out)).await;
+    let written = side.timer.within(by, side.stream.write_all(side.out)).await;
     match written {
         Some(Ok(())) if keep_alive => Next::Another,
         Some(Ok(())) => Next::Linger,

@@ -127,7 +127,7 @@ impl Report {
         let mut total = Count::default();
         self.rows.iter().for_each(|(_, state, _)| total.add(*state));
         let total = json!({ "all": total.all, "tested": total.tested, "implemented": total.implemented, "different": total.different, "open": total.open });
-        format!("{:#}", json!({ "total": total, "behaviours": rows }))
+        format!("{:#}\n", json!({ "total": total, "behaviours": rows }))
     }
 
     /// Whether any behaviour belongs to `section`.

@@ -84,7 +84,8 @@ impl<'a> Conversation<'a> {
         Outcome { sent: self.sent.get(), started: self.started.get() }
     }
 
-    /// Runs both directions until the answer is complete or something fails.
+    /// Runs both directions until the answer is complete or something fails. The end of the answer is left in `out`, so that it
+    /// can be counted before the client has it.
     pub(crate) async fn run(&mut self, side: &mut Side<'_>, upstream: &mut TcpStream) -> End {
         let this = &*self;
         let (mut up_read, mut up_write) = upstream.split();
@@ -229,6 +230,7 @@ impl<'a> Conversation<'a> {
         upstream: &mut ReadHalf<'_>,
         client: &mut WriteHalf<'_>,
     ) -> Result<Answer, End> {
+        let head_bytes = self.worker.shared.config.limits.head_bytes;
         let mut interim = 0;
         let mut silent = true;
         loop {
@@ -236,7 +238,7 @@ impl<'a> Conversation<'a> {
                 // A client that still sends the request cannot be told from here where that ends.
                 let close = !self.sent.get() || self.worker.draining.get();
                 match answer::take_head(input.rest(), self.plan, self.version, close, out) {
-                    Ok(Front::Head(answer, len)) => {
+                    Ok(Front::Head(answer, len)) if len <= head_bytes => {
                         input.consume(len);
                         return Ok(answer);
                     }
@@ -248,7 +250,7 @@ impl<'a> Conversation<'a> {
                         }
                         continue;
                     }
-                    Ok(Front::More) if input.len() <= self.worker.shared.config.limits.head_bytes => {}
+                    Ok(Front::More) if input.len() <= head_bytes => {}
                     _ => return Err(End::Failed(Reason::UpstreamBroken)),
                 }
             }
@@ -266,6 +268,7 @@ impl<'a> Conversation<'a> {
         (self.written.get() == 0 && self.refused.get()) || self.plan.is_repeatable
     }
 
+    /// Passes the body on but for its last piece, which stays in `out`.
     async fn receive_body(
         &self,
         mut answer: Answer,
@@ -285,7 +288,7 @@ impl<'a> Conversation<'a> {
                 if let Some(path) = path {
                     scanner.feed(path, data);
                 }
-                if data.len() < DIRECT_BYTES {
+                if data.len() < DIRECT_BYTES || answer.decoder.is_done() {
                     if chunked { write_chunk(data, out) } else { out.extend_from_slice(data) }
                 } else {
                     if chunked {
@@ -298,7 +301,7 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 input.consume(step.consumed);
-                if out.len() >= DIRECT_BYTES {
+                if out.len() >= DIRECT_BYTES && !answer.decoder.is_done() {
                     self.flush(client, out).await?;
                 }
             }
@@ -322,7 +325,7 @@ impl<'a> Conversation<'a> {
         if chunked {
             out.extend_from_slice(LAST_CHUNK);
         }
-        self.flush(client, out).await
+        Ok(())
     }
 
     async fn flush(&self, client: &mut WriteHalf<'_>, out: &mut Vec<u8>) -> Result<(), End> {
