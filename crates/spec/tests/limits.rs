@@ -114,6 +114,8 @@ fn many_files_together_are_bounded() {
 fn odd_texts_are_told_or_taken() {
     refused("a: b\0c", "control-character");
     refused("\0", "control-character");
+    refused("a: b\rc: d\n", "control-character");
+    refused("a: [\n\n", "yaml-syntax");
     refused("a: \u{1b}[31m", "control-character");
     refused("a:\n\t- b", "yaml-syntax");
     refused("a: b: c", "yaml-syntax");
