@@ -68,9 +68,9 @@ impl Shared {
         Ok(given)
     }
 
-    /// Milliseconds since the proxy started.
-    pub(crate) fn now_ms(&self) -> u64 {
-        ms_between(self.started, Instant::now())
+    /// Milliseconds from the start of the proxy to an instant.
+    pub(crate) fn ms_at(&self, now: Instant) -> u64 {
+        ms_between(self.started, now)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -79,7 +79,7 @@ impl Shared {
             table_version: routing.table.version,
             connections: self.connections.load(Relaxed),
             versions: self.memory().registry.counts(),
-            endpoints: routing.views(self.now_ms()),
+            endpoints: routing.views(self.ms_at(Instant::now())),
             rejected: self.refusals.counts().map(|(reason, count)| (reason.to_owned(), count)).collect(),
         }
     }
