@@ -91,6 +91,8 @@ pub struct Engine {
     /// Rollouts to look at again although nothing changed.
     again_at: BTreeMap<Key, Instant>,
     routes_stale: bool,
+    /// Pools or members changed since members were last started and stopped.
+    staff_stale: bool,
     verified_at: Instant,
     blocked_until: Option<Instant>,
     /// Why the state cannot be written, while it cannot.
@@ -163,6 +165,7 @@ impl Engine {
             dirty: BTreeSet::new(),
             again_at: BTreeMap::new(),
             routes_stale: true,
+            staff_stale: true,
             verified_at: Instant::now(),
             blocked_until: None,
             blocked: None,

@@ -62,7 +62,10 @@ fn update_abort_retry_and_a_pause_that_elapses() {
     stage.template("v2");
     stage.settle();
     let until_the_pause = "ScalingReplicaSet RolloutStepCompleted RolloutPaused";
-    assert_eq!(stage.told_reasons(), format!("RolloutUpdated NewReplicaSetCreated RolloutNotCompleted {until_the_pause}"));
+    assert_eq!(
+        stage.told_reasons(),
+        format!("RolloutUpdated NewReplicaSetCreated RolloutNotCompleted {until_the_pause}")
+    );
     let status = &stage.world.status;
     assert_eq!((status.controller_pause, status.pauses.len()), (true, 1));
     assert_eq!(stage.state(), "Paused step 1: CanaryPauseStep");
@@ -205,11 +208,17 @@ fn routed_canary_to_the_end() {
     assert_eq!((split.stable.as_str(), split.weight), ("v2", 0));
     assert_eq!(stage.world.service("svc-stable").unwrap().selects.as_ref().unwrap().as_str(), "v2");
     assert_eq!(stage.pool("v1").scale_down_at, Some(promoted + serin_core::Span::from_secs(30)));
-    assert_eq!((stage.state().as_str(), stage.says(Kind::Healthy).as_str()), ("Healthy step 2", "False RolloutHealthy: Rollout is not healthy"));
+    assert_eq!(
+        (stage.state().as_str(), stage.says(Kind::Healthy).as_str()),
+        ("Healthy step 2", "False RolloutHealthy: Rollout is not healthy")
+    );
     stage.wait(29);
     assert_eq!(stage.sizes(), "v1 4, v2 4");
     stage.wait(2);
-    assert_eq!((stage.sizes().as_str(), stage.says(Kind::Healthy).as_str()), ("v2 4", "True RolloutHealthy: Rollout is healthy"));
+    assert_eq!(
+        (stage.sizes().as_str(), stage.says(Kind::Healthy).as_str()),
+        ("v2 4", "True RolloutHealthy: Rollout is healthy")
+    );
 }
 
 //= compat: B.5-5, 2.7-7
@@ -283,7 +292,11 @@ fn back_within_the_window_skips_the_steps() {
     assert_eq!(stage.state(), "Healthy step 2");
     let told = stage.told();
     assert!(told.contains(&"SkipSteps: Rollback to active ReplicaSets within RollbackWindow".to_owned()), "{told:?}");
-    assert!(told.last().unwrap().starts_with("RolloutCompleted") || told.iter().any(|t| t.ends_with("Rollback within window")), "{told:?}");
+    assert!(
+        told.last().unwrap().starts_with("RolloutCompleted")
+            || told.iter().any(|t| t.ends_with("Rollback within window")),
+        "{told:?}"
+    );
 
     // Without members left it is no active pool: no such event, and promotion waits for the members.
     let mut stage = Stage::deployed(rollout(&[weight(50), PAUSE], as_is));

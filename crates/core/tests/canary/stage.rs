@@ -93,14 +93,8 @@ impl Stage {
         let canary = rollout.canary();
         let names = canary.stable_service.iter().chain(&canary.canary_service);
         let services = names.map(|name| Service { name: name.clone(), selects: None }).collect();
-        let world = World {
-            rollout,
-            status: Status::default(),
-            pools: Vec::new(),
-            runs: Vec::new(),
-            services,
-            split: None,
-        };
+        let world =
+            World { rollout, status: Status::default(), pools: Vec::new(), runs: Vec::new(), services, split: None };
         Self { world, now: EPOCH, events: Vec::new(), members_come: true, router_obeys: true, asked: None }
     }
 

@@ -162,6 +162,7 @@ impl Engine {
             self.runs.retain(|_, run| run.owner.as_ref() != Some(key));
         }
         self.routes_stale = true;
+        self.staff_stale = true;
         let outcome =
             |key: &Key| Outcome { rollout: key.to_string(), message: format!("{key} is deleted"), changed: true };
         Ok(keys.iter().map(outcome).collect())

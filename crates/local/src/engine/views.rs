@@ -8,7 +8,6 @@ use serin_supervisor::State;
 use super::Engine;
 use crate::model::{Key, PoolState, RunState, Workload};
 use crate::request::pool_image;
-use crate::route;
 use crate::view::{
     MeasurementView, MemberRow, MetricView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView,
     WeightView,
@@ -67,7 +66,7 @@ impl Engine {
             return WeightView { routed: false, set: canary.weight_at(w.status.step_index), actual, total };
         }
         let set = w.status.weights.as_ref().map_or(0, |x| x.canary);
-        let carried = w.split.as_ref().filter(|s| self.link.carried().is_some_and(|t| route::carries(t, key, s)));
+        let carried = w.split.as_ref().filter(|s| self.link.carries(key, s));
         WeightView { routed: true, set, actual: carried.map(|s| s.weight), total }
     }
 
