@@ -91,7 +91,7 @@ impl Engine {
             port: seen.view.port,
             restarts: seen.view.health.restarts,
             trouble: seen.view.trouble.clone(),
-            log: seen.view.log.to_string_lossy().into_owned(),
+            log: absolute(&seen.view.log),
         });
         PoolView {
             hash: pool.hash.to_string(),
@@ -140,8 +140,13 @@ impl Engine {
     /// Pod names and log files.
     pub(super) fn logs(&self, key: &Key) -> Vec<(String, String)> {
         let members = self.members.all().filter(|(id, _)| id.rollout == *key);
-        members.map(|(id, seen)| (id.pod(), seen.view.log.to_string_lossy().into_owned())).collect()
+        members.map(|(id, seen)| (id.pod(), absolute(&seen.view.log))).collect()
     }
+}
+
+/// A path that holds for a reader in another folder too.
+fn absolute(path: &std::path::Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
 fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {
