@@ -106,6 +106,7 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
             return restart::start_over(pass);
         }
         abort::drop_when_promoted(pass);
+        abort::outweighs_promotion(pass);
         if scale::resized(pass) {
             return scale::resize(pass);
         }

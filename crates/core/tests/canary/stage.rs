@@ -9,28 +9,28 @@ use serin_core::world::{Pool, Run, Service};
 use serin_core::{Action, Decision, Hash, Span, Split, Time, World, decide};
 
 /// Begin of every stage's clock.
-pub const EPOCH: Time = Time::from_secs(1_000_000);
+pub(crate) const EPOCH: Time = Time::from_secs(1_000_000);
 
 /// More passes than any moment needs; beyond it decisions go round in circles.
 const PASSES_MAX: usize = 60;
 
 /// A world and its clock.
 #[derive(Debug, Clone)]
-pub struct Stage {
-    pub world: World,
-    pub now: Time,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) now: Time,
     /// Events since the last look.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// Whether members that exist become available at once.
-    pub members_come: bool,
+    pub(crate) members_come: bool,
     /// Whether the router carries a split at once.
-    pub router_obeys: bool,
+    pub(crate) router_obeys: bool,
     /// What the router was last asked for.
-    pub asked: Option<Split>,
+    pub(crate) asked: Option<Split>,
 }
 
 /// A rollout named `svc` with 4 replicas, a router and services; `edit` makes it what the test needs.
-pub fn rollout(steps: &[Step], edit: impl FnOnce(&mut Rollout, &mut Canary)) -> Rollout {
+pub(crate) fn rollout(steps: &[Step], edit: impl FnOnce(&mut Rollout, &mut Canary)) -> Rollout {
     let mut canary = Canary {
         steps: steps.to_vec(),
         traffic: Some(Traffic { weight_total: 100 }),
@@ -59,14 +59,14 @@ pub fn rollout(steps: &[Step], edit: impl FnOnce(&mut Rollout, &mut Canary)) -> 
 }
 
 /// Takes the router away, with the defaults that go with it.
-pub fn without_router(canary: &mut Canary) {
+pub(crate) fn without_router(canary: &mut Canary) {
     canary.traffic = None;
     canary.scale_down_delay = Span::ZERO;
     (canary.canary_service, canary.stable_service) = (None, None);
 }
 
 /// No router, and so many members more or less than the replicas.
-pub fn basic(surge: u32, unavailable: u32) -> impl Fn(&mut Rollout, &mut Canary) {
+pub(crate) fn basic(surge: u32, unavailable: u32) -> impl Fn(&mut Rollout, &mut Canary) {
     move |_, canary| {
         without_router(canary);
         canary.max_surge = Amount::Count(surge);
@@ -75,21 +75,21 @@ pub fn basic(surge: u32, unavailable: u32) -> impl Fn(&mut Rollout, &mut Canary)
 }
 
 /// Leaves a rollout as it is.
-pub fn as_is(_: &mut Rollout, _: &mut Canary) {}
+pub(crate) fn as_is(_: &mut Rollout, _: &mut Canary) {}
 
-pub fn weight(weight: u32) -> Step {
+pub(crate) fn weight(weight: u32) -> Step {
     Step::SetWeight(weight)
 }
 
-pub fn pause(seconds: i64) -> Step {
+pub(crate) fn pause(seconds: i64) -> Step {
     Step::Pause(Some(Span::from_secs(seconds)))
 }
 
-pub const PAUSE: Step = Step::Pause(None);
+pub(crate) const PAUSE: Step = Step::Pause(None);
 
 impl Stage {
     /// A world in which nothing was ever decided.
-    pub fn new(rollout: Rollout) -> Self {
+    pub(crate) fn new(rollout: Rollout) -> Self {
         let canary = rollout.canary();
         let names = canary.stable_service.iter().chain(&canary.canary_service);
         let services = names.map(|name| Service { name: name.clone(), selects: None }).collect();
@@ -99,7 +99,7 @@ impl Stage {
     }
 
     /// A world in which `v1` is promoted and whole.
-    pub fn deployed(rollout: Rollout) -> Self {
+    pub(crate) fn deployed(rollout: Rollout) -> Self {
         let mut stage = Self::new(rollout);
         stage.wait(60);
         assert_eq!(stage.phase(), "Healthy", "the first version comes up");
@@ -108,7 +108,7 @@ impl Stage {
     }
 
     /// The same, with `v2` in the spec, and decided as far as it goes now.
-    pub fn updating(rollout: Rollout) -> Self {
+    pub(crate) fn updating(rollout: Rollout) -> Self {
         let mut stage = Self::deployed(rollout);
         stage.template("v2");
         stage.settle();
@@ -116,37 +116,37 @@ impl Stage {
     }
 
     /// Another template in the spec.
-    pub fn template(&mut self, hash: &str) {
+    pub(crate) fn template(&mut self, hash: &str) {
         self.edit(|rollout, _| rollout.hash = Hash::new(hash));
     }
 
     /// A change of the spec.
-    pub fn edit(&mut self, edit: impl FnOnce(&mut Rollout, &mut Canary)) {
+    pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Rollout, &mut Canary)) {
         let mut canary = self.world.rollout.canary().clone();
         edit(&mut self.world.rollout, &mut canary);
         self.world.rollout.strategy = Strategy::Canary(canary);
         self.world.rollout.generation += 1;
     }
 
-    pub fn pool(&mut self, hash: &str) -> &mut Pool {
+    pub(crate) fn pool(&mut self, hash: &str) -> &mut Pool {
         self.world.pools.iter_mut().find(|p| p.hash.as_str() == hash).expect("the pool exists")
     }
 
     /// So many members of a pool are available, the rest exists only.
-    pub fn available(&mut self, hash: &str, count: u32) {
+    pub(crate) fn available(&mut self, hash: &str, count: u32) {
         let pool = self.pool(hash);
         (pool.ready, pool.available) = (count, count);
     }
 
     /// Every member that exists is available.
-    pub fn all_available(&mut self) {
+    pub(crate) fn all_available(&mut self) {
         for pool in &mut self.world.pools {
             (pool.ready, pool.available) = (pool.members, pool.members);
         }
     }
 
     /// One decision, kept and carried out.
-    pub fn pass(&mut self) -> Decision {
+    pub(crate) fn pass(&mut self) -> Decision {
         let decision = decide(&self.world, self.now);
         self.world.status = decision.status.clone();
         for action in &decision.actions {
@@ -157,7 +157,7 @@ impl Stage {
     }
 
     /// Passes until a decision changes nothing. Returns when it wants to be woken.
-    pub fn settle(&mut self) -> Option<Time> {
+    pub(crate) fn settle(&mut self) -> Option<Time> {
         for _ in 0..PASSES_MAX {
             if self.members_come {
                 self.all_available();
@@ -169,11 +169,11 @@ impl Stage {
                 return decision.wake_at;
             }
         }
-        panic!("decisions do not settle: {:#?}", self.world);
+        panic!("decisions do not settle: {}", self.brief());
     }
 
     /// Lets so many seconds pass, deciding whenever a decision asked for it.
-    pub fn wait(&mut self, seconds: i64) {
+    pub(crate) fn wait(&mut self, seconds: i64) {
         let end = self.now + Span::from_secs(seconds);
         loop {
             match self.settle() {
@@ -186,13 +186,13 @@ impl Stage {
     }
 
     /// The router carries what it was last asked for.
-    pub fn router_catches_up(&mut self) {
+    pub(crate) fn router_catches_up(&mut self) {
         if let Some(split) = self.asked.take() {
             self.world.split = Some(split);
         }
     }
 
-    pub fn apply(&mut self, action: &Action) {
+    pub(crate) fn apply(&mut self, action: &Action) {
         match action {
             Action::CreatePool { hash, revision } => {
                 if self.world.pool(hash).is_none() {
@@ -245,65 +245,96 @@ impl Stage {
     }
 
     /// A run ends.
-    pub fn run_ends(&mut self, name: &str, phase: RunPhase, message: &str) {
+    pub(crate) fn run_ends(&mut self, name: &str, phase: RunPhase, message: &str) {
         let run = self.world.runs.iter_mut().find(|r| r.name == name).expect("the run exists");
         (run.phase, run.message) = (phase, message.to_owned());
     }
 
-    pub fn phase(&self) -> &'static str {
+    pub(crate) fn phase(&self) -> &'static str {
         self.world.status.phase.as_str()
     }
 
     /// `Phase step N: message`.
-    pub fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         state(&self.world.status)
     }
 
     /// Sizes of pools that have any, `v1 4, v2 1`.
-    pub fn sizes(&self) -> String {
+    pub(crate) fn sizes(&self) -> String {
         let sizes = self.world.pools.iter().filter(|p| p.size > 0).map(|p| format!("{} {}", p.hash, p.size));
         sizes.collect::<Vec<_>>().join(", ")
     }
 
     /// Weight of the canary as the router carries it.
-    pub fn weight(&self) -> Option<u32> {
+    pub(crate) fn weight(&self) -> Option<u32> {
         self.world.split.as_ref().map(|s| s.weight)
     }
 
     /// The events since the last look, `Reason: message` with `!` before warnings.
-    pub fn told(&mut self) -> Vec<String> {
+    pub(crate) fn told(&mut self) -> Vec<String> {
         self.events.drain(..).map(|event| tell(&event)).collect()
     }
 
     /// The reasons of the events since the last look.
-    pub fn told_reasons(&mut self) -> String {
+    pub(crate) fn told_reasons(&mut self) -> String {
         self.events.drain(..).map(|event| event.reason).collect::<Vec<_>>().join(" ")
     }
 
-    pub fn condition(&self, kind: Kind) -> Option<&Condition> {
+    pub(crate) fn condition(&self, kind: Kind) -> Option<&Condition> {
         self.world.status.conditions.get(kind)
     }
 
     /// `Truth Reason: message` of a condition, or nothing.
-    pub fn says(&self, kind: Kind) -> String {
+    pub(crate) fn says(&self, kind: Kind) -> String {
         self.condition(kind).map_or(String::new(), |c| format!("{} {}: {}", c.truth.as_str(), c.reason, c.message))
     }
 
+    /// The whole world in a few lines, for messages of failed tests.
+    pub(crate) fn brief(&self) -> String {
+        let world = &self.world;
+        let pools = world.pools.iter().map(|p| {
+            let going = p.scale_down_at.map_or(String::new(), |at| format!(" goes at {}", at.as_secs()));
+            format!("{} r{} {}/{}/{}{going}", p.hash, p.revision, p.size, p.members, p.available)
+        });
+        let runs = world.runs.iter().map(|r| format!("{} {}", r.name, r.phase));
+        let (pools, runs): (Vec<_>, Vec<_>) = (pools.collect(), runs.collect());
+        let status = &world.status;
+        let stable = status.stable.as_ref().map_or("-", |h| h.as_str());
+        let split =
+            world.split.as_ref().map(|s| format!("{} {} / {} {}", s.canary, s.weight, s.stable, s.weight_stable()));
+        format!(
+            "at {} s: {}, template {}, stable {stable}, replicas {}, paused {}, pauses {:?}, controller_pause {}, abort {}, full {}\n\
+             pools (size/members/available) {pools:?}\nruns {runs:?}\nsplit {split:?} weights {:?}\nProgressing {}\nsteps {:?}",
+            self.now.as_secs(),
+            self.state(),
+            world.rollout.hash,
+            world.rollout.replicas,
+            world.rollout.paused,
+            status.pauses.iter().map(|p| p.reason.as_str()).collect::<Vec<_>>(),
+            status.controller_pause,
+            status.abort,
+            status.promote_full,
+            status.weights.as_ref().map(|w| (w.canary_hash.as_str(), w.canary, w.verified)),
+            self.says(Kind::Progressing),
+            world.rollout.canary().steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        )
+    }
+
     /// What the next decision does and why, without carrying it out: actions, a bar, codes of reasons.
-    pub fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         line(&decide(&self.world, self.now))
     }
 }
 
 /// `actions | reasons` of a decision.
-pub fn line(decision: &Decision) -> String {
+pub(crate) fn line(decision: &Decision) -> String {
     let actions: Vec<String> = decision.actions.iter().map(ToString::to_string).collect();
     let reasons: Vec<&str> = decision.reasons.iter().map(|r| r.code()).collect();
     format!("{} | {}", actions.join("; "), reasons.join(" "))
 }
 
 /// `Phase step N: message` of a status.
-pub fn state(status: &Status) -> String {
+pub(crate) fn state(status: &Status) -> String {
     let step = status.step_index.map_or(String::new(), |i| format!(" step {i}"));
     let message = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
     format!("{}{step}{message}", status.phase.as_str())
