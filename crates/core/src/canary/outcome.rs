@@ -113,6 +113,8 @@ fn progressing(pass: &mut Pass, healthy: bool) {
         }
         return;
     }
+    // A later abort has a time of its own.
+    pass.status.aborted_at = None;
     let retried = pass.status.conditions.reason(Kind::Progressing) == "RolloutAborted";
     let progressed = progressed(&pass.world.status, &pass.status);
     let conditions = &mut pass.status.conditions;
@@ -208,6 +210,9 @@ fn health(pass: &mut Pass, healthy: bool) {
 
 /// Something must be said about why nothing more happens.
 fn waiting(pass: &mut Pass) {
+    if pass.rollout().paused && !pass.reasons.contains(&Reason::PausedByPerson) {
+        pass.reasons.push(Reason::PausedByPerson);
+    }
     let said = !pass.reasons.is_empty();
     let Some(new) = pass.world.new_pool() else {
         return;

@@ -64,11 +64,14 @@ pub fn reconcile(pass: &mut Pass) {
     others(pass);
 }
 
+//= compat: 9.4-2
 fn scale_to(pass: &mut Pass, pool: &Pool, size: u32) {
     if pool.size != size {
-        let (verb, name) = if size > pool.size { ("up", &pool.hash) } else { ("down", &pool.hash) };
-        let name = crate::revision::pool_name(pass.rollout(), name);
-        pass.event("ScalingReplicaSet", format!("Scaled {verb} ReplicaSet {name} from {} to {size}", pool.size));
+        let verb = if size > pool.size { "up" } else { "down" };
+        let name = crate::revision::pool_name(pass.rollout(), &pool.hash);
+        let (revision, from) = (pool.revision, pool.size);
+        let text = format!("Scaled {verb} ReplicaSet {name} (revision {revision}) from {from} to {size}");
+        pass.event("ScalingReplicaSet", text);
     }
     let replicas_seen = pass.rollout().replicas;
     pass.actions.push(Action::ScalePool { hash: pool.hash.clone(), size, replicas_seen });

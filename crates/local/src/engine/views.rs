@@ -8,7 +8,6 @@ use serin_supervisor::State;
 use super::Engine;
 use crate::model::{Key, PoolState, RunState, Workload};
 use crate::request::pool_image;
-use crate::route;
 use crate::view::{
     MeasurementView, MemberRow, MetricView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView,
     WeightView,
@@ -67,7 +66,7 @@ impl Engine {
             return WeightView { routed: false, set: canary.weight_at(w.status.step_index), actual, total };
         }
         let set = w.status.weights.as_ref().map_or(0, |x| x.canary);
-        let carried = w.split.as_ref().filter(|s| self.link.carried().is_some_and(|t| route::carries(t, key, s)));
+        let carried = w.split.as_ref().filter(|s| self.link.carries(key, s));
         WeightView { routed: true, set, actual: carried.map(|s| s.weight), total }
     }
 
@@ -115,6 +114,27 @@ impl Engine {
         let mut object = w.object.clone();
         object.status = Some(raise::status(&w.status, &w.object));
         object
+    }
+
+    /// The rollouts as metrics in the text format.
+    pub(super) fn metrics(&self) -> String {
+        // Names of objects need no escape.
+        let labels = |key: &Key| format!("namespace=\"{}\",name=\"{}\"", key.namespace, key.name);
+        let family = |metric: &str, help: &str, sample: &dyn Fn(String, &Workload) -> String| {
+            let samples: String =
+                self.workloads.iter().map(|(key, w)| format!("{metric}{}\n", sample(labels(key), w))).collect();
+            format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n{samples}")
+        };
+        let phase = family("serin_rollout_phase", "1 for the phase a rollout is in.", &|labels, w| {
+            format!("{{{labels},phase=\"{}\"}} 1", w.status.phase.as_str())
+        });
+        let weight = family("serin_rollout_canary_weight", "Weight of the canary as decided.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.weights.as_ref().map_or(0, |x| x.canary))
+        });
+        let available = family("serin_rollout_available", "Available members of all versions.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.counts.available)
+        });
+        phase + &weight + &available
     }
 
     /// Pod names and log files.

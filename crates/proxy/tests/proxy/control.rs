@@ -101,6 +101,23 @@ fn nonsense_is_answered_and_does_not_end_the_conversation() {
 }
 
 #[test]
+fn a_control_process_that_dies_in_the_middle_of_a_word_moves_no_traffic() {
+    let upstream = Upstream::named("v");
+    let proxy = proxy_to(&upstream);
+    let mut talk = proxy.talk();
+    for _ in 0..20 {
+        let mut dying = UnixStream::connect(proxy.dir.path().join("control")).unwrap();
+        dying.write_all(br#"{"op":"set_table","table":{"version":9,"routes":[]"#).unwrap();
+        drop(dying);
+        let mut deaf = UnixStream::connect(proxy.dir.path().join("control")).unwrap();
+        deaf.write_all(b"{\"op\":\"stats\"}\n").unwrap();
+        drop(deaf);
+        assert_eq!(talk.get("/").status(), 200);
+    }
+    assert_eq!(proxy.stats().table_version, 1);
+}
+
+#[test]
 fn nobody_there_is_an_error_and_so_is_a_proxy_that_goes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let nowhere = std::path::Path::new("/nonexistent/control");

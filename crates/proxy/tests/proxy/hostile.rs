@@ -156,7 +156,7 @@ fn hasty() -> (Upstream, Proxy) {
     let proxy = Proxy::with(slow, |config| {
         config.limits.head = Duration::from_millis(300);
         config.limits.stall = Duration::from_millis(300);
-        config.limits.client_idle = Duration::from_millis(600);
+        config.limits.client_idle = Duration::from_millis(2_500);
     });
     (upstream, proxy)
 }
@@ -180,9 +180,9 @@ fn stalled_clients_are_cut_off_and_nobody_else_notices() {
         assert!(answer.text().contains(reason));
         talk.closes();
     }
-    assert!(begun.elapsed() < Duration::from_millis(900));
+    assert!(begun.elapsed() < Duration::from_millis(2_400), "they were not waited for");
     assert!(idle.closes(), "an idle client is closed without a word");
-    assert!(begun.elapsed() >= Duration::from_millis(600));
+    assert!(begun.elapsed() >= Duration::from_millis(2_500));
 }
 
 #[test]
@@ -194,6 +194,23 @@ fn a_slow_upstream_is_504_and_a_server_error_of_its_version() {
     assert_eq!(talk.get("/").status(), 200, "the client's connection goes on");
     let counts = proxy.stats().versions.remove(0);
     assert_eq!((counts.by_class.server_error, counts.by_class.success), (1, 1));
+}
+
+#[test]
+fn an_upstream_that_takes_no_more_of_the_body_is_at_fault() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::with(table(1, &[("v", 1, &[listener.local_addr().unwrap()])]), |config| {
+        config.limits.stall = Duration::from_millis(300);
+    });
+    let mut talk = proxy.talk();
+    let mut write = talk.0.get_ref().try_clone().unwrap();
+    std::thread::spawn(move || {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n";
+        let _ = write.write_all(head.as_bytes()).and_then(|()| write.write_all(&vec![0; 50_000_000]));
+    });
+    let answer = talk.answer();
+    assert_eq!((answer.status(), answer.header("connection")), (504, Some("close")));
+    assert_eq!(proxy.stats().versions[0].by_class.server_error, 1);
 }
 
 #[test]

@@ -81,6 +81,37 @@ fn a_connection_that_was_closed_while_idle_is_not_used() {
     assert_eq!(upstream.connections.load(Ordering::SeqCst), 20);
 }
 
+#[test]
+fn a_connection_that_was_idle_for_long_is_not_used() {
+    let upstream = Upstream::named("v");
+    let proxy = Proxy::with(table(1, &[("v", 1, &[upstream.address])]), |config| {
+        config.limits.upstream_idle = Duration::from_millis(150);
+    });
+    let mut talk = proxy.talk();
+    for pause_ms in [0, 0, 300, 0] {
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        assert_eq!(talk.get("/").status(), 200);
+    }
+    assert_eq!(upstream.connections.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn an_answer_that_stops_halfway_is_cut_off_after_the_timeout() {
+    let upstream = Upstream::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").unwrap();
+        std::thread::sleep(Duration::from_secs(8));
+        false
+    });
+    let mut hasty = table(1, &[("v", 1, &[upstream.address])]);
+    hasty.routes[0].timeout_ms = 200;
+    let proxy = Proxy::start(hasty);
+    let begun = Instant::now();
+    let got = proxy.talk().get("/");
+    assert!(!got.complete && got.text() == "half", "{got:?}");
+    assert!((200..7_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    assert_eq!(proxy.stats().versions[0].by_class.server_error, 1);
+}
+
 /// Closes without an answer on every second request.
 fn forgetful() -> Upstream {
     let count = AtomicUsize::new(0);
@@ -202,7 +233,7 @@ fn bytes_after_an_answer_are_nobodys_answer() {
 #[test]
 fn requests_go_where_the_least_is_in_flight() {
     let slow = Upstream::start(|_, stream| {
-        std::thread::sleep(Duration::from_millis(600));
+        std::thread::sleep(Duration::from_millis(3_000));
         reply(stream, "slow")
     });
     let fast = Upstream::start(|_, stream| reply(stream, "fast"));
@@ -220,5 +251,5 @@ fn requests_go_where_the_least_is_in_flight() {
     }
     let answers: Vec<_> = (0..10).map(|_| talk.get("/").text()).collect();
     assert_eq!(tally(answers.iter().map(String::as_str)), [("fast", 10)].into());
-    assert!(begun.elapsed() < Duration::from_millis(600));
+    assert!(begun.elapsed() < Duration::from_millis(3_000));
 }
