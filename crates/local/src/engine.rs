@@ -22,6 +22,7 @@ use serin_supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::link::{Link, RouterCommand};
 use crate::model::{Key, Objects, RunState, Workload};
 use crate::observe::Staffing;
@@ -83,6 +84,7 @@ pub struct Engine {
     members: members::Members,
     link: Link,
     series: Series,
+    journal: Journal,
     scrapes: scrape::Scrapes,
     measuring: measure::Measuring,
     traffic: traffic::Traffic,
@@ -149,6 +151,8 @@ impl Engine {
             log: logs.join("router.log"),
         });
         let supervisor = Supervisor::new(&logs, &id)?;
+        let journal = Journal::new(&options.state);
+        let series = journal.restore(scrape::limits());
         let mut engine = Self {
             side,
             clock,
@@ -158,7 +162,8 @@ impl Engine {
             supervisor,
             members: members::Members::default(),
             link,
-            series: scrape::series(),
+            series,
+            journal,
             scrapes: scrape::Scrapes::default(),
             measuring: measure::Measuring::default(),
             traffic: traffic::Traffic::default(),
@@ -177,7 +182,6 @@ impl Engine {
             options,
         };
         engine.load()?;
-        engine.restore_series();
         engine.wait_for_router().await?;
         engine.adopt();
         Ok(engine)
@@ -242,7 +246,7 @@ impl Engine {
                 down = &mut quit, if !quitting => {
                     quitting = true;
                     if !down {
-                        self.snapshot_series();
+                        self.journal.take(&self.series);
                         return Ok(());
                     }
                     self.begin_down();
@@ -284,8 +288,8 @@ impl Engine {
         self.route().await;
         self.drain().await;
         self.watch_traffic().await;
-        if self.scrapes.snapshot_due() {
-            self.snapshot_series();
+        if self.journal.is_due() {
+            self.journal.take(&self.series);
         }
     }
 

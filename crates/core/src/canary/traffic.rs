@@ -226,7 +226,12 @@ fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
     let Some(index) = pass.status.step_index.filter(|i| *i < steps.len()) else {
         return Vec::new();
     };
-    if !available || scale::sizes(pass).new == 0 || pass.fully_promoted() || pass.status.abort || pass.status.promote_full {
+    if !available
+        || scale::sizes(pass).new == 0
+        || pass.fully_promoted()
+        || pass.status.abort
+        || pass.status.promote_full
+    {
         return Vec::new();
     }
     if revision::number(pass.world) <= 1 {

@@ -106,7 +106,10 @@ fn shape() -> impl Strategy<Value = Shape> {
         proptest::option::weighted(0.3, 0i64..40),
         proptest::option::weighted(0.3, 0usize..3),
         proptest::option::weighted(0.2, 1u32..4),
-        proptest::option::weighted(0.2, prop_oneof![(50u32..=100).prop_map(Threshold::Percent), (1u32..4).prop_map(Threshold::Pods)]),
+        proptest::option::weighted(
+            0.2,
+            prop_oneof![(50u32..=100).prop_map(Threshold::Percent), (1u32..4).prop_map(Threshold::Pods)],
+        ),
         proptest::option::weighted(0.3, 1u32..3),
     );
     (numbers, options, any::<[bool; 3]>()).prop_map(|(numbers, options, [router, dynamic, deadline_aborts])| Shape {
@@ -191,7 +194,12 @@ fn finish(stage: &mut Stage) {
         judge_rest(stage, &decision).unwrap_or_else(|why| panic!("{why}\n{}", stage.brief()));
         let status = &mut stage.world.status;
         if stage.world.runs.iter().any(|r| !r.phase.is_completed()) {
-            stage.world.runs.iter_mut().filter(|r| !r.phase.is_completed()).for_each(|r| r.phase = RunPhase::Successful);
+            stage
+                .world
+                .runs
+                .iter_mut()
+                .filter(|r| !r.phase.is_completed())
+                .for_each(|r| r.phase = RunPhase::Successful);
         } else if status.abort {
             intent::retry(status);
         } else if let Some(at) = decision.wake_at {
