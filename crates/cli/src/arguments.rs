@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Why a rollout is where it is, with its measurements
     Explain(Service),
+    /// Who runs here: processes, addresses, clock
+    Info,
     /// Check manifests without running anything
     Lint(Lint),
     /// Answer a PromQL query from the embedded store
@@ -120,6 +122,9 @@ pub(crate) struct Up {
     /// Where the router takes requests, instead of what serin.yaml says
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Where to answer read-only requests for status and metrics, instead of what serin.yaml says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) status: Option<SocketAddr>,
     /// Send queries to this Prometheus server instead of the embedded store
     #[arg(long, value_name = "URL")]
     pub(crate) prometheus: Option<String>,

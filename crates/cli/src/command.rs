@@ -79,6 +79,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
             change::run(&state, output, Request::Delete { service: s.service.clone() }, &s.service, None).await
         }
         Command::Status(s) => status::status(&state, output, s).await,
+        Command::Info => status::info(&state, output).await,
         Command::List => status::list(&state, output).await,
         Command::Get(Get::Rollout(get)) => get::rollout(&state, output, &get).await,
         Command::History(s) => history::run(&state, output, &s.service).await,

@@ -65,7 +65,8 @@ pub(crate) fn lines(view: &RolloutView) -> Vec<String> {
     };
     let weight = view.weight.actual.unwrap_or(view.weight.set);
     out.push(format!("{}: {}{because}{step}, weight {weight}", view.name, view.phase));
-    for run in &view.runs {
+    // Oldest first, as it happened.
+    for run in view.runs.iter().rev() {
         for metric in &run.metrics {
             for m in &metric.measurements {
                 let message = if m.message.is_empty() { String::new() } else { format!(" ({})", m.message) };

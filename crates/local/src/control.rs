@@ -33,6 +33,8 @@ pub(crate) struct Asked {
 pub(crate) struct Server {
     /// The requests.
     pub(crate) requests: mpsc::Receiver<Asked>,
+    /// Where other listeners put theirs.
+    pub(crate) sender: mpsc::Sender<Asked>,
     path: PathBuf,
     accepting: tokio::task::JoinHandle<()>,
 }
@@ -73,6 +75,7 @@ pub(crate) fn listen(folder: &Path) -> Result<Server, LocalError> {
     let listener = UnixListener::bind(&path).map_err(failed)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     let (send, requests) = mpsc::channel(64);
+    let sender = send.clone();
     let accepting = tokio::spawn(async move {
         loop {
             match listener.accept().await {
@@ -84,7 +87,7 @@ pub(crate) fn listen(folder: &Path) -> Result<Server, LocalError> {
             }
         }
     });
-    Ok(Server { requests, path, accepting })
+    Ok(Server { requests, sender, path, accepting })
 }
 
 async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) {
@@ -112,7 +115,8 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) {
     }
 }
 
-async fn ask(requests: &mpsc::Sender<Asked>, request: Request) -> Answer {
+/// Puts a request to the loop and waits for its answer.
+pub(crate) async fn ask(requests: &mpsc::Sender<Asked>, request: Request) -> Answer {
     let (send, answer) = oneshot::channel();
     let ended =
         || Answer::Error(Refusal { message: "the control process is ending".to_owned(), hint: None, internal: false });

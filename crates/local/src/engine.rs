@@ -52,6 +52,8 @@ pub struct Options {
     pub router_command: Vec<String>,
     /// Where the router takes requests, instead of what the side file says.
     pub listen: Option<std::net::SocketAddr>,
+    /// Where the read-only status listens, instead of what the side file says.
+    pub status: Option<std::net::SocketAddr>,
     /// A Prometheus server, instead of what the side file says.
     pub prometheus: Option<String>,
 }
@@ -89,11 +91,15 @@ pub struct Engine {
     /// Rollouts to look at again although nothing changed.
     again_at: BTreeMap<Key, Instant>,
     routes_stale: bool,
+    /// Pools or members changed since members were last started and stopped.
+    staff_stale: bool,
     verified_at: Instant,
     blocked_until: Option<Instant>,
     /// Why the state cannot be written, while it cannot.
     blocked: Option<String>,
     going_down: bool,
+    /// Where the read-only status listens.
+    status: Option<std::net::SocketAddr>,
     reports: (mpsc::UnboundedSender<Report>, mpsc::UnboundedReceiver<Report>),
     watcher: Box<dyn FnMut(&EventRecord)>,
 }
@@ -127,6 +133,9 @@ impl Engine {
         if let Some(listen) = options.listen {
             side.router.listen = listen;
         }
+        if options.status.is_some() {
+            side.status = options.status;
+        }
         if options.prometheus.is_some() {
             side.prometheus.clone_from(&options.prometheus);
         }
@@ -156,10 +165,12 @@ impl Engine {
             dirty: BTreeSet::new(),
             again_at: BTreeMap::new(),
             routes_stale: true,
+            staff_stale: true,
             verified_at: Instant::now(),
             blocked_until: None,
             blocked: None,
             going_down: false,
+            status: None,
             reports: mpsc::unbounded_channel(),
             watcher,
             store,
@@ -218,6 +229,9 @@ impl Engine {
     /// When the control socket cannot be made.
     pub async fn run(&mut self, quit: impl Future<Output = bool>) -> Result<(), LocalError> {
         let mut server = control::listen(&self.options.state)?;
+        if let Some(address) = self.side.status {
+            self.status = Some(crate::status::listen(address, server.sender.clone()).await?);
+        }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(quit);

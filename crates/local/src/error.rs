@@ -65,6 +65,14 @@ pub enum LocalError {
     /// The conversation with the control process broke off.
     #[error("failed to talk to the control process: {0}")]
     Talk(std::io::Error),
+    /// An address cannot be listened on.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// Which one.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The router cannot be started or does not answer.
     #[error("failed to run the router: {0}")]
     Router(String),
@@ -99,7 +107,9 @@ impl LocalError {
     pub fn class(&self) -> Class {
         match self {
             Self::InUse { .. } => Class::Conflict,
-            Self::NotRunning { .. } | Self::Talk(_) | Self::Router(_) | Self::State { .. } => Class::Retry,
+            Self::NotRunning { .. } | Self::Talk(_) | Self::Listen { .. } | Self::Router(_) | Self::State { .. } => {
+                Class::Retry
+            }
             Self::Bug(_) => Class::Bug,
             Self::Read { .. } | Self::Write { .. } | Self::Side { .. } | Self::Supervisor(_) | Self::Refused { .. } => {
                 Class::User

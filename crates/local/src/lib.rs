@@ -22,6 +22,7 @@ pub mod request;
 pub mod route;
 pub mod side;
 pub mod staff;
+mod status;
 pub mod store;
 pub mod view;
 

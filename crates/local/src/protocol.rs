@@ -89,6 +89,8 @@ pub enum Request {
         /// The query.
         query: String,
     },
+    /// Metrics of router and rollouts in the Prometheus text format.
+    Metrics,
     /// Stop everything: members, router, and this process.
     Down,
 }
@@ -105,6 +107,8 @@ pub struct Info {
     pub router_pid: Option<u32>,
     /// Where the router takes requests.
     pub router: String,
+    /// Where the read-only status is, if anywhere.
+    pub status: Option<String>,
     /// How fast its clock runs.
     pub speed: f64,
     /// What its clock shows, in milliseconds.

@@ -145,7 +145,7 @@ pub fn retry(workload: &mut Workload) -> Result<Done, LocalError> {
     Ok(Done::changed(format!("{key} starts again from its first step")))
 }
 
-/// Aborts, then wants the stable version again, so that the rollout ends healthy.
+/// Wants the stable version again, which ends the update at once: traffic goes back, and the rollout ends healthy.
 ///
 /// # Errors
 /// When there is no update.
@@ -159,7 +159,6 @@ pub fn rollback(workload: &mut Workload) -> Result<Done, LocalError> {
     let Some(pool) = stable.and_then(|hash| workload.pool(&hash)).cloned() else {
         return Err(LocalError::refused(format!("{key} has lost its stable pool")));
     };
-    intent::abort(&mut workload.status);
     restore(workload, &pool);
     Ok(Done::changed(format!("{key} goes back to revision {} ({})", pool.revision, pool_image(&pool))))
 }

@@ -17,6 +17,8 @@ pub const FILE: &str = "serin.yaml";
 pub struct Side {
     /// The embedded router.
     pub router: RouterSide,
+    /// Where the read-only status listens, if anywhere.
+    pub status: Option<SocketAddr>,
     /// A Prometheus server that answers the queries instead of the embedded store: `http://host:9090`.
     pub prometheus: Option<String>,
     /// Time between two scrapes of a member, in seconds on the rollout's clock.

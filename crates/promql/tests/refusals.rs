@@ -1,6 +1,6 @@
 //! Queries that are refused when they are parsed: where, and with what words.
 
-use serin_promql::{Query, supported};
+use serin_promql::{EvalError, Options, Query, supported};
 
 /// `query` with the refused part between `«` and `»`, and the message.
 fn check(query: &str, message: &str) {
@@ -107,4 +107,14 @@ fn the_deepest_query_is_answered() {
     let query = Query::parse(&nested(120)).unwrap();
     let answer = query.eval(&serin_promql::Store::default(), 0).unwrap();
     assert!(matches!(answer, serin_promql::Value::Vector(elements) if elements.len() == 1));
+}
+
+#[test]
+fn work_is_bounded() {
+    let store = serin_promql::Store::default();
+    let query = |text: &str, work_max| Query::parse_with(text, Options { work_max, ..Options::default() }).unwrap();
+    let endless = query("sum_over_time(vector(1)[200y:1ms])", 10_000);
+    assert_eq!(endless.eval(&store, 0), Err(EvalError::TooMuchWork { limit: 10_000 }));
+    assert_eq!(query("1", 10_000).eval_range(&store, 0, i64::MAX, 1), Err(EvalError::TooMuchWork { limit: 10_000 }));
+    assert!(query("sum_over_time(vector(1)[1m:1s])", 10_000).eval(&store, 0).is_ok());
 }

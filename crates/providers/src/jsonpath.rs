@@ -201,4 +201,51 @@ mod tests {
         let deep = format!("{{{}", "[?(".repeat(5_000));
         assert!(JsonPath::parse(&deep).is_err());
     }
+
+    proptest::proptest! {
+        /// Whatever is written between braces is refused or evaluated.
+        #[test]
+        fn random_paths_hold(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..16)) {
+            let document = serde_json::json!({"a": [{"b": 1, "c": "x"}, {"b": [2, 3]}, null, "é"], "b": {"a": 1.5}});
+            if let Ok(path) = JsonPath::parse(&words.concat()) {
+                let _ = path.find(&document);
+            }
+        }
+    }
+
+    const WORDS: &[&str] = &[
+        "{",
+        "}",
+        ".a",
+        ".b",
+        "..",
+        "[0]",
+        "[-1]",
+        "[*]",
+        "[1:",
+        "]",
+        "[",
+        "'c'",
+        "?(",
+        "@",
+        ".c",
+        "==",
+        "<",
+        "\"x\"",
+        "1",
+        "2.5",
+        ")]",
+        "range ",
+        "end",
+        "*",
+        "$",
+        "\\",
+        "é",
+        " ",
+        ",",
+        "true",
+        "\n",
+        "'",
+        "[?(@.b==1.0)]",
+    ];
 }

@@ -1,6 +1,9 @@
 //! Cost of one decision: time and allocations in typical worlds, and whether both grow linearly with the number of rollouts.
 //! `cargo bench -p serin-sim --bench decide`
 
+// A bench measures time; the ban is for decisions.
+#![allow(clippy::disallowed_methods)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -116,6 +116,7 @@ async fn play(demo: &Demo, state: &Path, program: &Path, board: &mut Board) -> R
         detach: true,
         speed: Some(demo.speed),
         listen: Some(demo.listen),
+        status: None,
         prometheus: None,
     };
     let info: Info = up::start_behind(state, &options).await?;

@@ -25,7 +25,7 @@ pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
     let errors = problems.iter().filter(|p| p.is_error()).count();
     if !output::machine(format, &problems)? {
         for problem in &problems {
-            output::line(render(problem, &sources));
+            output::line(render(problem, &sources, std::io::stdout().is_terminal()));
         }
         let warnings = problems.len() - errors;
         output::line(format!("{} in {}", counted(errors, warnings), files(sources.len())));
@@ -55,8 +55,14 @@ pub(super) fn checked_alone(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> 
 }
 
 fn refuse(problems: &[Problem], sources: &[Source]) -> Result<(), CliError> {
+    let terminal = std::io::stderr().is_terminal();
     let rendered = |errors: bool| {
-        problems.iter().filter(|p| p.is_error() == errors).map(|p| render(p, sources)).collect::<Vec<_>>().join("\n")
+        problems
+            .iter()
+            .filter(|p| p.is_error() == errors)
+            .map(|p| render(p, sources, terminal))
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     let warnings = rendered(false);
     if !warnings.is_empty() {
@@ -91,8 +97,8 @@ fn without_command(catalog: &serin_spec::catalog::Catalog, folder: &Path) -> Res
     Ok(problems)
 }
 
-fn render(problem: &Problem, sources: &[Source]) -> String {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+fn render(problem: &Problem, sources: &[Source], terminal: bool) -> String {
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     serin_spec::problem::render(problem, sources, if colour { Colour::Always } else { Colour::Never })
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serin_local::client::Client;
+use serin_local::protocol::{Info, Request};
 use serin_local::view::RolloutView;
 
 use crate::arguments::{Format, Status};
@@ -36,6 +37,20 @@ pub(super) async fn list(state: &Path, format: Format) -> Result<ExitCode, CliEr
     let views = views(&mut Client::connect(state).await?, None).await?;
     if !output::machine(format, &views)? {
         output::line(table(&views));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn info(state: &Path, format: Format) -> Result<ExitCode, CliError> {
+    let info: Info = Client::connect(state).await?.ask(&Request::Info).await?;
+    if !output::machine(format, &info)? {
+        output::line(format!("serin {} (process {})", info.version, info.pid));
+        let router = info.router_pid.map_or_else(|| "not running".to_owned(), |pid| format!("process {pid}"));
+        output::line(format!("router on http://{} ({router})", info.router));
+        if let Some(status) = &info.status {
+            output::line(format!("status on http://{status}"));
+        }
+        output::line(format!("clock {} at {}x", output::time_of_day(info.now_ms), info.speed));
     }
     Ok(ExitCode::SUCCESS)
 }

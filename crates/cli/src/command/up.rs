@@ -34,6 +34,7 @@ async fn foreground(state: &Path, up: Up, sources: Vec<Source>) -> Result<ExitCo
         speed: up.speed,
         router_command: vec![own.to_string_lossy().into_owned(), "proxy".to_owned()],
         listen: up.listen,
+        status: up.status,
         prometheus: up.prometheus,
     };
     let mut engine = Engine::open(options, Box::new(show)).await?;
@@ -104,6 +105,9 @@ pub(super) async fn start_behind(state: &Path, up: &Up) -> Result<Info, CliError
     if let Some(listen) = up.listen {
         command.arg("--listen").arg(listen.to_string());
     }
+    if let Some(status) = up.status {
+        command.arg("--status").arg(status.to_string());
+    }
     if let Some(url) = &up.prometheus {
         command.arg("--prometheus").arg(url);
     }
@@ -148,6 +152,7 @@ pub(super) async fn down(state: &Path) -> Result<ExitCode, CliError> {
                 speed: None,
                 router_command: vec![own.to_string_lossy().into_owned(), "proxy".to_owned()],
                 listen: None,
+                status: None,
                 prometheus: None,
             };
             let mut engine = Engine::open(options, Box::new(|_| {})).await?;

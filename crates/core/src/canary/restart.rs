@@ -37,7 +37,9 @@ pub fn start_over(pass: &mut Pass) {
     } else if revision::within_rollback_window(pass.world) {
         status.step_index = (steps > 0).then_some(steps);
         pass.reasons.push(Reason::WithinRollbackWindow);
-        pass.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
+        if pass.world.new_pool().is_some_and(|p| p.size > 0) {
+            pass.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
+        }
     } else if !first {
         pass.reasons.push(Reason::Restarted);
     }

@@ -148,7 +148,6 @@ impl Engine {
                 self.measuring.waiting.insert((name.clone(), index));
             }
         }
-        // An assessment while an answer is under way would give a first pass an end that it has not.
         next.status = assess(&next.core, &next.status, now);
         if next.status != before {
             self.keep_run(name, next);

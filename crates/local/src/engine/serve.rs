@@ -14,6 +14,10 @@ use crate::{Class, LocalError};
 
 impl Engine {
     pub(super) async fn answer(&mut self, asked: Request) -> Answer {
+        if asked == Request::Metrics {
+            let router = self.link.metrics().await.unwrap_or_default();
+            return Answer::Ok(Value::String(router + &self.metrics()));
+        }
         match self.carry_out(asked) {
             Ok(value) => Answer::Ok(value),
             Err(error) => Answer::Error(Refusal {
@@ -54,6 +58,7 @@ impl Engine {
                 json(&keys.iter().flat_map(|key| self.logs(key)).collect::<Vec<_>>())
             }
             Request::Query { query } => self.query(&query),
+            Request::Metrics => Ok(Value::String(self.metrics())),
             Request::Down => {
                 self.begin_down();
                 Ok(Value::Null)
@@ -67,6 +72,7 @@ impl Engine {
             pid: std::process::id(),
             router_pid: self.link.pid(),
             router: self.link.listen().to_string(),
+            status: self.status.map(|a| a.to_string()),
             speed: self.clock.speed,
             now_ms: self.now().as_millis(),
             settled: self.dirty.is_empty() && self.link.is_connected(),
@@ -156,6 +162,7 @@ impl Engine {
             self.runs.retain(|_, run| run.owner.as_ref() != Some(key));
         }
         self.routes_stale = true;
+        self.staff_stale = true;
         let outcome =
             |key: &Key| Outcome { rollout: key.to_string(), message: format!("{key} is deleted"), changed: true };
         Ok(keys.iter().map(outcome).collect())

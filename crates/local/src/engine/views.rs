@@ -8,7 +8,6 @@ use serin_supervisor::State;
 use super::Engine;
 use crate::model::{Key, PoolState, RunState, Workload};
 use crate::request::pool_image;
-use crate::route;
 use crate::view::{
     MeasurementView, MemberRow, MetricView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView,
     WeightView,
@@ -67,7 +66,7 @@ impl Engine {
             return WeightView { routed: false, set: canary.weight_at(w.status.step_index), actual, total };
         }
         let set = w.status.weights.as_ref().map_or(0, |x| x.canary);
-        let carried = w.split.as_ref().filter(|s| self.link.carried().is_some_and(|t| route::carries(t, key, s)));
+        let carried = w.split.as_ref().filter(|s| self.link.carries(key, s));
         WeightView { routed: true, set, actual: carried.map(|s| s.weight), total }
     }
 
@@ -92,7 +91,7 @@ impl Engine {
             port: seen.view.port,
             restarts: seen.view.health.restarts,
             trouble: seen.view.trouble.clone(),
-            log: seen.view.log.to_string_lossy().into_owned(),
+            log: absolute(&seen.view.log),
         });
         PoolView {
             hash: pool.hash.to_string(),
@@ -117,11 +116,37 @@ impl Engine {
         object
     }
 
+    /// The rollouts as metrics in the text format.
+    pub(super) fn metrics(&self) -> String {
+        // Names of objects need no escape.
+        let labels = |key: &Key| format!("namespace=\"{}\",name=\"{}\"", key.namespace, key.name);
+        let family = |metric: &str, help: &str, sample: &dyn Fn(String, &Workload) -> String| {
+            let samples: String =
+                self.workloads.iter().map(|(key, w)| format!("{metric}{}\n", sample(labels(key), w))).collect();
+            format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n{samples}")
+        };
+        let phase = family("serin_rollout_phase", "1 for the phase a rollout is in.", &|labels, w| {
+            format!("{{{labels},phase=\"{}\"}} 1", w.status.phase.as_str())
+        });
+        let weight = family("serin_rollout_canary_weight", "Weight of the canary as decided.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.weights.as_ref().map_or(0, |x| x.canary))
+        });
+        let available = family("serin_rollout_available", "Available members of all versions.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.counts.available)
+        });
+        phase + &weight + &available
+    }
+
     /// Pod names and log files.
     pub(super) fn logs(&self, key: &Key) -> Vec<(String, String)> {
         let members = self.members.all().filter(|(id, _)| id.rollout == *key);
-        members.map(|(id, seen)| (id.pod(), seen.view.log.to_string_lossy().into_owned())).collect()
+        members.map(|(id, seen)| (id.pod(), absolute(&seen.view.log))).collect()
     }
+}
+
+/// A path that holds for a reader in another folder too.
+fn absolute(path: &std::path::Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
 fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {

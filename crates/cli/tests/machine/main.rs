@@ -1,0 +1,15 @@
+//! The control process and the command line as they are used: the real `serin`, real member processes, real sockets on loopback.
+//! Clocks run fast, every wait is bounded, and nothing is asserted about how long anything takes.
+
+mod happy;
+mod kills;
+mod machine;
+mod manifests;
+mod service;
+mod visitor;
+
+/// No test: the model service that the tests let `serin` start. As a test it has nothing to do.
+#[test]
+fn service() {
+    service::serve_if_asked();
+}

@@ -1,0 +1,12 @@
+//! Decisions of the canary strategy: scenarios, tables of single decisions, and what holds in every world.
+
+#[path = "canary/faults.rs"]
+mod faults;
+#[path = "canary/oracle.rs"]
+mod oracle;
+#[path = "canary/scenarios.rs"]
+mod scenarios;
+#[path = "canary/stage.rs"]
+mod stage;
+#[path = "canary/walk.rs"]
+mod walk;
