@@ -41,6 +41,16 @@ pub(crate) enum CliError {
         /// What would help.
         hint: Option<String>,
     },
+    /// A control process in the background ended before it answered.
+    #[error("the control process ended: {why}")]
+    Behind {
+        /// What it said.
+        why: String,
+        /// Where it said that.
+        log: std::path::PathBuf,
+        /// Its exit code, which says the same here as there.
+        code: Option<i32>,
+    },
     /// A rollout ended badly, or not in time.
     #[error("{0}")]
     Rollout(String),
@@ -66,6 +76,7 @@ impl CliError {
         match self {
             Self::Local(error) => error.hint(),
             Self::Usage { hint, .. } => hint.clone(),
+            Self::Behind { log, .. } => Some(format!("see {}", log.display())),
             _ => None,
         }
     }
@@ -80,6 +91,7 @@ impl CliError {
             },
             Self::Manifests(_) | Self::Usage { .. } => USAGE,
             Self::Proxy(_) | Self::Io { .. } => UNREACHABLE,
+            Self::Behind { code, .. } => code.and_then(|c| u8::try_from(c).ok()).unwrap_or(INTERNAL),
             Self::Rollout(_) => FAILED,
             Self::Bug(_) => INTERNAL,
         })

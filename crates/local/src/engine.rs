@@ -27,7 +27,7 @@ use crate::link::{Link, RouterCommand};
 use crate::model::{Key, Objects, RunState, Workload};
 use crate::observe::Staffing;
 use crate::record::{RunRecord, WorkloadRecord};
-use crate::side::Side;
+use crate::side::{Overrides, Side};
 use crate::store::{Batch, EventRecord, Shelf, Store};
 use crate::{LocalError, control};
 
@@ -45,7 +45,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Options {
     /// The state folder.
     pub state: PathBuf,
-    /// The manifest folder, with its side file. Without one, what was applied before is carried on.
+    /// The manifest folder, with its side file. Without one, what was applied before is carried on, with the options of then
+    /// where no others are given.
     pub folder: Option<PathBuf>,
     /// Speed of the clock; the one it had, or 1, when absent.
     pub speed: Option<f64>,
@@ -74,6 +75,7 @@ type RunKey = Key;
 /// The control process of a state folder.
 pub struct Engine {
     options: Options,
+    overrides: Overrides,
     side: Side,
     clock: Clock,
     store: Store,
@@ -119,6 +121,34 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used, the side file is wrong, or the router cannot be started.
     pub async fn open(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
+        let mut engine = Self::take_up(options, watcher)?;
+        engine.wait_for_router().await?;
+        engine.keep_address()?;
+        engine.adopt();
+        Ok(engine)
+    }
+
+    /// Stops the members and the router that a killed control process left behind; whatever is not there is not started for it.
+    ///
+    /// # Errors
+    /// When the folder is in use or cannot be used.
+    pub async fn stop_leftovers(options: Options) -> Result<(), LocalError> {
+        let mut engine = Self::take_up(options, Box::new(|_| {}))?;
+        engine.link.connect().await;
+        engine.adopt();
+        engine.begin_down();
+        while !engine.members.is_empty() {
+            engine.turn().await;
+            tokio::time::sleep(TICK).await;
+        }
+        engine.link.stop().await;
+        Ok(())
+    }
+
+    /// The state as it was left, with nothing of the machine looked at yet.
+    fn take_up(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
+        // Checked before anything is made: a state folder without its socket could not be talked to.
+        control::path(&options.state)?;
         let mut store = Store::open(&options.state)?;
         let meta: BTreeMap<String, serde_json::Value> = store.read(Shelf::Meta)?.into_iter().collect();
         let clock = resumed_clock(&meta, options.speed);
@@ -130,17 +160,10 @@ impl Engine {
         if let Some(folder) = &folder {
             batch.put(Shelf::Meta, "folder", folder)?;
         }
+        let overrides = overrides(&options, &meta);
+        batch.put(Shelf::Meta, "overrides", &overrides)?;
         store.commit(batch)?;
-        let mut side = folder.as_deref().map_or_else(|| Ok(Side::default()), Side::read)?;
-        if let Some(listen) = options.listen {
-            side.router.listen = listen;
-        }
-        if options.status.is_some() {
-            side.status = options.status;
-        }
-        if options.prometheus.is_some() {
-            side.prometheus.clone_from(&options.prometheus);
-        }
+        let side = folder.as_deref().map_or_else(|| Ok(Side::default()), Side::read)?.with(&overrides);
         let logs = options.state.join("logs");
         crate::store::make_private(&logs)?;
         let link = Link::new(RouterCommand {
@@ -154,6 +177,7 @@ impl Engine {
         let journal = Journal::new(&options.state);
         let series = journal.restore(scrape::limits());
         let mut engine = Self {
+            overrides,
             side,
             clock,
             objects: Objects::default(),
@@ -182,8 +206,6 @@ impl Engine {
             options,
         };
         engine.load()?;
-        engine.wait_for_router().await?;
-        engine.adopt();
         Ok(engine)
     }
 
@@ -213,6 +235,17 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// Where the system chose the router's port, it is kept: after a restart visitors find the router where it was.
+    fn keep_address(&mut self) -> Result<(), LocalError> {
+        if self.side.router.listen.port() != 0 {
+            return Ok(());
+        }
+        self.overrides.listen = Some(self.link.listen());
+        let mut batch = Batch::default();
+        batch.put(Shelf::Meta, "overrides", &self.overrides)?;
+        self.store.commit(batch)
     }
 
     /// What the clock shows.
@@ -362,10 +395,25 @@ impl Engine {
     }
 }
 
+/// A record of the last start, if it left one.
+fn kept<T: serde::de::DeserializeOwned>(meta: &BTreeMap<String, serde_json::Value>, name: &str) -> Option<T> {
+    meta.get(name).and_then(|v| serde_json::from_value(v.clone()).ok())
+}
+
+/// What is said instead of the side file: now, or, where a start without a folder carries on, the last time.
+fn overrides(options: &Options, meta: &BTreeMap<String, serde_json::Value>) -> Overrides {
+    let carries_on = options.folder.is_none();
+    let before: Overrides = kept(meta, "overrides").filter(|_| carries_on).unwrap_or_default();
+    Overrides {
+        listen: options.listen.or(before.listen),
+        status: options.status.or(before.status),
+        prometheus: options.prometheus.clone().or(before.prometheus),
+    }
+}
+
 /// The clock that the state was left with, at the speed asked for.
 fn resumed_clock(meta: &BTreeMap<String, serde_json::Value>, speed: Option<f64>) -> Clock {
-    let kept: Option<Clock> = meta.get("clock").and_then(|v| serde_json::from_value(v.clone()).ok());
-    match (kept, speed) {
+    match (kept::<Clock>(meta, "clock"), speed) {
         (None, speed) => Clock::new(speed.unwrap_or(1.0)),
         (Some(clock), None) => clock,
         (Some(clock), Some(speed)) => clock.with_speed(speed, crate::clock::wall_ms()),

@@ -107,13 +107,14 @@ impl LocalError {
     pub fn class(&self) -> Class {
         match self {
             Self::InUse { .. } => Class::Conflict,
-            Self::NotRunning { .. } | Self::Talk(_) | Self::Listen { .. } | Self::Router(_) | Self::State { .. } => {
-                Class::Retry
-            }
+            Self::NotRunning { .. }
+            | Self::Talk(_)
+            | Self::Listen { .. }
+            | Self::Router(_)
+            | Self::State { .. }
+            | Self::Write { .. } => Class::Retry,
             Self::Bug(_) => Class::Bug,
-            Self::Read { .. } | Self::Write { .. } | Self::Side { .. } | Self::Supervisor(_) | Self::Refused { .. } => {
-                Class::User
-            }
+            Self::Read { .. } | Self::Side { .. } | Self::Supervisor(_) | Self::Refused { .. } => Class::User,
         }
     }
 

@@ -127,13 +127,18 @@ impl Link {
         false
     }
 
-    async fn connect(&mut self) -> bool {
+    /// Connects to a router that runs; returns whether one answered.
+    pub async fn connect(&mut self) -> bool {
         let Ok(Ok(client)) = timed(Client::connect(&self.how.socket)).await else { return false };
         let (Ok(Ok(info)), Ok(Ok(table))) = (timed(client.info()).await, timed(client.table()).await) else {
             return false;
         };
         self.pid = Some(info.pid);
         self.listen = info.listen;
+        if let Some(address) = self.listen.first().filter(|_| self.how.listen.port() == 0) {
+            // The system chose the port; a router that has to be started again comes back where visitors know it.
+            self.how.listen = *address;
+        }
         self.version = self.version.max(table.version);
         self.carry(table);
         self.client = Some(client);

@@ -27,6 +27,19 @@ pub struct Side {
     pub images: Vec<ImageCommand>,
 }
 
+/// What the command line says instead of the side file. It is kept with the state, so that a control process that carries on
+/// listens where the one before did and asks the same server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Overrides {
+    /// Where the router takes requests.
+    pub listen: Option<SocketAddr>,
+    /// Where the read-only status listens.
+    pub status: Option<SocketAddr>,
+    /// The Prometheus server to ask.
+    pub prometheus: Option<String>,
+}
+
 /// The embedded router.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -81,6 +94,15 @@ impl Side {
             image.directory = image.directory.take().map(|d| folder.join(d));
         }
         Ok(side)
+    }
+
+    /// The same with what is said instead of it.
+    #[must_use]
+    pub fn with(mut self, overrides: &Overrides) -> Self {
+        self.router.listen = overrides.listen.unwrap_or(self.router.listen);
+        self.status = overrides.status.or(self.status);
+        self.prometheus = overrides.prometheus.clone().or(self.prometheus);
+        self
     }
 
     fn check(&self) -> Result<(), String> {

@@ -86,7 +86,7 @@ pub(super) async fn run(demo: Demo, format: Format) -> Result<ExitCode, CliError
         board.say(&format!("everything goes on: serin --state {}/state status", kept.display()));
     } else if let Ok(mut client) = Client::connect(&state).await {
         board.say("stopping everything");
-        up::stop_running(&state, &mut client).await?;
+        up::stop_running(&mut client).await?;
     }
     let report = result?;
     if !output::machine(format, &report)? {

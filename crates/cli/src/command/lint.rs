@@ -4,9 +4,10 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serin_local::LocalError;
 use serin_local::side::Side;
 use serin_spec::problem::Colour;
-use serin_spec::{Problem, Source};
+use serin_spec::{Problem, Severity, Source};
 
 use crate::arguments::{Format, Lint};
 use crate::error::CliError;
@@ -18,10 +19,11 @@ const MISSING: [&str; 6] =
 
 pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
     let (sources, mut problems) = serin_spec::read::files(&lint.files);
-    problems.extend(match lint.local {
-        true => serin_local::check(&sources).1,
-        false => serin_local::check_for_cluster(&sources).1,
-    });
+    if lint.local {
+        problems.extend(on_one_machine(&lint.files, &sources));
+    } else {
+        problems.extend(serin_local::check_for_cluster(&sources).1);
+    }
     let errors = problems.iter().filter(|p| p.is_error()).count();
     if !output::machine(format, &problems)? {
         for problem in &problems {
@@ -36,11 +38,7 @@ pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
 /// Reads and checks what `up` and `apply` are given. Warnings are printed; errors are all returned at once.
 pub(super) fn checked(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> {
     let (sources, mut problems) = serin_spec::read::files(paths);
-    let (catalog, found) = serin_local::check(&sources);
-    problems.extend(found);
-    if let Some(folder) = paths.iter().find(|p| p.join(serin_local::side::FILE).is_file()) {
-        problems.extend(without_command(&catalog, folder)?);
-    }
+    problems.extend(on_one_machine(paths, &sources));
     refuse(&problems, &sources)?;
     Ok(sources)
 }
@@ -75,9 +73,40 @@ fn refuse(problems: &[Problem], sources: &[Source]) -> Result<(), CliError> {
     }
 }
 
+/// What is wrong for one machine: with the manifests, with the side file, and between the two.
+fn on_one_machine(paths: &[PathBuf], sources: &[Source]) -> Vec<Problem> {
+    let (catalog, mut problems) = serin_local::check(sources);
+    if let Some(folder) = paths.iter().find(|p| p.join(serin_local::side::FILE).is_file()) {
+        match Side::read(folder) {
+            Ok(side) => problems.extend(without_command(&catalog, &side, folder)),
+            Err(error) => problems.push(with_side_file(folder, error)),
+        }
+    }
+    problems
+}
+
+fn with_side_file(folder: &Path, error: LocalError) -> Problem {
+    let message = match error {
+        LocalError::Side { problem, .. } => problem,
+        other => other.to_string(),
+    };
+    Problem {
+        severity: Severity::Error,
+        code: "side-file",
+        file: folder.join(serin_local::side::FILE).to_string_lossy().into_owned(),
+        line: 0,
+        column: 0,
+        width: 0,
+        path: String::new(),
+        object: String::new(),
+        message,
+        expected: None,
+        hint: None,
+    }
+}
+
 /// A rollout whose image stands for no command could never start.
-fn without_command(catalog: &serin_spec::catalog::Catalog, folder: &Path) -> Result<Vec<Problem>, CliError> {
-    let side = Side::read(folder)?;
+fn without_command(catalog: &serin_spec::catalog::Catalog, side: &Side, folder: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
     for entry in &catalog.rollouts {
         let Some(template) = &entry.object.spec.template else { continue };
@@ -94,7 +123,7 @@ fn without_command(catalog: &serin_spec::catalog::Catalog, folder: &Path) -> Res
             problems.push(problem);
         }
     }
-    Ok(problems)
+    problems
 }
 
 fn render(problem: &Problem, sources: &[Source], terminal: bool) -> String {

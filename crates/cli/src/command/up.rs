@@ -1,5 +1,6 @@
 //! `serin up` and `serin down`: the control process, in the foreground or behind.
 
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ const START: Duration = Duration::from_secs(20);
 
 /// Longest wait for everything to stop: the longest usual grace period and some.
 const STOP: Duration = Duration::from_secs(90);
+
+/// Bytes of a log that are searched for the reason of a failed start.
+const LAST_WORDS_MAX: u64 = 64 << 10;
 
 pub(super) async fn up(state: &Path, up: Up) -> Result<ExitCode, CliError> {
     // Everything is checked before anything is touched.
@@ -77,10 +81,10 @@ async fn quit() -> bool {
 
 /// Starts this program again in the background and waits until it answers.
 async fn behind(state: &Path, up: &Up) -> Result<ExitCode, CliError> {
-    if let Ok(mut client) = Client::connect(state).await {
-        let info: Info = client.ask(&Request::Info).await?;
-        tracing::debug!(pid = info.pid, "a control process answers already");
-        return Err(LocalError::InUse { folder: state.to_owned() }.into());
+    match Client::connect(state).await {
+        Ok(_) => return Err(LocalError::InUse { folder: state.to_owned() }.into()),
+        Err(LocalError::NotRunning { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     let info = start_behind(state, up).await?;
     output::line(format!("serin takes requests on http://{} (process {})", info.router, info.pid));
@@ -96,6 +100,7 @@ pub(super) async fn start_behind(state: &Path, up: &Up) -> Result<Info, CliError
     let log = logs.join("serin.log");
     let file = serin_supervisor::logs::open(&log).map_err(CliError::io(format!("write {}", log.display())))?;
     let errors = file.try_clone().map_err(CliError::io(format!("write {}", log.display())))?;
+    let before = file.metadata().map_or(0, |m| m.len());
     let own = std::env::current_exe().map_err(CliError::io("find the serin program"))?;
     let mut command = Command::new(own);
     command.arg("up").args(&up.folder).arg("--state").arg(state);
@@ -123,15 +128,8 @@ pub(super) async fn start_behind(state: &Path, up: &Up) -> Result<Info, CliError
             return Ok(info);
         }
         if let Ok(Some(status)) = child.try_wait() {
-            let said = serin_supervisor::logs::tail(&log, 20).unwrap_or_default();
-            let said: Vec<&str> =
-                said.iter().map(String::as_str).filter(|l| l.contains("error:") || l.contains("hint:")).collect();
-            let why = if said.is_empty() { status.to_string() } else { said.join("\n") };
-            return Err(LocalError::Refused {
-                message: format!("the control process ended: {why}"),
-                hint: Some(format!("see {}", log.display())),
-            }
-            .into());
+            let why = last_words(&log, before).unwrap_or_else(|| status.to_string());
+            return Err(CliError::Behind { why, log, code: status.code() });
         }
         if Instant::now() > end {
             return Err(LocalError::NotRunning { folder: state.to_owned() }.into());
@@ -140,9 +138,19 @@ pub(super) async fn start_behind(state: &Path, up: &Up) -> Result<Info, CliError
     }
 }
 
+/// What a control process said about its end, after this place of its log: earlier ones wrote there too.
+fn last_words(log: &Path, from: u64) -> Option<String> {
+    let mut file = std::fs::File::open(log).ok()?;
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let mut said = String::new();
+    file.take(LAST_WORDS_MAX).read_to_string(&mut said).ok()?;
+    let said: Vec<&str> = said.lines().filter(|l| l.contains("error:") || l.contains("hint:")).collect();
+    (!said.is_empty()).then(|| said.join("\n"))
+}
+
 pub(super) async fn down(state: &Path) -> Result<ExitCode, CliError> {
     match Client::connect(state).await {
-        Ok(mut client) => stop_running(state, &mut client).await?,
+        Ok(mut client) => stop_running(&mut client).await?,
         Err(LocalError::NotRunning { .. }) if state.join(serin_local::store::FILE).exists() => {
             // The control process was killed; what it left running is stopped by one that takes up its state.
             let own = std::env::current_exe().map_err(CliError::io("find the serin program"))?;
@@ -155,8 +163,7 @@ pub(super) async fn down(state: &Path) -> Result<ExitCode, CliError> {
                 status: None,
                 prometheus: None,
             };
-            let mut engine = Engine::open(options, Box::new(|_| {})).await?;
-            engine.run(std::future::ready(true)).await?;
+            Engine::stop_leftovers(options).await?;
         }
         Err(error) => return Err(error.into()),
     }
@@ -165,10 +172,12 @@ pub(super) async fn down(state: &Path) -> Result<ExitCode, CliError> {
 }
 
 /// Asks a control process to stop everything and waits until it has.
-pub(super) async fn stop_running(state: &Path, client: &mut Client) -> Result<(), CliError> {
+pub(super) async fn stop_running(client: &mut Client) -> Result<(), CliError> {
+    let info: Info = client.ask(&Request::Info).await?;
     let _: serde_json::Value = client.ask(&Request::Down).await?;
     let end = Instant::now() + STOP;
-    while Client::connect(state).await.is_ok() {
+    // Its socket goes first; only when it is gone itself is the state free for the next one.
+    while serin_supervisor::system::runs(info.pid) {
         if Instant::now() > end {
             return Err(CliError::Rollout(format!("not everything stopped within {} s", STOP.as_secs())));
         }

@@ -25,6 +25,8 @@ pub(crate) struct App {
     pub(crate) annotations: Vec<(String, String)>,
     /// Whether an Ingress splits its requests.
     pub(crate) routed: bool,
+    /// Further fields of `trafficRouting`, as flow YAML with a comma in front.
+    pub(crate) routing: String,
 }
 
 impl App {
@@ -42,6 +44,7 @@ impl App {
             pod: String::new(),
             annotations: Vec::new(),
             routed: true,
+            routing: String::new(),
         }
     }
 
@@ -54,7 +57,8 @@ impl App {
         let steps = if steps.is_empty() { " []".to_owned() } else { steps };
         let routing = match self.routed {
             true => format!(
-                "\n      stableService: {name}-stable\n      canaryService: {name}-canary\n      trafficRouting: {{nginx: {{stableIngress: {name}}}}}"
+                "\n      stableService: {name}-stable\n      canaryService: {name}-canary\n      trafficRouting: {{nginx: {{stableIngress: {name}}}{}}}",
+                self.routing
             ),
             false => String::new(),
         };

@@ -249,6 +249,10 @@ impl Engine {
         let ids: Vec<String> = self.supervisor.members().into_iter().map(|m| m.id).collect();
         for id in ids {
             self.supervisor.stop(&id);
+            if !self.link.is_connected() {
+                // Without a router no request is under way.
+                self.supervisor.drained(&id);
+            }
         }
         self.routes_stale = true;
     }
