@@ -107,6 +107,7 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
         }
         abort::drop_when_promoted(pass);
         abort::outweighs_promotion(pass);
+        restart::skip_within_window(pass);
         if scale::resized(pass) {
             return scale::resize(pass);
         }

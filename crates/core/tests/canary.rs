@@ -4,8 +4,12 @@
 mod faults;
 #[path = "canary/oracle.rs"]
 mod oracle;
+#[path = "canary/progress.rs"]
+mod progress;
 #[path = "canary/scenarios.rs"]
 mod scenarios;
+#[path = "canary/small.rs"]
+mod small;
 #[path = "canary/stage.rs"]
 mod stage;
 #[path = "canary/walk.rs"]

@@ -44,3 +44,13 @@ pub fn start_over(pass: &mut Pass) {
         pass.reasons.push(Reason::Restarted);
     }
 }
+
+/// Within the rollback window no step is left to run, also after a retry, which begins with the first.
+//= compat: 1.5-4
+pub fn skip_within_window(pass: &mut Pass) {
+    let steps = pass.canary.steps.len();
+    let updating = pass.status.stable.is_some() && !pass.fully_promoted() && !pass.status.abort;
+    if steps > 0 && updating && revision::within_rollback_window(pass.world) {
+        pass.status.step_index = Some(steps);
+    }
+}

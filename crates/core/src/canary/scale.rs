@@ -142,9 +142,17 @@ fn routed_sizes(pass: &Pass) -> Sizes {
     let routed = routed(pass);
     let mut sizes = routed.sizes();
     let recorded = pass.status.weights.as_ref();
-    if recorded.is_some_and(|w| w.canary_hash != pass.rollout().hash) {
+    let former = recorded.is_some_and(|w| w.canary_hash != pass.rollout().hash);
+    if former {
         // The recorded weight is that of a version before: it asks nothing of the new pool.
         sizes.new = Routed { weight_recorded: None, ..routed }.sizes().new;
+    }
+    if routed.fixed_scale().is_some() || former {
+        // Whatever size the canary is told to have, stable gets ready for the weight that is meant to come back to it.
+        let weight = if former { 0 } else { routed.step_weight() };
+        let total = pass.canary.weight_total();
+        let needed = sizing::share_rounded_up(pass.rollout().replicas, total.saturating_sub(weight), total);
+        sizes.stable = sizes.stable.max(needed);
     }
     if pass.status.abort && routed.fixed_scale().is_none() {
         if recorded.is_none_or(|w| w.canary == 0) {

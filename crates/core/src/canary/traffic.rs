@@ -61,7 +61,13 @@ pub fn split(pass: &mut Pass) {
         pass.status.weights = None;
         return;
     }
-    let Some(wanted) = wanted(pass) else { return };
+    let Some(wanted) = wanted(pass) else {
+        // What the router carries is not what is wanted, so no step may count it as done.
+        if let Some(weights) = &mut pass.status.weights {
+            weights.verified = false;
+        }
+        return;
+    };
     let previous = pass.status.weights.as_ref().map(|w| w.canary);
     let verified = pass.world.split.as_ref() == Some(&wanted);
     pass.status.weights = Some(Weights {
@@ -142,7 +148,8 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
         return 0;
     }
     let wanted = pass.canary.weight_at(Some(index));
-    match scale::at_target(pass) {
+    let has_more = recorded_here >= wanted && new.available >= sizing::share_rounded_up(replicas, wanted, total);
+    match scale::at_target(pass) || has_more {
         true => wanted,
         // A step down moves the traffic first: the members that are too many stay until it is gone.
         false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)).min(wanted),
@@ -194,13 +201,15 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
         .split
         .as_ref()
         .is_some_and(|s| s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0));
-    let gains = total.saturating_sub(weight) > carried_by(pass, &stable.hash);
+    let gains = replicas > 0 && total.saturating_sub(weight) > carried_by(pass, &stable.hash);
+    let moves = pass.world.split.is_none() || carried_by(pass, &stable.hash) != total.saturating_sub(weight);
     let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total).max(u32::from(gains));
     let wanted = match leaving || dead {
         true => needed.min(1),
         false => needed,
     };
-    let enough = stable.available >= wanted
+    let enough = !moves
+        || stable.available >= wanted
         || (pass.canary.progress_threshold.is_some()
             && sizing::enough(pass.canary.progress_threshold, wanted, stable.available));
     if !enough {

@@ -205,3 +205,76 @@ fn stable_is_whole_before_the_first_split() {
     judged_settle(&mut stage, 20);
     assert_eq!((stage.state().as_str(), stage.weight()), ("Paused step 1: CanaryPauseStep", Some(50)));
 }
+
+/// A rollback within the window, aborted and tried again: its first step was an analysis that no run was made for.
+#[test]
+fn a_retry_within_the_rollback_window_skips_the_steps_too() {
+    let steps = [Step::Analysis, weight(50)];
+    let mut stage = Stage::deployed(rollout(&steps, |rollout, _| rollout.rollback_window = Some(2)));
+    stage.now = stage.now + Span::from_secs(100);
+    stage.template("v2");
+    stage.settle();
+    intent::promote_full(&stage.world.rollout, &mut stage.world.status);
+    stage.wait(60);
+    assert_eq!(stage.sizes(), "v2 4");
+    stage.members_come = false;
+    stage.template("v1");
+    judged_settle(&mut stage, 20);
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    intent::retry(&mut stage.world.status);
+    stage.members_come = true;
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.state().as_str(), stage.world.runs.len()), ("Healthy step 2", 1), "the run is v2's");
+}
+
+/// While stable lacked members the weight stayed where it was, and the step to it counted as done all the same.
+#[test]
+fn a_step_that_moved_no_traffic_is_not_complete() {
+    let mut stage = Stage::deployed(rollout(&[weight(50), PAUSE], as_is));
+    stage.template("v2");
+    stage.members_come = false;
+    judged_settle(&mut stage, 20);
+    stage.available("v1", 1);
+    stage.available("v2", 2);
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.world.status.step_index), (Some(0), Some(0)));
+    assert_eq!(stage.next(), " | stable-too-small");
+    stage.available("v1", 2);
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.world.status.step_index), (Some(50), Some(1)));
+}
+
+/// Steps that change in the middle begin again below the weight that the canary has: with `dynamicStableScale` stable was to
+/// take everything and to be smaller at once.
+#[test]
+fn other_steps_in_the_middle_begin_from_the_weight_there_is() {
+    let steps = [weight(100), PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(100), "v2 4"));
+    stage.edit(|rollout, canary| {
+        rollout.steps_hash = "others".to_owned();
+        canary.steps = vec![weight(50), PAUSE];
+    });
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(50), "v1 2, v2 2"));
+}
+
+/// With `dynamicStableScale` a `setCanaryScale` decides the size of stable too: it never got ready for a weight that was to come
+/// back to it.
+#[test]
+fn stable_gets_ready_for_a_lower_weight_beside_a_canary_scale() {
+    let steps = [weight(75), Step::SetCanaryScale(CanaryScale::Weight(75)), weight(25), PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
+    stage.wait(1);
+    assert_eq!((stage.weight(), stage.sizes().as_str()), (Some(25), "v1 3, v2 3"));
+    assert_eq!(stage.state(), "Paused step 3: CanaryPauseStep");
+}
+
+/// Nothing ever promoted a routed canary of no replicas: no member could show its weight.
+#[test]
+fn no_replicas_are_promoted_with_a_router() {
+    let mut stage = Stage::updating(rollout(&[weight(50)], |rollout, _| rollout.replicas = 0));
+    stage.wait(1);
+    assert_eq!((stage.phase(), stage.world.status.stable.as_ref().unwrap().as_str()), ("Healthy", "v2"));
+}

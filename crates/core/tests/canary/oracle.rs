@@ -1,7 +1,7 @@
 //! What must hold of every decision, whatever the world was.
 
 use serin_core::status::PauseReason;
-use serin_core::{Action, Decision, Hash, Split, World, decide};
+use serin_core::{Action, Decision, Hash, Reason, Split, World, decide};
 
 use crate::stage::Stage;
 
@@ -50,6 +50,7 @@ fn judge(before: &Stage, decision: &Decision, after: &Stage) -> Result<(), Strin
         }
     }
     never_rises_on_the_way_back(before, decision)?;
+    completed_steps_are_carried(before, decision)?;
     match before.world.split.as_ref().filter(|_| before.world.rollout.canary().traffic.is_some()) {
         Some(split) => no_pool_below_its_weight(&before.world, split, &after.world),
         None if before.world.rollout.canary().traffic.is_none() => members_stay_available(before, after),
@@ -66,14 +67,15 @@ fn share(split: Option<&Split>, hash: &Hash) -> u32 {
     })
 }
 
-/// No pool gets more weight than it has while none of its members is available.
+/// No pool gets more weight than it has while none of its members is available, unless none at all are wanted.
 fn carried_by_members(world: &World, split: &Split) -> Result<(), String> {
     if split.weight > split.weight_total || split.weight + split.weight_stable() != split.weight_total {
         return Err(format!("weights do not add up: {split:?}"));
     }
     for hash in [&split.stable, &split.canary] {
         let available = world.pool(hash).map_or(0, |p| p.available);
-        if available == 0 && share(Some(split), hash) > share(world.split.as_ref(), hash) {
+        if available == 0 && world.rollout.replicas > 0 && share(Some(split), hash) > share(world.split.as_ref(), hash)
+        {
             return Err(format!("{hash} has no available member and gets weight {}", share(Some(split), hash)));
         }
     }
@@ -92,11 +94,26 @@ fn never_rises_on_the_way_back(before: &Stage, decision: &Decision) -> Result<()
     Ok(())
 }
 
+/// A step to a weight is complete only when the router carries that weight; a canary without members has none.
+fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<(), String> {
+    let canary = before.world.rollout.canary();
+    let completed = decision.reasons.iter().any(|r| matches!(r, Reason::StepCompleted { .. }));
+    let Some(serin_core::Step::SetWeight(weight)) = canary.step(before.world.status.step_index) else {
+        return Ok(());
+    };
+    let carried = before.world.split.as_ref().map(|s| s.weight);
+    let none = before.world.new_pool().is_none_or(|p| p.size == 0) && carried == Some(0);
+    if completed && canary.traffic.is_some() && carried != Some(*weight) && !none {
+        return Err(format!("completed a step to {weight} while the router carries {carried:?}"));
+    }
+    Ok(())
+}
+
 /// A pool is shrunk only to what the weight needs that the router was last seen to carry; to a single member where a
 /// `setCanaryScale` wishes it.
 fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Result<(), String> {
     for (old, new) in before.pools.iter().filter_map(|p| Some((p, after.pool(&p.hash)?))) {
-        let by_header = split.canary == old.hash && !split.header_routes.is_empty();
+        let by_header = split.canary == old.hash && !split.header_routes.is_empty() && before.rollout.replicas > 0;
         let weight = share(Some(split), &old.hash);
         let replicas = u64::from(before.rollout.replicas);
         let index = before.status.step_index.filter(|_| !before.status.promote_full);
