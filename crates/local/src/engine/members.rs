@@ -234,12 +234,17 @@ impl Engine {
             return;
         }
         let Some(stats) = self.link.stats().await else { return };
+        let mut changed = false;
         for id in draining {
             let pod = id.pod();
             let busy = stats.endpoints.iter().any(|e| e.id == pod && e.in_flight > 0);
             if !busy {
                 self.supervisor.drained(&id.process());
+                changed = true;
             }
+        }
+        if changed {
+            self.refresh_members(true);
         }
     }
 
