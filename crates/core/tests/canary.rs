@@ -1,7 +1,13 @@
 //! Decisions of the canary strategy: scenarios, tables of single decisions, and what holds in every world.
 
+#[path = "canary/conditions.rs"]
+mod conditions;
 #[path = "canary/faults.rs"]
 mod faults;
+#[path = "canary/flow.rs"]
+mod flow;
+#[path = "canary/judging.rs"]
+mod judging;
 #[path = "canary/oracle.rs"]
 mod oracle;
 #[path = "canary/progress.rs"]

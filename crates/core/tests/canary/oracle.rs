@@ -102,7 +102,8 @@ fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<()
         return Ok(());
     };
     let carried = before.world.split.as_ref().map(|s| s.weight);
-    let none = before.world.new_pool().is_none_or(|p| p.size == 0) && carried == Some(0);
+    let none =
+        before.world.rollout.replicas == 0 || before.world.new_pool().is_none_or(|p| p.size == 0) && carried == Some(0);
     if completed && canary.traffic.is_some() && carried != Some(*weight) && !none {
         return Err(format!("completed a step to {weight} while the router carries {carried:?}"));
     }
@@ -118,7 +119,7 @@ fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Res
         let replicas = u64::from(before.rollout.replicas);
         let index = before.status.step_index.filter(|_| !before.status.promote_full);
         let wished = old.hash == before.rollout.hash && before.rollout.canary().scale_at(index).is_some();
-        let replicas = if wished { 1 } else { replicas };
+        let replicas = if wished { replicas.min(1) } else { replicas };
         let needed = (replicas * u64::from(weight)).div_ceil(u64::from(split.weight_total)).max(u64::from(by_header));
         if new.size < old.size && u64::from(new.size) < needed {
             return Err(format!("{} goes from {} to {} at weight {weight}", old.hash, old.size, new.size));

@@ -13,7 +13,7 @@ fn one_replica() -> Stage {
 }
 
 /// The first event of the original, `RolloutAddedToInformer`, belongs to whoever watches objects and not to a decision.
-//= compat: B.1-1, B.1-2, B.1-3, B.1-4, B.1-5, 10.16, 2.7-16
+//= compat: B.1-1, B.1-2, B.1-3, B.1-4, B.1-5, 10.16, 2.7-16, 9.4-2
 #[test]
 fn first_install() {
     let mut stage = one_replica();
