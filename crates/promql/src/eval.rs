@@ -22,6 +22,13 @@ use crate::query::{EvalError, Options};
 use crate::store::Store;
 use crate::syntax::{Expr, Node, Span};
 
+/// Units of work for an element whose labels are compared or made anew, which takes that much longer than reading a
+/// sample.
+const LABEL_WORK: usize = 8;
+
+/// Units of work for one evaluation of a whole expression among many.
+const STEP_WORK: usize = 16;
+
 /// What an expression gives at one time.
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -70,6 +77,7 @@ impl<'s> Evaluator<'s> {
 
     /// The answer of the whole query at one time.
     pub(crate) fn top(&mut self, expr: &Expr, at_ms: i64) -> Result<Answer, EvalError> {
+        self.work(STEP_WORK)?;
         let mut answer = self.answer(expr, at_ms)?;
         if let Answer::Vector(elements) = &mut answer
             && elements.iter().any(|element| element.unnamed)

@@ -11,8 +11,9 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| named || value.is_finite())
 }
 
-/// The shortest digits that give the number back, never with an exponent: how `count_values` names what it counts.
-pub(crate) fn plain(value: f64) -> String {
+/// A value as Prometheus writes it in its answers: the shortest digits that give the number back, never with an
+/// exponent; `NaN`, `+Inf`, `-Inf`.
+pub fn format_value(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
     } else if value.is_infinite() {
@@ -25,7 +26,7 @@ pub(crate) fn plain(value: f64) -> String {
 /// A float as OpenMetrics writes it: like Go's `%g`, but whole numbers get a `.0`.
 pub(crate) fn open_metrics(value: f64) -> String {
     if !value.is_finite() {
-        return plain(value);
+        return format_value(value);
     }
     if value == 0.0 {
         return if value.is_sign_negative() { "-0.0" } else { "0.0" }.to_owned();
@@ -65,7 +66,10 @@ mod tests {
 
     #[test]
     fn prints_without_exponent_and_as_open_metrics() {
-        assert_eq!([plain(1e21), plain(0.5), plain(f64::INFINITY)], ["1000000000000000000000", "0.5", "+Inf"]);
+        assert_eq!(
+            [format_value(1e21), format_value(0.5), format_value(f64::INFINITY)],
+            ["1000000000000000000000", "0.5", "+Inf"]
+        );
         let check = |value: f64, want: &str| assert_eq!(open_metrics(value), want);
         check(1.0, "1.0");
         check(0.99, "0.99");

@@ -26,8 +26,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        // A hundred million are a few hundred milliseconds. The queries of analysis templates take some ten thousand.
-        let work_max = 100_000_000;
+        // Fifty million take 0.2 to 1.5 seconds. The queries of analysis templates take some ten thousand.
+        let work_max = 50_000_000;
         Options { lookback_ms: 300_000, subquery_step_ms: 60_000, delayed_name_removal: false, work_max }
     }
 }

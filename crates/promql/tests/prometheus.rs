@@ -2,79 +2,20 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts a server and waits for it")]
 
+#[path = "prometheus/compare.rs"]
+mod compare;
 #[path = "prometheus/data.rs"]
 mod data;
+#[path = "prometheus/pages.rs"]
+mod pages;
 #[path = "prometheus/queries.rs"]
 mod queries;
 #[path = "prometheus/server.rs"]
 mod server;
 
-use std::collections::BTreeMap;
-
-use serde_json::Value as Json;
-use serin_promql::{Labels, Query, Store, Value};
+use compare::{Numbers, agree, ours, theirs};
+use serin_promql::{Labels, Query, Store, text};
 use server::Server;
-
-/// Answers that may differ by this part.
-const TOLERANCE: f64 = 1e-9;
-
-/// Series and their values over time; an instant has one time.
-type Numbers = BTreeMap<Labels, Vec<(i64, f64)>>;
-
-fn number(json: &Json) -> f64 {
-    match json.as_str().unwrap() {
-        "+Inf" => f64::INFINITY,
-        "-Inf" => f64::NEG_INFINITY,
-        text => text.parse().unwrap(),
-    }
-}
-
-fn point(json: &Json) -> (i64, f64) {
-    ((json[0].as_f64().unwrap() * 1000.0).round() as i64, number(&json[1]))
-}
-
-/// The numbers in an answer of Prometheus.
-fn theirs(answer: &Json) -> Numbers {
-    assert_eq!(answer["status"], "success", "{answer}");
-    let result = &answer["data"]["result"];
-    if answer["data"]["resultType"] == "scalar" {
-        return BTreeMap::from([(Labels::empty(), vec![point(result)])]);
-    }
-    let series = result.as_array().unwrap().iter().map(|series| {
-        let pairs = series["metric"].as_object().unwrap();
-        let labels = Labels::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())));
-        let points = match series["values"].as_array() {
-            Some(values) => values.iter().map(point).collect(),
-            None => vec![point(&series["value"])],
-        };
-        (labels, points)
-    });
-    series.collect()
-}
-
-fn ours(value: Value, at_ms: i64) -> Numbers {
-    match value {
-        Value::Scalar(value) => BTreeMap::from([(Labels::empty(), vec![(at_ms, value)])]),
-        Value::Vector(elements) => elements.into_iter().map(|(l, v)| (l, vec![(at_ms, v)])).collect(),
-        Value::Matrix(series) => {
-            let points = |points: Vec<serin_promql::Point>| points.iter().map(|p| (p.t_ms, p.value)).collect();
-            series.into_iter().map(|series| (series.labels, points(series.points))).collect()
-        }
-        Value::Text(text) => panic!("{text}"),
-    }
-}
-
-fn agree(ours: &Numbers, theirs: &Numbers) -> bool {
-    let close = |a: f64, b: f64| {
-        (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1e-3)
-    };
-    ours.len() == theirs.len()
-        && ours.iter().zip(theirs).all(|((our_labels, our_points), (their_labels, their_points))| {
-            our_labels == their_labels
-                && our_points.len() == their_points.len()
-                && our_points.iter().zip(their_points).all(|(a, b)| a.0 == b.0 && close(a.1, b.1))
-        })
-}
 
 #[test]
 fn numbers_agree_with_a_real_prometheus() {
@@ -83,7 +24,7 @@ fn numbers_agree_with_a_real_prometheus() {
     for (labels, t_ms, value) in &samples {
         store.append(labels, *t_ms, *value).unwrap();
     }
-    let server = Server::start(&data::open_metrics(&samples));
+    let server = Server::filled(&data::open_metrics(&samples));
     let mut different = Vec::new();
     let (mut asked, mut answered) = (0, 0);
     for text in queries::all() {
@@ -111,6 +52,55 @@ fn numbers_agree_with_a_real_prometheus() {
     println!("{asked} answers compared, {answered} of them with data, over {} samples", samples.len());
     assert!(different.is_empty(), "{} of {asked} differ:\n{}", different.len(), different.join("\n"));
     assert!(answered * 10 > asked * 9, "only {answered} of {asked} answers have data");
+}
+
+/// Both sides scrape the same pages at the same times: labels of the target, series that vanish and come back, a failed
+/// scrape, samples with times of their own.
+#[test]
+fn scrapes_leave_the_same_series() {
+    let pages = pages::Server::start();
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: model\n  static_configs:\n  \
+         - {{targets: ['{}'], labels: {{zone: a}}}}\n",
+        pages.address
+    );
+    let server = Server::scraping(&config);
+    let served = pages.wait_for(10);
+    let up = theirs(&server.query("up[1h]", pages::now_ms()));
+    let scrapes = up.values().next().unwrap();
+    let target = Labels::from_pairs([("job", "model"), ("instance", pages.address.as_str()), ("zone", "a")]);
+    let mut store = Store::default();
+    // The last page may be on its way still.
+    let known: Vec<_> = served.iter().zip(scrapes).take(9).collect();
+    for (page, (t_ms, up)) in &known {
+        match page {
+            Some(page) if *up == 1.0 => {
+                let samples = text::parse(page).unwrap();
+                assert_eq!(store.append_scrape(&target, &samples, *t_ms).appended, samples.len());
+            }
+            // The service failed, or was too slow on a busy machine.
+            _ => {
+                assert_eq!(*up, 0.0);
+                store.target_gone(&target, *t_ms);
+            }
+        }
+    }
+    let mut different = Vec::new();
+    let mut answered = 0;
+    for (_, (t_ms, _)) in &known {
+        for (query, after_ms) in pages::QUERIES.iter().flat_map(|query| [(query, 0), (query, 450)]) {
+            // At the time of a scrape itself, ranges would have a sample exactly at their edge.
+            let at_ms = t_ms + after_ms + if query.contains('[') { 7 } else { 0 };
+            let our = ours(Query::parse(query).unwrap().eval(&store, at_ms).unwrap(), at_ms);
+            let their = theirs(&server.query(query, at_ms));
+            answered += usize::from(!their.is_empty());
+            if !agree(&our, &their) {
+                different.push(format!("{query} at {at_ms}:\n  ours   {our:?}\n  theirs {their:?}"));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+    assert!(answered > 100, "only {answered} answers have data");
 }
 
 #[test]

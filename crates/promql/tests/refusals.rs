@@ -1,6 +1,6 @@
 //! Queries that are refused when they are parsed: where, and with what words.
 
-use serin_promql::{Query, supported};
+use serin_promql::{EvalError, Options, Query, supported};
 
 /// `query` with the refused part between `«` and `»`, and the message.
 fn check(query: &str, message: &str) {
@@ -99,4 +99,22 @@ fn depth_and_length_are_bounded() {
     assert!(Query::parse(&vec!["x"; 10_000].join("+")).unwrap_err().message.contains("nested deeper"));
     assert!(Query::parse(&vec!["x"; 100].join("+")).is_ok());
     assert!(Query::parse(&" ".repeat(70_000)).unwrap_err().message.contains("longer than"));
+}
+
+#[test]
+fn the_deepest_query_is_answered() {
+    let nested = |levels: usize| format!("{}vector(1){}", "abs(".repeat(levels), ")".repeat(levels));
+    let query = Query::parse(&nested(120)).unwrap();
+    let answer = query.eval(&serin_promql::Store::default(), 0).unwrap();
+    assert!(matches!(answer, serin_promql::Value::Vector(elements) if elements.len() == 1));
+}
+
+#[test]
+fn work_is_bounded() {
+    let store = serin_promql::Store::default();
+    let query = |text: &str, work_max| Query::parse_with(text, Options { work_max, ..Options::default() }).unwrap();
+    let endless = query("sum_over_time(vector(1)[200y:1ms])", 10_000);
+    assert_eq!(endless.eval(&store, 0), Err(EvalError::TooMuchWork { limit: 10_000 }));
+    assert_eq!(query("1", 10_000).eval_range(&store, 0, i64::MAX, 1), Err(EvalError::TooMuchWork { limit: 10_000 }));
+    assert!(query("sum_over_time(vector(1)[1m:1s])", 10_000).eval(&store, 0).is_ok());
 }

@@ -8,8 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::exchange::{Next, Side, exchange};
-use crate::framing::Decoder;
-use crate::intake::{Intake, Plan, Surroundings, take_in};
+use crate::intake::{Intake, Plan, Refused, Surroundings, take_in};
 use crate::refusal::Reason;
 use crate::stream::{Input, Timer, shrink};
 use crate::tunnel::tunnel;
@@ -34,8 +33,8 @@ struct Connection<'a> {
 
 /// What waiting for a request led to.
 enum Arrival {
-    Plan(Box<Plan>),
-    Refused(Reason, Option<Decoder>),
+    Plan(Plan),
+    Refused(Reason, Option<Refused>),
     /// The client closed, or was silent for too long.
     Nobody,
 }
@@ -62,14 +61,18 @@ pub(crate) async fn serve(worker: &Worker, stream: TcpStream, peer: SocketAddr, 
 
 impl Connection<'_> {
     async fn run(mut self) {
+        let mut quiet_since = Instant::now();
         loop {
-            let next = match self.arrival().await {
+            let next = match self.arrival(quiet_since).await {
                 Arrival::Plan(mut plan) => exchange(self.worker, &mut plan, &mut self.side()).await,
                 Arrival::Refused(reason, body) => self.refuse(reason, body).await,
                 Arrival::Nobody => return,
             };
             match next {
-                Next::Another => self.rest(),
+                Next::Another(ended) => {
+                    quiet_since = Instant::from_std(ended);
+                    self.rest();
+                }
                 Next::Linger => return self.linger().await,
                 Next::Close => return,
                 Next::Cut => return self.cut(),
@@ -103,9 +106,9 @@ impl Connection<'_> {
     }
 
     /// Waits for the head of a request.
-    async fn arrival(&mut self) -> Arrival {
+    async fn arrival(&mut self, quiet_since: Instant) -> Arrival {
         let limits = &self.worker.shared.config.limits;
-        let idle_by = Instant::now() + limits.client_idle;
+        let idle_by = quiet_since + limits.client_idle;
         let mut head_by = None;
         // Reading a head again for every byte that comes would let a client burn a processor; a line end is the least that
         // can change the result, and a head has a limited number of those.
@@ -121,11 +124,7 @@ impl Connection<'_> {
                         self.input.consume(len);
                         return Arrival::Plan(plan);
                     }
-                    Intake::Refused(reason, Some((len, decoder))) => {
-                        self.input.consume(len);
-                        return Arrival::Refused(reason, Some(decoder));
-                    }
-                    Intake::Refused(reason, None) => return Arrival::Refused(reason, None),
+                    Intake::Refused(reason, refused) => return Arrival::Refused(reason, refused),
                 }
             }
             let waiting = self.input.is_empty();
@@ -160,23 +159,25 @@ impl Connection<'_> {
     }
 
     /// Answers a request that goes nowhere. If its body has come along the connection can go on.
-    async fn refuse(&mut self, reason: Reason, body: Option<Decoder>) -> Next {
+    async fn refuse(&mut self, reason: Reason, refused: Option<Refused>) -> Next {
         self.worker.shared.refusals.count(reason);
-        let mut keep = body.is_some() && !self.worker.draining.get();
-        if let Some(mut decoder) = body {
-            while !decoder.is_done() && !self.input.is_empty() {
-                match decoder.step(self.input.rest()) {
+        let mut keep = refused.is_some() && !self.worker.draining.get();
+        let is_head = refused.as_ref().is_some_and(|r| r.is_head);
+        if let Some(mut refused) = refused {
+            self.input.consume(refused.head_len);
+            while !refused.body.is_done() && !self.input.is_empty() {
+                match refused.body.step(self.input.rest()) {
                     Ok(step) => self.input.consume(step.consumed),
                     Err(_) => break,
                 }
             }
-            keep &= decoder.is_done();
+            keep &= refused.body.is_done();
         }
         self.out.clear();
-        reason.write(&mut self.out, keep);
+        reason.write(&mut self.out, keep, is_head);
         let by = Instant::now() + self.worker.shared.config.limits.stall;
         match self.timer.within(by, self.stream.write_all(&self.out)).await {
-            Some(Ok(())) if keep => Next::Another,
+            Some(Ok(())) if keep => Next::Another(std::time::Instant::now()),
             Some(Ok(())) => Next::Linger,
             _ => Next::Cut,
         }

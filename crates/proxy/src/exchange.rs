@@ -5,6 +5,7 @@ mod converse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::framing::{Body, Fault};
@@ -16,7 +17,7 @@ use crate::stats::Tally;
 use crate::stream::{Input, Timer};
 use crate::upstream::Upstream;
 use crate::worker::Worker;
-use converse::{Conversation, End};
+use converse::{Conversation, End, Outcome};
 
 /// Connections tried for one request.
 const ATTEMPTS_MAX: usize = 3;
@@ -37,8 +38,8 @@ pub(crate) struct Side<'a> {
 /// How it goes on with the client's connection.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Another request may come.
-    Another,
+    /// Another request may come; this one ended at the time given.
+    Another(Instant),
     /// It closes.
     Close,
     /// It closes, and the client may still be sending.
@@ -61,8 +62,9 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
     let mut group = plan.group;
     let mut tally = Tally::begin(&service.groups[group].stats, worker.index, plan.begun);
     let mut reason = Reason::NoEndpoint;
+    let mut now = plan.begun;
     for attempt in 1..=ATTEMPTS_MAX {
-        let Some((found, endpoint)) = service.alive(group, &avoid, worker.shared.now_ms()) else { break };
+        let Some((found, endpoint)) = service.alive(group, &avoid, worker.shared.ms_at(now)) else { break };
         if found != group {
             tally.fall_back();
             group = found;
@@ -71,10 +73,11 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
         if attempt > 1 {
             tally.retried();
         }
-        let mut upstream = match connect(worker, &endpoint, fresh, side.timer).await {
+        let mut upstream = match connect(worker, &endpoint, fresh, now, side.timer).await {
             Ok(upstream) => upstream,
             Err(()) => {
-                endpoint.eject(worker.shared.now_ms() + worker.shared.config.limits.eject.as_millis() as u64);
+                now = Instant::now();
+                endpoint.eject(worker.shared.ms_at(now) + worker.shared.config.limits.eject.as_millis() as u64);
                 avoid.push(endpoint.key);
                 reason = Reason::UpstreamUnreachable;
                 continue;
@@ -84,43 +87,13 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
         let mut conversation = Conversation::new(worker, plan, version);
         let end = conversation.run(side, &mut upstream.stream).await;
         let outcome = conversation.outcome();
-        match end {
-            End::Again if attempt < ATTEMPTS_MAX => {
-                fresh = true;
-                reason = Reason::UpstreamBroken;
-            }
-            End::Again => return fail(plan, side, tally, Reason::UpstreamBroken, outcome.sent).await,
-            End::Failed(reason) if !outcome.started => return fail(plan, side, tally, reason, outcome.sent).await,
-            End::Failed(_) => {
-                // The client has part of the answer; only an abrupt end tells it that the rest is missing.
-                tally.answered(500, Instant::now());
-                return Next::Cut;
-            }
-            End::ClientFault(reason) => {
-                worker.shared.refusals.count(reason);
-                return if outcome.started { Next::Cut } else { refuse(plan, side, reason).await };
-            }
-            End::ClientGone => return Next::Cut,
-            End::Answered(answer) => {
-                let now = Instant::now();
-                tally.answered(answer.status, now);
-                if service.prediction.is_some() && answer.looked {
-                    tally.predicted(answer.scanner.prediction());
-                }
-                if answer.is_tunnel {
-                    return Next::Tunnel(upstream, tally);
-                }
-                if answer.upstream_keeps && outcome.sent && side.answer.is_empty() {
-                    worker.give_back(&endpoint, upstream, now);
-                }
-                side.answer.clear();
-                return match (outcome.sent, answer.close) {
-                    (false, _) => Next::Linger,
-                    (true, true) => Next::Close,
-                    (true, false) => Next::Another,
-                };
-            }
+        if matches!(end, End::Again) && attempt < ATTEMPTS_MAX {
+            fresh = true;
+            now = Instant::now();
+            reason = Reason::UpstreamBroken;
+            continue;
         }
+        return Attempt { endpoint, upstream, tally, outcome }.conclude(worker, plan, side, end).await;
     }
     if reason == Reason::NoEndpoint {
         tally.fall_back();
@@ -128,6 +101,60 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
         return refuse(plan, side, reason).await;
     }
     fail(plan, side, tally, reason, plan.decoder.is_done()).await
+}
+
+/// A request that has been sent to an upstream.
+struct Attempt {
+    endpoint: Arc<Endpoint>,
+    upstream: Upstream,
+    tally: Tally,
+    outcome: Outcome,
+}
+
+impl Attempt {
+    /// Counts how it ended, and tells the client unless it has the answer.
+    async fn conclude(mut self, worker: &Worker, plan: &Plan, side: &mut Side<'_>, end: End) -> Next {
+        let Outcome { sent, started } = self.outcome;
+        match end {
+            End::Answered(answer) => self.answered(worker, plan, side, &answer).await,
+            End::Again => fail(plan, side, self.tally, Reason::UpstreamBroken, sent).await,
+            End::Failed(reason) if !started => fail(plan, side, self.tally, reason, sent).await,
+            End::Failed(_) => {
+                // The client has part of the answer; only an abrupt end tells it that the rest is missing.
+                self.tally.answered(500, Instant::now());
+                Next::Cut
+            }
+            End::ClientFault(reason) => {
+                worker.shared.refusals.count(reason);
+                if started { Next::Cut } else { refuse(plan, side, reason).await }
+            }
+            End::ClientGone => Next::Cut,
+        }
+    }
+
+    /// Counted before the last byte leaves: whoever has an answer finds it in the statistics.
+    async fn answered(mut self, worker: &Worker, plan: &Plan, side: &mut Side<'_>, answer: &Answered) -> Next {
+        let now = Instant::now();
+        self.tally.answered(answer.status, now);
+        if plan.service.prediction.is_some() && answer.looked {
+            self.tally.predicted(answer.scanner.prediction());
+        }
+        if answer.is_tunnel {
+            return match finish(worker, side, now, false, true).await {
+                Next::Another(_) => Next::Tunnel(self.upstream, self.tally),
+                cut => cut,
+            };
+        }
+        drop(self.tally);
+        // Bytes beyond the answer would be taken for the next one.
+        if answer.upstream_keeps && self.outcome.sent && side.answer.is_empty() {
+            worker.give_back(&self.endpoint, self.upstream, now);
+        } else {
+            drop(self.upstream);
+        }
+        side.answer.clear();
+        finish(worker, side, now, answer.close, self.outcome.sent).await
+    }
 }
 
 /// Moves what has come of the body behind the head, so that most requests are sent with one write and can be sent again.
@@ -150,11 +177,17 @@ fn absorb(plan: &mut Plan, input: &mut Input, forward: &mut Vec<u8>) -> Result<(
 
 /// A connection to the endpoint: an idle one, or a new one. One that was found closed asks for a `fresh` one: where one idle
 /// connection has been closed the others have too.
-async fn connect(worker: &Worker, endpoint: &Arc<Endpoint>, fresh: bool, timer: &mut Timer) -> Result<Upstream, ()> {
-    if !fresh && let Some(upstream) = worker.checkout(endpoint) {
+async fn connect(
+    worker: &Worker,
+    endpoint: &Arc<Endpoint>,
+    fresh: bool,
+    now: Instant,
+    timer: &mut Timer,
+) -> Result<Upstream, ()> {
+    if !fresh && let Some(upstream) = worker.checkout(endpoint, now) {
         return Ok(upstream);
     }
-    let by = tokio::time::Instant::now() + worker.shared.config.limits.connect;
+    let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.connect;
     match timer.within(by, Upstream::connect(endpoint)).await {
         Some(Ok(upstream)) => Ok(upstream),
         Some(Err(error)) => {
@@ -165,25 +198,36 @@ async fn connect(worker: &Worker, endpoint: &Arc<Endpoint>, fresh: bool, timer: 
     }
 }
 
+/// Writes the end of the answer.
+async fn finish(worker: &Worker, side: &mut Side<'_>, now: Instant, close: bool, sent: bool) -> Next {
+    let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.stall;
+    match (side.timer.within(by, side.stream.write_all(side.out)).await, close, sent) {
+        (Some(Ok(())), _, false) => Next::Linger,
+        (Some(Ok(())), true, true) => Next::Close,
+        (Some(Ok(())), false, true) => Next::Another(now),
+        _ => Next::Cut,
+    }
+}
+
 /// Answers in place of the upstream, which counts as an answer of the version.
 async fn fail(plan: &Plan, side: &mut Side<'_>, mut tally: Tally, reason: Reason, sent: bool) -> Next {
     tally.answered(reason.status(), Instant::now());
-    answer(side, reason, plan.keep_alive && sent).await
+    answer(plan, side, reason, plan.keep_alive && sent).await
 }
 
 /// Answers without any version having a part in it.
 async fn refuse(plan: &Plan, side: &mut Side<'_>, reason: Reason) -> Next {
-    answer(side, reason, plan.keep_alive && plan.decoder.is_done()).await
+    answer(plan, side, reason, plan.keep_alive && plan.decoder.is_done()).await
 }
 
-async fn answer(side: &mut Side<'_>, reason: Reason, keep_alive: bool) -> Next {
+async fn answer(plan: &Plan, side: &mut Side<'_>, reason: Reason, keep_alive: bool) -> Next {
     side.out.clear();
     side.answer.clear();
-    reason.write(side.out, keep_alive);
+    reason.write(side.out, keep_alive, plan.is_head);
     let by = tokio::time::Instant::now() + Duration::from_secs(5);
-    let written = side.timer.within(by, tokio::io::AsyncWriteExt::write_all(side.stream, side.out)).await;
+    let written = side.timer.within(by, side.stream.write_all(side.out)).await;
     match written {
-        Some(Ok(())) if keep_alive => Next::Another,
+        Some(Ok(())) if keep_alive => Next::Another(Instant::now()),
         Some(Ok(())) => Next::Linger,
         _ => Next::Cut,
     }

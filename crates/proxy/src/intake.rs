@@ -48,9 +48,17 @@ pub(crate) enum Intake {
     /// The head is not complete.
     More,
     /// Ready to be sent; so many bytes were the head.
-    Plan(Box<Plan>, usize),
-    /// Not passed on. With bytes of head and body known and the connection still in step, the next request may follow.
-    Refused(Reason, Option<(usize, Decoder)>),
+    Plan(Plan, usize),
+    /// Not passed on. With its end known the next request may follow.
+    Refused(Reason, Option<Refused>),
+}
+
+/// A request that is not passed on, as far as it matters for what follows.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) head_len: usize,
+    pub(crate) body: Decoder,
+    pub(crate) is_head: bool,
 }
 
 /// Reads a request head and writes the one for the upstream to `out`, which must be empty.
@@ -62,10 +70,10 @@ pub(crate) fn take_in(buf: &[u8], around: &Surroundings<'_>, out: &mut Vec<u8>) 
         Ok(_) => return Intake::Refused(Reason::HeadTooLarge, None),
         Err(fault) => return Intake::Refused(fault.into(), None),
     };
-    let keep = head.keep_alive.then(|| (head.len, Decoder::new(head.body)));
+    let refused = || Refused { head_len: head.len, body: Decoder::new(head.body), is_head: head.method == "HEAD" };
     let Some(rule) = around.routing.rule(head.host, head.target) else {
         let reason = if around.routing.table.version == 0 { Reason::NoTable } else { Reason::NoRoute };
-        return Intake::Refused(reason, keep);
+        return Intake::Refused(reason, head.keep_alive.then(refused));
     };
     let (group, set_cookie) = choose(&rule.service, head.headers, around.random);
     write_request(&head, rule, around, out);
@@ -86,7 +94,7 @@ pub(crate) fn take_in(buf: &[u8], around: &Surroundings<'_>, out: &mut Vec<u8>) 
         wants_upgrade: upgrade(&head).is_some(),
         expects_continue: head.expects_continue,
     };
-    Intake::Plan(Box::new(plan), head.len)
+    Intake::Plan(plan, head.len)
 }
 
 /// The group for a request, and the cookie to set.

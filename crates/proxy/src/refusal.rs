@@ -78,8 +78,9 @@ impl Reason {
         self.parts().0
     }
 
-    /// Writes the answer. Without `keep_alive` it says that the connection closes after it.
-    pub(crate) fn write(self, out: &mut Vec<u8>, keep_alive: bool) {
+    /// Writes the answer. Without `keep_alive` it says that the connection closes after it. The client of a HEAD would take a
+    /// body for the next answer.
+    pub(crate) fn write(self, out: &mut Vec<u8>, keep_alive: bool, is_head: bool) {
         let (status, words, label, sentence) = self.parts();
         let body = format!("{{\"error\":\"{sentence}\",\"reason\":\"{label}\"}}\n");
         let retry = if status == 503 { "retry-after: 1\r\n" } else { "" };
@@ -89,7 +90,9 @@ impl Reason {
             body.len()
         );
         out.extend_from_slice(head.as_bytes());
-        out.extend_from_slice(body.as_bytes());
+        if !is_head {
+            out.extend_from_slice(body.as_bytes());
+        }
     }
 }
 

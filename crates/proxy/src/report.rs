@@ -31,7 +31,7 @@ pub struct Snapshot {
     pub connections: u64,
     /// Per route and version, sorted.
     pub versions: Vec<Counts>,
-    /// Endpoints of the table in force.
+    /// Endpoints of the table in force, and those that left it and still work on requests.
     pub endpoints: Vec<EndpointView>,
     /// Requests that no version was asked for, by reason.
     pub rejected: BTreeMap<String, u64>,
@@ -59,6 +59,8 @@ pub struct EndpointView {
     pub in_flight: u64,
     /// Whether it is passed over because a connection to it failed a moment ago.
     pub ejected: bool,
+    /// Whether it left the table and is listed only until its last request is answered.
+    pub leaving: bool,
 }
 
 /// What one version of one route did: since the start in a [`Snapshot`], within one second in a [`Batch`].

@@ -108,11 +108,35 @@ impl Memory {
         routing.services = services.values().cloned().collect();
         let endpoints = || routing.services.iter().flat_map(|s| &s.groups).flat_map(|g| &g.endpoints);
         routing.endpoints = endpoints().map(|e| e.key).collect();
-        self.endpoints.retain(|_, e| routing.endpoints.contains(&e.key));
+        self.forget_idle(&routing);
         self.rotations.retain(|name, _| services.contains_key(name.as_str()));
         drop(services);
         routing.table = table;
         Ok(routing)
+    }
+
+    /// Forgets the endpoints that left the table and that no request holds any more. A request holds its endpoint from the
+    /// moment it is chosen, and a table its endpoints as long as a worker looks at it, so none is forgotten too early.
+    fn forget_idle(&mut self, routing: &Routing) {
+        self.endpoints.retain(|_, e| routing.endpoints.contains(&e.key) || Arc::strong_count(e) > 1);
+    }
+
+    /// The endpoints that left the table and still work on requests.
+    pub(crate) fn leaving(&mut self, routing: &Routing) -> Vec<EndpointView> {
+        self.forget_idle(routing);
+        let left = self.endpoints.iter().filter(|(_, e)| !routing.endpoints.contains(&e.key));
+        let view = |((route, version, id, address), e): (&(String, String, String, SocketAddr), &Arc<Endpoint>)| {
+            EndpointView {
+                route: route.clone(),
+                version: version.clone(),
+                id: id.clone(),
+                address: *address,
+                in_flight: u64::from(e.in_flight.load(Relaxed)).max(1),
+                ejected: false,
+                leaving: true,
+            }
+        };
+        left.map(view).collect()
     }
 
     fn service(&mut self, route: &table::Route) -> Result<Service, String> {
@@ -210,6 +234,7 @@ impl Routing {
                     address: e.address,
                     in_flight: u64::from(e.in_flight.load(Relaxed)),
                     ejected: e.is_out(now_ms),
+                    leaving: false,
                 }));
             }
         }

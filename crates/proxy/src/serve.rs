@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -23,6 +23,8 @@ use crate::worker::{self, Order};
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
+/// The instruction of a packet filter that returns how many bytes of a packet to keep.
+const BPF_RET: u16 = 0x06;
 /// The pace of the batches.
 const BATCH: Duration = Duration::from_secs(1);
 /// How long the statistics of a version are kept after it left the table.
@@ -192,7 +194,12 @@ async fn accept(
         () = serving => {}
         _ = ending.wait_for(Option::is_some) => {}
     }
-    // Connections that the kernel has made already: closing the listener would reset them.
+    // Connections that the kernel has made already: closing the listener would reset them. From here on it drops what
+    // arrives to make new ones, so that clients try again, and find a successor, rather than being reset in between.
+    let drop_all = SockFilter::new(BPF_RET, 0, 0, 0);
+    if let Err(error) = SockRef::from(&listener).attach_filter(&[drop_all]) {
+        tracing::debug!(%error, "failed to hold off new connections");
+    }
     let Ok(listener) = listener.into_std() else { return };
     while let Ok(permit) = permits.clone().try_acquire_owned()
         && let Ok((stream, peer)) = listener.accept()

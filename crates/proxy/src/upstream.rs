@@ -65,12 +65,6 @@ impl Pool {
             endpoints.contains(key) && !idle.is_empty()
         });
     }
-
-    /// How many connections are idle.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
-    }
 }
 
 /// Whether nothing, neither bytes nor an end, has come on an idle connection. Asking the runtime costs no system call while it

@@ -53,10 +53,8 @@ impl Origin {
 
     /// A problem with a field of this object at a place that is known better.
     pub(crate) fn problem_at(&self, code: &'static str, spot: Spot, path: &str, message: impl Into<String>) -> Problem {
-        let mut problem = Problem::of_file(code, &self.file, message).at(spot.line, spot.column, spot.width);
-        problem.path = path.to_owned();
-        problem.object.clone_from(&self.ident);
-        problem
+        let problem = Problem::of_file(code, &self.file, message).at(spot.line, spot.column, spot.width);
+        problem.of(&self.ident, path)
     }
 
     /// As [`Origin::problem`], but no error.

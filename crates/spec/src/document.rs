@@ -30,7 +30,8 @@ pub(crate) struct Node {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     Null,
-    Bool(bool),
+    /// With the word that is written: `yes` and `n` are booleans too.
+    Bool(bool, &'static str),
     Number(Number),
     Text(String),
     List(Vec<Node>),
@@ -95,7 +96,8 @@ impl Node {
     pub(crate) fn described(&self) -> String {
         match &self.kind {
             Kind::Null => "nothing".to_owned(),
-            Kind::Bool(value) => format!("the boolean {value}"),
+            Kind::Bool(value, word) if word.eq_ignore_ascii_case(&value.to_string()) => format!("the boolean {value}"),
+            Kind::Bool(value, word) => format!("{word}, which is the boolean {value}"),
             Kind::Number(number) => format!("the number {number}"),
             Kind::Text(text) => format!("the text {}", quoted(text)),
             Kind::List(_) => "a list".to_owned(),
@@ -107,7 +109,7 @@ impl Node {
     pub(crate) fn to_value(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Bool(value, _) => Value::Bool(*value),
             Kind::Number(number) => Value::Number(number.clone()),
             Kind::Text(text) => Value::String(text.clone()),
             Kind::List(items) => Value::Array(items.iter().map(Node::to_value).collect()),
@@ -133,6 +135,13 @@ impl Node {
                 Spot { line, column: column + 1 + chars + doubled, width }
             }
             Style::Literal { first_line, indent } => {
+                // Empty lines need not be indented, so what stands in one is shown at the end of the line before.
+                let blank =
+                    self.text().is_some_and(|text| text[offset..].is_empty() || text[offset..].starts_with('\n'));
+                let before = if blank { before.trim_end_matches('\n') } else { before };
+                if blank && before.is_empty() {
+                    return self.spot;
+                }
                 let lines = before.matches('\n').count();
                 let on_line = before.rsplit('\n').next().unwrap_or_default().chars().count();
                 Spot { line: first_line + lines, column: indent + on_line + 1, width }

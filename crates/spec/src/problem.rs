@@ -67,10 +67,22 @@ impl Problem {
             width: 0,
             path: String::new(),
             object: String::new(),
-            message: message.into(),
+            message: one_line(message.into()),
             expected: None,
             hint: None,
         }
+    }
+
+    /// The same problem with a field of an object.
+    pub(crate) fn of(mut self, object: &str, path: &str) -> Self {
+        (self.object, self.path) = (one_line(object.to_owned()), one_line(path.to_owned()));
+        self
+    }
+
+    /// Stands for problems of a file that are left out.
+    pub(crate) fn more(file: &str, severity: Severity) -> Self {
+        let problem = Problem::of_file("more-problems", file, "more problems are not shown").at(1, 1, 0);
+        Problem { severity, ..problem }
     }
 
     /// The same problem at a place of its file.
@@ -81,25 +93,75 @@ impl Problem {
 
     /// The same problem with what should stand there.
     pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
+        self.expected = Some(one_line(expected.into()));
         self
     }
 
     /// The same problem with a way out.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(one_line(hint.into()));
         self
     }
 
     /// The same problem with a way out, if there is one.
     pub(crate) fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint;
+        self.hint = hint.map(one_line);
         self
     }
 
     /// Whether nothing may be done with the manifests.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+/// A text of a manifest may hold line ends and terminal escapes, and may be very long: none of that belongs into a line
+/// that is printed.
+pub(crate) fn one_line(text: String) -> String {
+    const LONGEST: usize = 600;
+    if text.len() <= LONGEST && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::new();
+    for c in text.chars() {
+        if line.len() > LONGEST {
+            line.push('…');
+            break;
+        }
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+/// Problems of one object or file, bounded: past the limit nobody reads on, and a hostile file must not fill the memory.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    list: Vec<Problem>,
+    /// Stands for those that are left out, and is as bad as the worst of them.
+    more: Option<Problem>,
+}
+
+impl Findings {
+    /// Most problems that are kept.
+    pub(crate) const MAX: usize = 200;
+
+    pub(crate) fn push(&mut self, problem: Problem) {
+        if self.list.len() < Findings::MAX {
+            self.list.push(problem);
+        } else if self.more.as_ref().is_none_or(|more| problem.severity < more.severity) {
+            self.more = Some(Problem::more(&problem.file, problem.severity));
+        }
+    }
+
+    pub(crate) fn into_list(mut self) -> Vec<Problem> {
+        self.list.extend(self.more);
+        self.list
+    }
+}
+
+impl Extend<Problem> for Findings {
+    fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
+        problems.into_iter().for_each(|problem| self.push(problem));
     }
 }
 

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::wire::Rollout;
 
 pub use local::local;
+pub(crate) use step::metadata_field_exists;
 
 /// The sort of a [`FieldError`], as Kubernetes calls it.
 //= compat: 8.1-1
@@ -97,6 +98,6 @@ impl FieldError {
 //= compat: 8.1-2, 8.1-8
 pub fn rollout(rollout: &Rollout) -> Vec<FieldError> {
     let mut errors = spec::errors(&rollout.spec);
-    errors.extend(spec::strategy(rollout));
+    errors.extend(spec::strategy(&rollout.spec));
     errors
 }

@@ -137,6 +137,11 @@ fn stat(pid: i32) -> Option<Stat> {
     })
 }
 
+/// Whether a process of this id runs; one that ended and was not waited for yet does not.
+pub fn runs(pid: u32) -> bool {
+    i32::try_from(pid).ok().and_then(stat).is_some_and(|s| s.state != 'Z')
+}
+
 /// A process of this state folder that still runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::order::{self, Best};
 use super::sum::{Mean, Sum};
-use super::{Element, Evaluator};
+use super::{Element, Evaluator, LABEL_WORK};
 use crate::labels::Labels;
 use crate::number;
 use crate::query::EvalError;
@@ -27,10 +27,10 @@ impl Evaluator<'_> {
             }
         }
         let mut elements = self.vector(&aggregate.inner, at_ms)?;
-        self.work(elements.len())?;
+        self.work(elements.len() * LABEL_WORK)?;
         if let Some(label) = label {
             for element in &mut elements {
-                element.labels = element.labels.edit().set(label, number::plain(element.value)).build();
+                element.labels = element.labels.edit().set(label, number::format_value(element.value)).build();
                 element.unnamed = false;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Answer, Element, Evaluator};
+use super::{Answer, Element, Evaluator, LABEL_WORK};
 use crate::labels::{Labels, METADATA};
 use crate::query::EvalError;
 use crate::syntax::{Binary, Many, Matching, Operator, Span};
@@ -21,7 +21,7 @@ impl Evaluator<'_> {
             (Answer::Vector(left), Answer::Scalar(right)) => self.with_scalar(binary, left, right, false, span)?,
             (Answer::Scalar(left), Answer::Vector(right)) => self.with_scalar(binary, right, left, true, span)?,
             (Answer::Vector(left), Answer::Vector(right)) => {
-                self.work(left.len() + right.len())?;
+                self.work((left.len() + right.len()) * LABEL_WORK)?;
                 match binary.operator {
                     Operator::And => keep(left, &right, &binary.matching, true),
                     Operator::Unless => keep(left, &right, &binary.matching, false),

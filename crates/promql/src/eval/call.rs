@@ -2,7 +2,7 @@
 
 use super::date::Civil;
 use super::functions::{self, Window};
-use super::{Answer, Element, Evaluator, histogram, order, relabel, unique};
+use super::{Answer, Element, Evaluator, LABEL_WORK, histogram, order, relabel, unique};
 use crate::dialect::{Body, Function};
 use crate::labels::{Labels, LabelsBuilder, METADATA};
 use crate::number;
@@ -60,10 +60,12 @@ impl Evaluator<'_> {
             }
             Body::LabelReplace => {
                 let elements = self.vector(&args[0], at_ms)?;
+                self.work(elements.len() * LABEL_WORK)?;
                 Ok(Answer::Vector(relabel::replace(elements, &texts(&args[1..]), span)?))
             }
             Body::LabelJoin => {
                 let elements = self.vector(&args[0], at_ms)?;
+                self.work(elements.len() * LABEL_WORK)?;
                 Ok(Answer::Vector(relabel::join(elements, &texts(&args[1..]), span)?))
             }
             Body::HistogramQuantile | Body::HistogramQuantiles | Body::HistogramFraction => {
@@ -119,7 +121,7 @@ impl Evaluator<'_> {
         for arg in &args[1..] {
             let factor = self.scalar(arg, at_ms)?;
             if !(factor > 0.0 && factor < 1.0) {
-                let message = format!("the factor must be between 0 and 1, not {}", number::plain(factor));
+                let message = format!("the factor must be between 0 and 1, not {}", number::format_value(factor));
                 return Err(EvalError::data(arg.span, message));
             }
         }
@@ -184,7 +186,7 @@ impl Evaluator<'_> {
                 Answer::Text(_) => label = texts(std::slice::from_ref(arg)).first().copied().unwrap_or_default(),
             }
         }
-        self.work(elements.len())?;
+        self.work(elements.len() * LABEL_WORK)?;
         let histograms = histogram::collect(&elements);
         let mut out = Vec::new();
         let mut push = |histogram: &histogram::Histogram, labels: Labels, value: f64| {

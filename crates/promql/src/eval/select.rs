@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::{Answer, Element, Evaluator};
+use super::{Answer, Element, Evaluator, LABEL_WORK, STEP_WORK};
 use crate::labels::Labels;
 use crate::query::EvalError;
 use crate::store::Samples;
@@ -166,8 +166,9 @@ impl<'s> Evaluator<'s> {
             t_ms = t_ms.saturating_add(step_ms);
         }
         while t_ms <= end_ms {
+            self.work(STEP_WORK)?;
             if let Answer::Vector(elements) = self.answer(&subquery.inner, t_ms)? {
-                self.work(elements.len())?;
+                self.work(elements.len() * LABEL_WORK)?;
                 for Element { labels, value, unnamed, .. } in elements {
                     let index = *known.entry(labels.clone()).or_insert(series.len());
                     if index == series.len() {

@@ -95,7 +95,8 @@ impl Samples {
 
     /// Every sample from `from_ms` on, marks of the end included.
     pub(crate) fn since(&self, from_ms: i64) -> impl Iterator<Item = Point> {
-        let points = |b: &Block| (0..b.offsets.len()).map(|i| Point { t_ms: b.time(i), value: b.values[i] }).collect::<Vec<_>>();
+        let points =
+            |b: &Block| (0..b.offsets.len()).map(|i| Point { t_ms: b.time(i), value: b.values[i] }).collect::<Vec<_>>();
         let blocks = self.blocks.iter().filter(move |b| b.newest_ms() >= from_ms);
         blocks.flat_map(points).filter(move |p| p.t_ms >= from_ms)
     }

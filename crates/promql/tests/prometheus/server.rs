@@ -29,17 +29,27 @@ fn failed(program: &str, error: &std::io::Error) -> ! {
 
 impl Server {
     /// Starts a server that has the samples of an OpenMetrics page.
-    pub(crate) fn start(page: &str) -> Server {
+    pub(crate) fn filled(page: &str) -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| folder.path().join(name);
-        std::fs::write(file("page.txt"), page).unwrap();
-        std::fs::write(file("prometheus.yml"), "global: {}\n").unwrap();
+        let (page_file, data) = (folder.path().join("page.txt"), folder.path().join("data"));
+        std::fs::write(&page_file, page).unwrap();
         let output = Command::new("promtool")
             .args(["tsdb", "create-blocks-from", "openmetrics"])
-            .args([file("page.txt"), file("data")])
+            .args([page_file, data])
             .output()
             .unwrap_or_else(|error| failed("promtool", &error));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Server::start(folder, "global: {}\n")
+    }
+
+    /// Starts a server that scrapes what its configuration says.
+    pub(crate) fn scraping(config: &str) -> Server {
+        Server::start(tempfile::tempdir().unwrap(), config)
+    }
+
+    fn start(folder: TempDir, config: &str) -> Server {
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("prometheus.yml"), config).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = File::create(file("log")).unwrap();
         let process = Command::new("prometheus")

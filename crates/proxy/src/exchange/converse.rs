@@ -29,7 +29,7 @@ const DIRECT_BYTES: usize = 8 * 1024;
 /// How it ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    Answered(Box<Answered>),
+    Answered(Answered),
     /// Nothing of it can have been executed, or executing it twice does no harm, and nothing was answered.
     Again,
     /// The upstream is at fault.
@@ -48,6 +48,13 @@ pub(crate) struct Outcome {
     pub(crate) started: bool,
 }
 
+/// Whom a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Client,
+    Upstream,
+}
+
 /// A request and its answer under way. The two directions tell each other how far they are by its cells.
 pub(crate) struct Conversation<'a> {
     worker: &'a Worker,
@@ -59,10 +66,10 @@ pub(crate) struct Conversation<'a> {
     /// The upstream takes no more of the request.
     refused: Cell<bool>,
     started: Cell<bool>,
-    /// When the body towards the upstream is too slow.
-    send_by: Cell<Option<Instant>>,
-    /// When the answer is too slow; and whose fault that is.
-    receive_by: Cell<Option<(Instant, bool)>>,
+    /// When the way towards the upstream is too slow, and who is waited for.
+    send_by: Cell<Option<(Instant, Waiting)>>,
+    /// When the way back is too slow.
+    receive_by: Cell<Option<(Instant, Waiting)>>,
 }
 
 impl<'a> Conversation<'a> {
@@ -84,7 +91,8 @@ impl<'a> Conversation<'a> {
         Outcome { sent: self.sent.get(), started: self.started.get() }
     }
 
-    /// Runs both directions until the answer is complete or something fails.
+    /// Runs both directions until the answer is complete or something fails. The end of the answer is left in `out`, so that it
+    /// can be counted before the client has it.
     pub(crate) async fn run(&mut self, side: &mut Side<'_>, upstream: &mut TcpStream) -> End {
         let this = &*self;
         let (mut up_read, mut up_write) = upstream.split();
@@ -102,15 +110,15 @@ impl<'a> Conversation<'a> {
             if let Poll::Ready(end) = receive.as_mut().poll(cx) {
                 return Poll::Ready(end);
             }
-            if let Some(by) = this.send_by.get()
-                && timer.poll_past(cx, by).is_ready()
+            for (deadline, client_end) in
+                [(this.send_by.get(), End::ClientFault(Reason::BodyTimeout)), (this.receive_by.get(), End::ClientGone)]
             {
-                return Poll::Ready(End::ClientFault(Reason::BodyTimeout));
-            }
-            if let Some((by, is_client)) = this.receive_by.get()
-                && timer.poll_past(cx, by).is_ready()
-            {
-                return Poll::Ready(if is_client { End::ClientGone } else { End::Failed(Reason::UpstreamTimeout) });
+                if let Some((by, waiting)) = deadline
+                    && timer.poll_past(cx, by).is_ready()
+                {
+                    let upstream_end = End::Failed(Reason::UpstreamTimeout);
+                    return Poll::Ready(if waiting == Waiting::Client { client_end } else { upstream_end });
+                }
             }
             Poll::Pending
         })
@@ -127,7 +135,8 @@ impl<'a> Conversation<'a> {
         upstream: &mut WriteHalf<'_>,
     ) -> End {
         let begun = Instant::from_std(self.plan.begun);
-        self.send_by.set(Some(begun + self.worker.shared.config.limits.stall));
+        let stall = self.worker.shared.config.limits.stall;
+        self.send_by.set(Some((begun + stall, Waiting::Upstream)));
         // On a broken connection the other direction finds out more: the upstream may have answered before it closed.
         if self.write(upstream, forward).await.is_err() {
             self.refused.set(true);
@@ -143,7 +152,7 @@ impl<'a> Conversation<'a> {
         if self.receive_by.get().is_none() {
             // Most requests were sent in no time, for which the clock need not be asked.
             let sent_at = if self.plan.decoder.is_done() { begun } else { Instant::now() };
-            self.receive_by.set(Some((sent_at + self.plan.timeout, false)));
+            self.receive_by.set(Some((sent_at + self.plan.timeout, Waiting::Upstream)));
         }
         watch(client).await
     }
@@ -158,7 +167,8 @@ impl<'a> Conversation<'a> {
         let mut decoder = self.plan.decoder;
         let chunked = self.plan.body == Body::Chunked;
         while !decoder.is_done() {
-            self.send_by.set(Some(Instant::now() + self.worker.shared.config.limits.stall));
+            let by = Instant::now() + self.worker.shared.config.limits.stall;
+            self.send_by.set(Some((by, Waiting::Client)));
             match input.fill(client, &self.worker.scratch).await {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Err(End::ClientGone),
@@ -177,6 +187,8 @@ impl<'a> Conversation<'a> {
             if chunked && decoder.is_done() {
                 buffer.extend_from_slice(LAST_CHUNK);
             }
+            let by = Instant::now() + self.worker.shared.config.limits.stall;
+            self.send_by.set(Some((by, Waiting::Upstream)));
             if self.write(upstream, buffer).await.is_err() {
                 self.refused.set(true);
                 return Ok(());
@@ -217,7 +229,7 @@ impl<'a> Conversation<'a> {
             scanner: Scanner::new(),
         };
         match self.receive_body(answer, &mut answered.scanner, input, out, upstream, client).await {
-            Ok(()) => End::Answered(Box::new(answered)),
+            Ok(()) => End::Answered(answered),
             Err(end) => end,
         }
     }
@@ -229,6 +241,7 @@ impl<'a> Conversation<'a> {
         upstream: &mut ReadHalf<'_>,
         client: &mut WriteHalf<'_>,
     ) -> Result<Answer, End> {
+        let head_bytes = self.worker.shared.config.limits.head_bytes;
         let mut interim = 0;
         let mut silent = true;
         loop {
@@ -236,7 +249,7 @@ impl<'a> Conversation<'a> {
                 // A client that still sends the request cannot be told from here where that ends.
                 let close = !self.sent.get() || self.worker.draining.get();
                 match answer::take_head(input.rest(), self.plan, self.version, close, out) {
-                    Ok(Front::Head(answer, len)) => {
+                    Ok(Front::Head(answer, len)) if len <= head_bytes => {
                         input.consume(len);
                         return Ok(answer);
                     }
@@ -248,7 +261,7 @@ impl<'a> Conversation<'a> {
                         }
                         continue;
                     }
-                    Ok(Front::More) if input.len() <= self.worker.shared.config.limits.head_bytes => {}
+                    Ok(Front::More) if input.len() <= head_bytes => {}
                     _ => return Err(End::Failed(Reason::UpstreamBroken)),
                 }
             }
@@ -266,6 +279,7 @@ impl<'a> Conversation<'a> {
         (self.written.get() == 0 && self.refused.get()) || self.plan.is_repeatable
     }
 
+    /// Passes the body on but for its last piece, which stays in `out`.
     async fn receive_body(
         &self,
         mut answer: Answer,
@@ -285,7 +299,7 @@ impl<'a> Conversation<'a> {
                 if let Some(path) = path {
                     scanner.feed(path, data);
                 }
-                if data.len() < DIRECT_BYTES {
+                if data.len() < DIRECT_BYTES || answer.decoder.is_done() {
                     if chunked { write_chunk(data, out) } else { out.extend_from_slice(data) }
                 } else {
                     if chunked {
@@ -298,7 +312,7 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 input.consume(step.consumed);
-                if out.len() >= DIRECT_BYTES {
+                if out.len() >= DIRECT_BYTES && !answer.decoder.is_done() {
                     self.flush(client, out).await?;
                 }
             }
@@ -306,7 +320,7 @@ impl<'a> Conversation<'a> {
                 break;
             }
             self.flush(client, out).await?;
-            self.receive_by.set(Some((Instant::now() + self.plan.timeout, false)));
+            self.receive_by.set(Some((Instant::now() + self.plan.timeout, Waiting::Upstream)));
             if !hurried {
                 // A server that sends head and body apart and does not know about Nagle's algorithm would wait for the kernel's
                 // delayed acknowledgement of the first, 40 ms. Many a model server is like that.
@@ -322,7 +336,7 @@ impl<'a> Conversation<'a> {
         if chunked {
             out.extend_from_slice(LAST_CHUNK);
         }
-        self.flush(client, out).await
+        Ok(())
     }
 
     async fn flush(&self, client: &mut WriteHalf<'_>, out: &mut Vec<u8>) -> Result<(), End> {
@@ -338,7 +352,7 @@ impl<'a> Conversation<'a> {
                 Ok(n) => bytes = &bytes[n..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let by = Instant::now() + self.worker.shared.config.limits.stall;
-                    self.receive_by.set(Some((by, true)));
+                    self.receive_by.set(Some((by, Waiting::Client)));
                     client.writable().await.map_err(|_| End::ClientGone)?;
                 }
                 Err(_) => return Err(End::ClientGone),

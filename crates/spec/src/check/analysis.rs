@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::nearest::{did_you_mean, suggest};
+use super::references::template_secrets;
 use super::template::rules_match;
 use crate::catalog::{Catalog, Entry, Origin};
-use crate::problem::Problem;
+use crate::problem::Findings;
+use crate::validate::metadata_field_exists;
 use crate::wire::analysis::{AnalysisRunArgument, AnalysisTemplateSpec, Argument, ClusterAnalysisTemplate};
 use crate::wire::canary::AnalysisTemplateRef;
 use crate::wire::provider::{DryRun, MeasurementRetention};
@@ -74,6 +76,18 @@ fn inline(path: String, analysis: &crate::wire::canary::RolloutAnalysis) -> Use<
 struct Template<'c> {
     spec: &'c AnalysisTemplateSpec,
     origin: &'c Arc<Origin>,
+    /// It has no namespace of its own.
+    cluster: bool,
+}
+
+impl<'c> Template<'c> {
+    fn new(entry: &'c Entry<AnalysisTemplate>) -> Self {
+        Template { spec: &entry.object.spec, origin: &entry.origin, cluster: false }
+    }
+
+    fn of_cluster(entry: &'c Entry<ClusterAnalysisTemplate>) -> Self {
+        Template { spec: &entry.object.spec, origin: &entry.origin, cluster: true }
+    }
 }
 
 /// Templates with those that they name, each once.
@@ -108,11 +122,9 @@ fn flatten<'c>(catalog: &'c Catalog, namespace: &str, references: &'c [AnalysisT
 fn find<'c>(catalog: &'c Catalog, namespace: &str, reference: &AnalysisTemplateRef) -> Option<Template<'c>> {
     let name = &reference.template_name;
     if reference.cluster_scope {
-        let entry = catalog.find::<ClusterAnalysisTemplate>("", name)?;
-        Some(Template { spec: &entry.object.spec, origin: &entry.origin })
+        catalog.find::<ClusterAnalysisTemplate>("", name).map(Template::of_cluster)
     } else {
-        let entry = catalog.find::<AnalysisTemplate>(namespace, name)?;
-        Some(Template { spec: &entry.object.spec, origin: &entry.origin })
+        catalog.find::<AnalysisTemplate>(namespace, name).map(Template::new)
     }
 }
 
@@ -126,11 +138,11 @@ pub(super) fn shared_arguments(catalog: &Catalog) -> BTreeMap<*const Origin, BTr
         }
     }
     for entry in &catalog.analysis_templates {
-        let template = Template { spec: &entry.object.spec, origin: &entry.origin };
+        let template = Template::new(entry);
         share(catalog, entry.object.metadata.namespace(), Some(template), &template.spec.templates, &mut shared);
     }
     for entry in &catalog.cluster_analysis_templates {
-        let template = Template { spec: &entry.object.spec, origin: &entry.origin };
+        let template = Template::of_cluster(entry);
         share(catalog, "default", Some(template), &template.spec.templates, &mut shared);
     }
     shared
@@ -166,7 +178,7 @@ pub(super) fn nested(
     origin: &Origin,
     (namespace, name, cluster): (&str, &str, bool),
     spec: &AnalysisTemplateSpec,
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     for (i, reference) in spec.templates.iter().enumerate() {
         let path = format!("spec.templates[{i}]");
@@ -185,13 +197,13 @@ pub(super) fn nested(
 
 /// Reports a template that is not there.
 //= compat: 8.5-4, 3.3-7
-fn missing(
+pub(super) fn missing(
     catalog: &Catalog,
     origin: &Origin,
     namespace: &str,
     reference: &AnalysisTemplateRef,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     let name = reference.template_name.as_str();
     let (in_namespace, in_cluster) =
@@ -218,7 +230,7 @@ fn missing(
 }
 
 /// The problems between a rollout and its templates.
-pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Findings) {
     for used in uses(&entry.object) {
         check_use(catalog, entry, &used, problems);
     }
@@ -236,7 +248,7 @@ pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Ve
     }
 }
 
-fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems: &mut Vec<Problem>) {
+fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems: &mut Findings) {
     let origin = &entry.origin;
     let namespace = entry.object.metadata.namespace();
     if used.templates.is_empty() {
@@ -251,16 +263,21 @@ fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems
     }
     let mut flat = Flat::default();
     flatten(catalog, namespace, used.templates, &mut flat);
+    //= compat: 3.15-2
+    for template in flat.templates.iter().filter(|template| template.cluster) {
+        template_secrets(catalog, template.origin, namespace, &template.spec.args, problems);
+        for (i, reference) in template.spec.templates.iter().enumerate().filter(|(_, further)| !further.cluster_scope) {
+            missing(catalog, template.origin, namespace, reference, &format!("spec.templates[{i}]"), problems);
+        }
+    }
     metrics(entry, used, &flat, problems);
     supplied(entry, used, &flat, problems);
-    if !flat.partial {
-        unknown(entry, used, &flat, problems);
-    }
+    given(entry, used, &flat, problems);
 }
 
 /// Metrics of several templates must have different names, and a run between steps must come to an end.
 //= compat: 3.3-4, 8.5-5
-fn metrics(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Vec<Problem>) {
+fn metrics(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Findings) {
     let origin = &entry.origin;
     let path = format!("{}.templates", used.path);
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
@@ -303,7 +320,7 @@ fn metrics(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &m
 
 /// Every argument that the templates declare must have a value in the end.
 //= compat: 3.2-5, 3.2-6, 3.2-12, 3.3-5, 8.5-6
-fn supplied(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Vec<Problem>) {
+fn supplied(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Findings) {
     let given: BTreeSet<&str> = used.arguments.iter().map(|argument| argument.name.as_str()).collect();
     let mut declared: BTreeMap<&str, (Option<&str>, bool, &str)> = BTreeMap::new();
     for template in &flat.templates {
@@ -360,17 +377,17 @@ fn declared_in(flat: &Flat<'_>, name: &str) -> bool {
 
 /// Arguments that no template declares are dropped in silence by Argo, and arguments must say what they are.
 //= compat: 3.2-5, 3.2-7
-fn unknown(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Vec<Problem>) {
+fn given(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut Findings) {
     let declared: Vec<&str> = flat.templates.iter().flat_map(|template| names(&template.spec.args)).collect();
-    let mut given = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for (i, argument) in used.arguments.iter().enumerate() {
         let path = format!("{}.args[{i}]", used.path);
         let origin = &entry.origin;
-        if !given.insert(argument.name.as_str()) {
+        if !seen.insert(argument.name.as_str()) {
             let message = format!("two arguments have the name {:?}", argument.name);
             problems.push(origin.problem("duplicate-name", &format!("{path}.name"), message));
         }
-        if !declared.contains(&argument.name.as_str()) {
+        if !flat.partial && !declared.contains(&argument.name.as_str()) {
             let message = format!("no template has an argument {:?}; it is ignored", argument.name);
             let problem = origin.warning("unused-argument", &format!("{path}.name"), message);
             problems.push(problem.maybe_hint(suggest(&argument.name, &declared)));
@@ -389,6 +406,13 @@ fn unknown(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &m
             let problem = origin.problem("bad-value", &path, format!("{hash:?} is not allowed"));
             problems
                 .push(problem.expected("one of Stable, Latest").maybe_hint(did_you_mean(hash, ["Stable", "Latest"])));
+        }
+        // Those of steps are among Argo's own rules.
+        let field = from.field_ref.as_ref().filter(|_| !used.path.contains(".steps["));
+        if let Some(field) = field.filter(|field| !metadata_field_exists(&field.field_path)) {
+            let path = format!("{path}.valueFrom.fieldRef.fieldPath");
+            let message = format!("unsupported fieldPath: {}", field.field_path);
+            problems.push(origin.problem("invalid-value", &path, message));
         }
         if argument.value.is_some() || from.pod_template_hash_value.is_some() && from.field_ref.is_some() {
             let message = "only one of value, podTemplateHashValue and fieldRef may be set";

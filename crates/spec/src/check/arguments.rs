@@ -6,10 +6,10 @@ use std::ops::Range;
 use serin_expr::Span;
 use serin_expr::template::{self, TemplateError};
 
-use super::nearest::suggest;
+use super::nearest::{CANDIDATES_MAX, suggest};
 use crate::catalog::Origin;
 use crate::document::Node;
-use crate::problem::Problem;
+use crate::problem::Findings;
 
 /// The arguments of a template or run: the names that exist, with their values where those are written down.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Arguments<'a> {
 
 impl Arguments<'_> {
     /// Reports placeholders of `text` that nothing can fill.
-    pub(super) fn check(&self, origin: &Origin, node: &Node, text: &str, path: &str, problems: &mut Vec<Problem>) {
+    pub(super) fn check(&self, origin: &Origin, node: &Node, text: &str, path: &str, problems: &mut Findings) {
         let found = match template::placeholders(text) {
             Ok(found) => found,
             Err(error) => {
@@ -38,7 +38,7 @@ impl Arguments<'_> {
             let span = placeholder.span;
             let spot = node.spot_inside(span.start, text[span.start..span.end].chars().count());
             let message = format!("there is no argument {:?}", placeholder.name);
-            let names: Vec<&str> = self.values.keys().copied().collect();
+            let names: Vec<&str> = self.values.keys().copied().take(CANDIDATES_MAX).collect();
             let hint = suggest(placeholder.name, &names).unwrap_or_else(|| "declare it under spec.args".to_owned());
             problems.push(origin.problem_at("unknown-argument", spot, path, message).hint(hint));
         }

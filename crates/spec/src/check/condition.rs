@@ -4,7 +4,7 @@ use serin_expr::{Budget, CompileError, Program, Shape, Value};
 
 use super::arguments::Filled;
 use super::metric::{Scope, inside, is_open, providers};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Findings, Problem, Severity};
 use crate::wire::provider::Metric;
 
 /// Values that open arguments may have: a condition is refused only if none of them makes it compile.
@@ -14,7 +14,7 @@ const STAND_INS: [&str; 4] = ["0", "true", "x", "result[0] > 0"];
 const BUDGET: Budget = Budget::new(100_000);
 
 /// The problems of the conditions of the metric at `path`.
-pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &mut Vec<Problem>) {
+pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &mut Findings) {
     let conditions = [("successCondition", &metric.success_condition), ("failureCondition", &metric.failure_condition)];
     let set = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     let names = providers(&metric.provider);
@@ -57,7 +57,7 @@ struct Condition {
 }
 
 //= compat: 3.10-1
-fn compile(scope: &Scope<'_>, path: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Condition> {
+fn compile(scope: &Scope<'_>, path: &str, text: &str, problems: &mut Findings) -> Option<Condition> {
     let mut first: Option<(CompileError, Filled)> = None;
     for stand_in in STAND_INS {
         // Placeholders that cannot be filled are reported where all of them are.
@@ -80,7 +80,7 @@ fn compile(scope: &Scope<'_>, path: &str, text: &str, problems: &mut Vec<Problem
 }
 
 /// Reports a condition that has the same answer for every result.
-fn is_constant(scope: &Scope<'_>, path: &str, program: &Program, problems: &mut Vec<Problem>) -> bool {
+fn is_constant(scope: &Scope<'_>, path: &str, program: &Program, problems: &mut Findings) -> bool {
     let facts = program.facts();
     let message = match (facts.can_hold, facts.can_fail) {
         (true, true) => return false,
@@ -99,7 +99,7 @@ fn no_data(
     path: &str,
     metric: &Metric,
     (success, failure): (Option<&Condition>, Option<&Condition>),
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     let query = metric.provider.prometheus.as_ref().and_then(|prometheus| prometheus.query.as_deref());
     let scalar = query.is_some_and(|query| query.contains("scalar("));

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::condition;
+use super::nearest::did_you_mean;
 use super::{Queries, arguments::Arguments};
 use crate::catalog::Origin;
 use crate::document::{Kind, Node, join};
 use crate::duration;
-use crate::problem::Problem;
+use crate::problem::{Findings, Problem};
 use crate::wire::meta::IntOrString;
 use crate::wire::provider::{Metric, MetricProvider, PrometheusMetric, WebMetric};
 
@@ -24,7 +25,7 @@ pub(super) fn is_open(text: &str) -> bool {
 }
 
 /// The problems of the metric at `path`.
-pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &mut Vec<Problem>) {
+pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &mut Findings) {
     let origin = scope.origin;
     for (field, text) in [("interval", &metric.interval), ("initialDelay", &metric.initial_delay)] {
         duration(origin, &format!("{path}.{field}"), text.as_deref(), problems);
@@ -38,7 +39,7 @@ pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &m
 }
 
 //= compat: 3.4-4
-fn duration(origin: &Origin, path: &str, text: Option<&str>, problems: &mut Vec<Problem>) {
+fn duration(origin: &Origin, path: &str, text: Option<&str>, problems: &mut Findings) {
     let Some(text) = text.filter(|text| !text.is_empty() && !is_open(text)) else { return };
     match duration::parse_ns(text) {
         Ok(ns) if ns >= 0 => {}
@@ -61,7 +62,7 @@ fn number(limit: Option<&IntOrString>) -> Option<i64> {
 }
 
 //= compat: 3.4-2, 3.4-3, 3.4-4
-fn limits(origin: &Origin, path: &str, metric: &Metric, problems: &mut Vec<Problem>) {
+fn limits(origin: &Origin, path: &str, metric: &Metric, problems: &mut Findings) {
     let fields = [
         ("count", &metric.count),
         ("failureLimit", &metric.failure_limit),
@@ -140,7 +141,7 @@ pub(crate) fn providers(provider: &MetricProvider) -> Vec<&str> {
 }
 
 //= compat: 3.4-5
-fn provider(scope: &Scope<'_>, path: &str, provider: &MetricProvider, problems: &mut Vec<Problem>) {
+fn provider(scope: &Scope<'_>, path: &str, provider: &MetricProvider, problems: &mut Findings) {
     let path = format!("{path}.provider");
     let names = providers(provider);
     match names.as_slice() {
@@ -163,7 +164,7 @@ fn provider(scope: &Scope<'_>, path: &str, provider: &MetricProvider, problems: 
 }
 
 //= compat: 3.11-1, 3.11-2, 3.11-3, 3.11-4
-fn prometheus(scope: &Scope<'_>, path: &str, prometheus: &PrometheusMetric, problems: &mut Vec<Problem>) {
+fn prometheus(scope: &Scope<'_>, path: &str, prometheus: &PrometheusMetric, problems: &mut Findings) {
     let origin = scope.origin;
     address(origin, &format!("{path}.address"), prometheus.address.as_deref(), problems);
     if prometheus.timeout.is_some_and(|timeout| timeout < 0) {
@@ -204,7 +205,7 @@ pub(super) fn inside(
     origin.problem_at(code, spot, path, message)
 }
 
-fn address(origin: &Origin, path: &str, text: Option<&str>, problems: &mut Vec<Problem>) {
+fn address(origin: &Origin, path: &str, text: Option<&str>, problems: &mut Findings) {
     let Some(text) = text.filter(|text| !is_open(text)) else { return };
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
@@ -214,7 +215,7 @@ fn address(origin: &Origin, path: &str, text: Option<&str>, problems: &mut Vec<P
 }
 
 //= compat: 3.12-1, 3.12-2
-fn web(origin: &Origin, path: &str, web: &WebMetric, problems: &mut Vec<Problem>) {
+fn web(origin: &Origin, path: &str, web: &WebMetric, problems: &mut Findings) {
     address(origin, &format!("{path}.url"), Some(&web.url), problems);
     let body = web.body.as_deref().is_some_and(|body| !body.is_empty());
     let json = web.json_body.is_some();
@@ -223,6 +224,11 @@ fn web(origin: &Origin, path: &str, web: &WebMetric, problems: &mut Vec<Problem>
         problems.push(origin.problem("contradiction", &format!("{path}.jsonBody"), message));
     }
     let method = web.method.as_deref().filter(|method| !method.is_empty()).unwrap_or("GET");
+    let methods = ["GET", "POST", "PUT"];
+    if !methods.contains(&method) && !is_open(method) {
+        let problem = origin.problem("bad-value", &format!("{path}.method"), format!("{method:?} is not allowed"));
+        problems.push(problem.expected("one of GET, POST, PUT").maybe_hint(did_you_mean(method, methods)));
+    }
     if (body || json) && method == "GET" {
         let field = if json { "jsonBody" } else { "body" };
         let problem = origin.problem("contradiction", &format!("{path}.{field}"), "a GET request has no body");
@@ -232,7 +238,7 @@ fn web(origin: &Origin, path: &str, web: &WebMetric, problems: &mut Vec<Problem>
 
 /// Every placeholder in every text of a metric must name an argument.
 //= compat: 3.2-8, 3.2-9
-fn placeholders(scope: &Scope<'_>, node: &Node, path: &str, problems: &mut Vec<Problem>) {
+fn placeholders(scope: &Scope<'_>, node: &Node, path: &str, problems: &mut Findings) {
     match &node.kind {
         Kind::List(items) => {
             for (i, item) in items.iter().enumerate() {

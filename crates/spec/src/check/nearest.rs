@@ -4,7 +4,7 @@
 const LENGTH_MAX: usize = 64;
 
 /// Most candidates that are compared, so that many mistakes in large files stay cheap.
-const CANDIDATES_MAX: usize = 200;
+pub(super) const CANDIDATES_MAX: usize = 200;
 
 /// The candidate that is most like `name`, if any is like it: the same but for case or punctuation, or a few letters
 /// different, or the end of it (`weight` for `setWeight`).

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::nearest::suggest;
 use crate::catalog::Entry;
-use crate::problem::Problem;
+use crate::problem::Findings;
 use crate::wire::Rollout;
 use crate::wire::pod::{Container, Probe};
 
 const CONTAINERS: &str = "spec.template.spec.containers";
 
 /// The problems of the containers.
-pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Findings) {
     let Some(template) = &entry.object.spec.template else { return };
     for (i, container) in template.containers().iter().enumerate() {
         let path = format!("{CONTAINERS}[{i}]");
@@ -32,7 +32,7 @@ pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn ports(entry: &Entry<Rollout>, container: &Container, path: &str, problems: &mut Vec<Problem>) {
+fn ports(entry: &Entry<Rollout>, container: &Container, path: &str, problems: &mut Findings) {
     let mut names = BTreeSet::new();
     for (i, port) in container.ports.iter().enumerate() {
         let path = format!("{path}.ports[{i}]");
@@ -48,7 +48,7 @@ fn ports(entry: &Entry<Rollout>, container: &Container, path: &str, problems: &m
     }
 }
 
-fn environment(entry: &Entry<Rollout>, container: &Container, path: &str, problems: &mut Vec<Problem>) {
+fn environment(entry: &Entry<Rollout>, container: &Container, path: &str, problems: &mut Findings) {
     let origin = &entry.origin;
     let mut names = BTreeSet::new();
     for (i, variable) in container.env.iter().enumerate() {
@@ -82,7 +82,7 @@ fn environment(entry: &Entry<Rollout>, container: &Container, path: &str, proble
     }
 }
 
-fn probe(entry: &Entry<Rollout>, container: &Container, probe: &Probe, path: &str, problems: &mut Vec<Problem>) {
+fn probe(entry: &Entry<Rollout>, container: &Container, probe: &Probe, path: &str, problems: &mut Findings) {
     let origin = &entry.origin;
     let grpc = origin.node.at(&format!("{path}.grpc")).is_some();
     let ways = [probe.http_get.is_some(), probe.tcp_socket.is_some(), probe.exec.is_some(), grpc];
@@ -114,7 +114,7 @@ fn probe(entry: &Entry<Rollout>, container: &Container, probe: &Probe, path: &st
     }
 }
 
-fn probe_port(entry: &Entry<Rollout>, container: &Container, port: &Value, path: &str, problems: &mut Vec<Problem>) {
+fn probe_port(entry: &Entry<Rollout>, container: &Container, port: &Value, path: &str, problems: &mut Findings) {
     let origin = &entry.origin;
     match port {
         Value::Number(number) if number.as_i64().is_some_and(|port| (1..=65535).contains(&port)) => {}

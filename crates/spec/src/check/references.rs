@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::nearest::suggest;
 use crate::catalog::{Catalog, Entry, Object, Origin, is_namespaced};
-use crate::problem::Problem;
+use crate::problem::Findings;
 use crate::wire::Rollout;
 use crate::wire::analysis::{Argument, SecretKeyRef};
 use crate::wire::kubernetes::{ConfigMap, Ingress, Secret, Service};
@@ -19,7 +19,7 @@ fn named<'c, T: Object>(
     origin: &Origin,
     namespace: &str,
     (path, name): (&str, &str),
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) -> Option<&'c Entry<T>> {
     let found = catalog.find::<T>(namespace, name);
     if found.is_some() || catalog.incomplete || catalog.has::<T>(namespace, name) {
@@ -64,7 +64,7 @@ fn services(rollout: &Rollout) -> Vec<(&'static str, &str)> {
 }
 
 /// The problems between a rollout and what it names.
-pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Findings) {
     let namespace = entry.object.metadata.namespace();
     for (path, name) in services(&entry.object) {
         if let Some(service) = named::<Service>(catalog, &entry.origin, namespace, (path, name), problems) {
@@ -77,7 +77,7 @@ pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Ve
 
 /// A Service must select the rollout's pods, and point at ports that they have.
 //= compat: 8.5-1, 8.5-2
-fn selects(entry: &Entry<Rollout>, path: &str, service: &Entry<Service>, problems: &mut Vec<Problem>) {
+fn selects(entry: &Entry<Rollout>, path: &str, service: &Entry<Service>, problems: &mut Findings) {
     let Some(template) = &entry.object.spec.template else { return };
     let labels = template.labels();
     let name = service.object.metadata.name();
@@ -109,7 +109,7 @@ fn selects(entry: &Entry<Rollout>, path: &str, service: &Entry<Service>, problem
 }
 
 //= compat: 8.5-7, 6.2-4
-fn ingresses(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+fn ingresses(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Findings) {
     let Some(canary) = &entry.object.spec.strategy.canary else { return };
     let Some(nginx) = canary.traffic_routing.as_ref().and_then(|routing| routing.nginx.as_ref()) else { return };
     let base = "spec.strategy.canary.trafficRouting.nginx";
@@ -139,7 +139,7 @@ fn backends(ingress: &Ingress) -> Vec<&str> {
 }
 
 /// ConfigMaps and Secrets of the environment, unless they are optional.
-fn environment(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+fn environment(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Findings) {
     let Some(template) = &entry.object.spec.template else { return };
     let namespace = entry.object.metadata.namespace();
     for (i, container) in template.containers().iter().enumerate() {
@@ -179,7 +179,7 @@ fn config_map(
     namespace: &str,
     path: &str,
     key: &KeyRef,
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     let place = (&*format!("{path}.name"), key.name.as_str());
     let Some(map) = named::<ConfigMap>(catalog, &entry.origin, namespace, place, problems) else { return };
@@ -197,7 +197,7 @@ fn secret(
     namespace: &str,
     path: &str,
     reference: &SecretKeyRef,
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     let place = (&*format!("{path}.name"), reference.name.as_str());
     let Some(secret) = named::<Secret>(catalog, origin, namespace, place, problems) else { return };
@@ -208,7 +208,7 @@ fn secret(
     }
 }
 
-fn missing_key(origin: &Origin, path: &str, key: &str, of: &Origin, keys: &[&str], problems: &mut Vec<Problem>) {
+fn missing_key(origin: &Origin, path: &str, key: &str, of: &Origin, keys: &[&str], problems: &mut Findings) {
     let message = format!("the {} has no key {key:?}", of.ident);
     problems.push(origin.problem("missing-key", &format!("{path}.key"), message).maybe_hint(suggest(key, keys)));
 }
@@ -220,7 +220,7 @@ pub(super) fn template_secrets(
     origin: &Origin,
     namespace: &str,
     arguments: &[Argument],
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     for (i, argument) in arguments.iter().enumerate() {
         let reference = argument.value_from.as_ref().and_then(|from| from.secret_key_ref.as_ref());
@@ -232,8 +232,8 @@ pub(super) fn template_secrets(
 }
 
 /// Two objects of one kind, namespace and name: the second would replace the first.
-pub(super) fn duplicates(catalog: &Catalog, problems: &mut Vec<Problem>) {
-    fn of<T: Object>(catalog: &Catalog, problems: &mut Vec<Problem>) {
+pub(super) fn duplicates(catalog: &Catalog, problems: &mut Findings) {
+    fn of<T: Object>(catalog: &Catalog, problems: &mut Findings) {
         let mut seen: BTreeMap<(&str, &str), &Entry<T>> = BTreeMap::new();
         for entry in T::list(catalog) {
             let meta = entry.object.metadata();
@@ -266,7 +266,7 @@ pub(super) fn duplicates(catalog: &Catalog, problems: &mut Vec<Problem>) {
 
 /// A Service can serve one rollout only: each would point it at its own pods.
 //= compat: 8.5-3
-pub(super) fn shared_services(catalog: &Catalog, problems: &mut Vec<Problem>) {
+pub(super) fn shared_services(catalog: &Catalog, problems: &mut Findings) {
     let mut owners: BTreeMap<(&str, &str), &Entry<Rollout>> = BTreeMap::new();
     for entry in &catalog.rollouts {
         let namespace = entry.object.metadata.namespace();

@@ -2,7 +2,7 @@
 
 use super::nearest::nearest;
 use crate::catalog::Entry;
-use crate::problem::Problem;
+use crate::problem::{Findings, Problem};
 use crate::validate::{self, ErrorType, FieldError};
 use crate::wire::Rollout;
 use crate::wire::canary::{CanaryStep, CanaryStrategy};
@@ -12,7 +12,7 @@ use crate::wire::traffic::NginxTrafficRouting;
 const CANARY: &str = "spec.strategy.canary";
 
 /// The problems of a rollout alone.
-pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Findings) {
     problems.extend(validate::rollout(&entry.object).iter().map(|error| problem_of(entry, error)));
     if let Some(workload) = entry.object.spec.workload_ref.as_ref().and_then(|workload| workload.scale_down.as_deref())
     {
@@ -105,7 +105,7 @@ fn kinds_of(step: &CanaryStep) -> Vec<&'static str> {
     kinds.into_iter().filter(|(_, set)| *set).map(|(kind, _)| kind).collect()
 }
 
-fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
+fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findings) {
     let origin = &entry.origin;
     for (field, limit) in [("maxSurge", &canary.max_surge), ("maxUnavailable", &canary.max_unavailable)] {
         if let Some(limit) = limit.as_ref().filter(|limit| !is_limit(limit)) {
@@ -150,7 +150,7 @@ fn is_limit(limit: &IntOrString) -> bool {
 }
 
 //= compat: 8.4-1
-fn nginx(entry: &Entry<Rollout>, nginx: &NginxTrafficRouting, problems: &mut Vec<Problem>) {
+fn nginx(entry: &Entry<Rollout>, nginx: &NginxTrafficRouting, problems: &mut Findings) {
     let path = format!("{CANARY}.trafficRouting.nginx");
     let one = nginx.stable_ingress.as_deref().is_some_and(|name| !name.is_empty());
     let several = !nginx.stable_ingresses.is_empty();
@@ -163,7 +163,7 @@ fn nginx(entry: &Entry<Rollout>, nginx: &NginxTrafficRouting, problems: &mut Vec
     }
 }
 
-fn steps(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
+fn steps(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findings) {
     let origin = &entry.origin;
     let mut highest = None;
     for (i, step) in canary.steps.iter().enumerate() {
@@ -194,7 +194,7 @@ fn steps(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Vec<Pro
 
 /// Argo does not detect these: every part acts, and one of them decides when the step is done.
 //= compat: 8.3-13
-fn mixed(entry: &Entry<Rollout>, step: &CanaryStep, path: &str, problems: &mut Vec<Problem>) {
+fn mixed(entry: &Entry<Rollout>, step: &CanaryStep, path: &str, problems: &mut Findings) {
     let kinds = kinds_of(step);
     let detected = ["setWeight", "pause", "experiment", "analysis"];
     if kinds.len() > 1 && kinds.iter().filter(|kind| detected.contains(kind)).count() <= 1 {
@@ -204,7 +204,7 @@ fn mixed(entry: &Entry<Rollout>, step: &CanaryStep, path: &str, problems: &mut V
 }
 
 //= compat: 1.7-15
-fn scale(entry: &Entry<Rollout>, step: &CanaryStep, path: &str, problems: &mut Vec<Problem>) {
+fn scale(entry: &Entry<Rollout>, step: &CanaryStep, path: &str, problems: &mut Findings) {
     let Some(scale) = &step.set_canary_scale else { return };
     let path = format!("{path}.setCanaryScale");
     for (field, value) in [("weight", scale.weight), ("replicas", scale.replicas)] {

@@ -11,7 +11,7 @@ use super::kind::Known;
 use super::nearest::nearest;
 use crate::catalog::Origin;
 use crate::document::{Field, Kind, Node, Spot, join, quoted};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Findings, Problem, Severity};
 use crate::wire::experiment::Experiment;
 use crate::wire::kubernetes::{ConfigMap, Ingress, Namespace, Secret, Service};
 use crate::wire::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
@@ -93,9 +93,10 @@ impl Schema {
 
     /// Checks a whole object.
     pub(crate) fn check(&self, origin: &Origin) -> Outcome {
-        let mut walker = Walker { schema: self, origin, problems: Vec::new(), wrong: Vec::new() };
+        let mut walker = Walker { schema: self, origin, problems: Vec::new(), warnings: Vec::new(), wrong: Vec::new() };
         let value = walker.value(&origin.node, &self.root, "", origin.node.spot);
         let value = value.unwrap_or_else(|| self.empty(&self.root));
+        walker.problems.append(&mut walker.warnings);
         Outcome { value, problems: walker.problems, wrong: walker.wrong }
     }
 
@@ -135,6 +136,8 @@ struct Walker<'s> {
     schema: &'s Schema,
     origin: &'s Origin,
     problems: Vec<Problem>,
+    /// Of the status; they leave room for the problems of the rest.
+    warnings: Vec<Problem>,
     wrong: Vec<String>,
 }
 
@@ -148,7 +151,7 @@ impl Walker<'_> {
     }
 
     fn is_full(&self) -> bool {
-        self.problems.len() > super::PROBLEMS_MAX
+        self.problems.len() > Findings::MAX
     }
 
     /// The JSON of a value, as far as it fits the schema; `None` if it is wrong altogether. `spot` is where an object as a whole is pointed at.
@@ -181,7 +184,7 @@ impl Walker<'_> {
             ("string", Kind::Text(text)) => self.text(node, text, schema, path),
             ("integer", Kind::Number(number)) => self.integer(node, number, schema, path),
             ("number", Kind::Number(number)) => Some(Value::Number(number.clone())),
-            ("boolean", Kind::Bool(value)) => Some(Value::Bool(*value)),
+            ("boolean", Kind::Bool(value, _)) => Some(Value::Bool(*value)),
             (kind, _) => self.wrong_type(node, kind, schema, path, spot),
         }
     }
@@ -219,16 +222,18 @@ impl Walker<'_> {
 
     /// A status comes from a controller, perhaps of another version; what does not fit is left out with a warning.
     fn status(&mut self, field: &Field, schema: &Value) -> Option<Value> {
-        let (before, wrong) = (self.problems.len(), self.wrong.len());
+        let (outer, wrong) = (std::mem::take(&mut self.problems), self.wrong.len());
         let value = self.value(&field.node, schema, "status", field.spot);
         self.wrong.truncate(wrong);
-        if self.problems.len() == before {
+        let found = std::mem::replace(&mut self.problems, outer);
+        if found.is_empty() {
             return value;
         }
-        for problem in &mut self.problems[before..] {
-            problem.severity = Severity::Warning;
-            problem.hint = Some("the whole status is ignored".to_owned());
-        }
+        self.warnings.extend(
+            found
+                .into_iter()
+                .map(|problem| Problem { severity: Severity::Warning, ..problem }.hint("the whole status is ignored")),
+        );
         None
     }
 
@@ -304,9 +309,7 @@ impl Walker<'_> {
     fn type_hint(&self, node: &Node, kind: &str, schema: &Value) -> Option<String> {
         match (kind, &node.kind) {
             ("string", Kind::Number(number)) => Some(format!("put it in quotes: \"{number}\"")),
-            ("string", Kind::Bool(value)) => Some(format!(
-                "put it in quotes; without them yes, no, on, off, y and n are booleans too (here {value})"
-            )),
+            ("string", Kind::Bool(_, word)) => Some(format!("put it in quotes: \"{word}\"")),
             ("integer", Kind::Text(text)) if text.trim().parse::<i64>().is_ok() => {
                 Some(format!("remove the quotes: {}", text.trim()))
             }

@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::metric::{self, Scope};
 use super::{Queries, nearest::suggest};
 use crate::catalog::Origin;
-use crate::problem::Problem;
+use crate::problem::Findings;
 use crate::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec, Argument};
 use crate::wire::provider::{DryRun, MeasurementRetention, Metric};
 
@@ -46,7 +46,7 @@ impl<'b> Body<'b> {
 
 /// What only a run must hold: its arguments have values, and its rules match.
 //= compat: 3.2-6, 3.9-2
-pub(super) fn run(origin: &Origin, spec: &AnalysisRunSpec, problems: &mut Vec<Problem>) {
+pub(super) fn run(origin: &Origin, spec: &AnalysisRunSpec, problems: &mut Findings) {
     for (i, argument) in spec.args.iter().enumerate() {
         if argument.value.is_none() && argument.value_from.is_none() {
             let message = format!("args.{} was not resolved", argument.name);
@@ -67,7 +67,7 @@ pub(super) fn check(
     body: &Body<'_>,
     known: &BTreeSet<&str>,
     query: Queries<'_>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     //= compat: 3.4-1
     if body.metrics.is_empty() && !body.composed {
@@ -102,7 +102,7 @@ pub(super) fn check(
 
 /// A rule is a regular expression on metric names, and stands once.
 //= compat: 3.9-1, 3.3-6
-fn rule<'r>(origin: &Origin, path: &str, rule: &'r str, seen: &mut BTreeSet<&'r str>, problems: &mut Vec<Problem>) {
+fn rule<'r>(origin: &Origin, path: &str, rule: &'r str, seen: &mut BTreeSet<&'r str>, problems: &mut Findings) {
     if !seen.insert(rule) {
         problems.push(origin.problem("duplicate-name", path, format!("two rules are for {rule:?}")));
     }
@@ -120,7 +120,7 @@ pub(super) fn rules_match<'m>(
     path: &str,
     rules: impl Iterator<Item = &'m str>,
     metrics: &[&str],
-    problems: &mut Vec<Problem>,
+    problems: &mut Findings,
 ) {
     for (i, rule) in rules.enumerate() {
         let Ok(pattern) = regex::Regex::new(rule) else { continue };
@@ -133,7 +133,7 @@ pub(super) fn rules_match<'m>(
 }
 
 //= compat: 3.2-1
-fn arguments(origin: &Origin, arguments: &[Argument], problems: &mut Vec<Problem>) {
+fn arguments(origin: &Origin, arguments: &[Argument], problems: &mut Findings) {
     let mut names = BTreeSet::new();
     for (i, argument) in arguments.iter().enumerate() {
         let path = format!("spec.args[{i}]");

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::{Field, Kind, Node, Spot, Style, quoted, scalar};
-use crate::problem::Problem;
+use crate::problem::{Findings, Problem, Severity};
 use crate::read::{self, Source};
 
 /// Deepest nesting. Kubernetes' deepest kinds need about twenty levels.
@@ -22,7 +22,7 @@ const ANCHORED_MAX: usize = 200_000;
 
 /// Reads every document of a source. What cannot be read is reported, and the other documents are read all the same.
 /// The second answer is false if a document is missing for that reason.
-pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> (Vec<Node>, bool) {
+pub(crate) fn parse(source: &Source, problems: &mut Findings) -> (Vec<Node>, bool) {
     if source.text.len() as u64 > read::FILE_BYTES_MAX {
         problems.push(read::too_large(&source.name));
         return (Vec::new(), false);
@@ -42,16 +42,21 @@ pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> (Vec<Node>,
             complete = false;
         }
         nodes_left = reader.nodes_left;
-        problems.append(&mut reader.problems);
+        problems.extend(reader.problems.into_list());
         trees.append(&mut reader.done);
     }
     (trees, complete)
 }
 
 /// Characters that YAML forbids. The parser takes NUL for the end of the text, so half a file would be read in silence.
+/// A carriage return alone ends a line for YAML and for hardly any editor, so places behind it would mislead.
 fn control_character(file: &str, text: &str) -> Option<Problem> {
-    let allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-    let (at, found) = text.char_indices().find(|(_, c)| !allowed(*c))?;
+    let forbidden = |at: usize, c: char| match c {
+        '\t' | '\n' | '\u{85}' => false,
+        '\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
+        c => c.is_control(),
+    };
+    let (at, found) = text.char_indices().find(|(at, c)| forbidden(*at, *c))?;
     let line = text[..at].matches('\n').count() + 1;
     let column = text[..at].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let message = format!("the file holds the control character U+{:04X}", u32::from(found));
@@ -101,7 +106,8 @@ struct Key {
 
 struct Reader<'s> {
     file: &'s str,
-    text: &'s str,
+    /// The lines of the text.
+    lines: Vec<&'s str>,
     lines_before: usize,
     parser: Parser<'s, saphyr_parser::StrInput<'s>>,
     open: Vec<Open>,
@@ -111,7 +117,7 @@ struct Reader<'s> {
     copies_left: usize,
     anchored_left: usize,
     done: Vec<Node>,
-    problems: Vec<Problem>,
+    problems: Findings,
 }
 
 type Step<T = ()> = Result<T, Box<Problem>>;
@@ -120,7 +126,7 @@ impl<'s> Reader<'s> {
     fn new(file: &'s str, text: &'s str, lines_before: usize, nodes_left: usize) -> Self {
         Reader {
             file,
-            text,
+            lines: text.lines().collect(),
             lines_before,
             parser: Parser::new_from_str(text),
             open: Vec::new(),
@@ -129,7 +135,7 @@ impl<'s> Reader<'s> {
             copies_left: COPIED_MAX,
             anchored_left: ANCHORED_MAX,
             done: Vec::new(),
-            problems: Vec::new(),
+            problems: Findings::default(),
         }
     }
 
@@ -137,8 +143,8 @@ impl<'s> Reader<'s> {
         while let Some(event) = self.parser.next_event() {
             let (event, span) = event.map_err(|error| {
                 let mark = error.marker();
-                let spot = Spot { line: mark.line() + self.lines_before, column: mark.col() + 1, width: 1 };
-                Box::new(syntax(self.file, spot, error.info(), self.text, mark.line()))
+                let line = self.lines.get(mark.line().saturating_sub(1)).copied();
+                Box::new(syntax(self.file, self.place(mark, 1), error.info(), line))
             })?;
             let spot = self.spot(span);
             match event {
@@ -162,8 +168,16 @@ impl<'s> Reader<'s> {
 
     fn spot(&self, span: Span) -> Spot {
         let (start, end) = (span.start, span.end);
-        let width = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 0 };
-        Spot { line: start.line() + self.lines_before, column: start.col() + 1, width }
+        self.place(&start, if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 0 })
+    }
+
+    /// The end of the text is one line behind the last for the parser; here it is the end of the last line.
+    fn place(&self, mark: &Marker, width: usize) -> Spot {
+        let (line, column) = match self.lines.last() {
+            Some(last) if mark.line() > self.lines.len() => (self.lines.len(), last.chars().count()),
+            _ => (mark.line(), mark.col()),
+        };
+        Spot { line: line + self.lines_before, column: column + 1, width }
     }
 
     fn problem(&self, code: &'static str, spot: Spot, message: impl Into<String>) -> Problem {
@@ -231,7 +245,7 @@ impl<'s> Reader<'s> {
     fn literal(&self, text: &str, line: usize) -> Option<Style> {
         let (skipped, content) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty())?;
         [line, line + 1].into_iter().find_map(|first| {
-            let written = self.text.lines().nth((first + skipped).checked_sub(1)?)?;
+            let written = self.lines.get((first + skipped).checked_sub(1)?)?;
             let indent = written.strip_suffix(content).filter(|indent| indent.trim().is_empty())?;
             Some(Style::Literal { first_line: first + self.lines_before, indent: indent.chars().count() })
         })
@@ -309,10 +323,19 @@ impl<'s> Reader<'s> {
                         return Err(Box::new(problem));
                     };
                     let text = match &node.kind {
-                        Kind::Bool(value) => value.to_string(),
+                        Kind::Bool(value, _) => value.to_string(),
                         Kind::Number(number) => number.to_string(),
                         _ => text.to_owned(),
                     };
+                    if let Kind::Bool(value, word) = node.kind
+                        && word != text
+                    {
+                        let message = format!("the key {word} reads as the boolean {value}");
+                        let problem = Problem::of_file("boolean-key", file, message);
+                        let hint = format!("put it in quotes: \"{word}\"");
+                        let problem = problem.at(node.spot.line, node.spot.column, node.spot.width).hint(hint);
+                        self.problems.push(Problem { severity: Severity::Warning, ..problem });
+                    }
                     *key = Some(Key { text, spot: node.spot, merge });
                 }
                 Some(Key { spot, merge: true, .. }) => match merging(node) {
@@ -368,9 +391,13 @@ fn measure(node: &Node) -> (usize, usize) {
 }
 
 /// The parser's complaint in words that say what to do.
-fn syntax(file: &str, spot: Spot, info: &str, text: &str, line: usize) -> Problem {
-    let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    let indented_by_tab = written.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+fn syntax(file: &str, spot: Spot, info: &str, line: Option<&str>) -> Problem {
+    // The parser looks ahead, so its own limit can be met first.
+    if info.contains("recursion limit") {
+        let message = format!("values lie more than {DEPTH_MAX} deep inside each other");
+        return Problem::of_file("too-deep", file, message).at(spot.line, spot.column, spot.width);
+    }
+    let indented_by_tab = line.unwrap_or_default().chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
     let hint = if indented_by_tab || info.contains("tab") {
         Some("indent with spaces: YAML allows no tabs there")
     } else if info.contains("mapping values are not allowed") {

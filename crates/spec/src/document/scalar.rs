@@ -14,14 +14,22 @@ pub(crate) struct NotFinite;
 /// # Errors
 /// For `.inf` and `.nan`, which JSON, and so Kubernetes, does not have.
 pub(crate) fn resolve(text: &str) -> Result<Kind, NotFinite> {
-    Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Kind::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Kind::Bool(false),
-        _ if is_not_finite(text) => return Err(NotFinite),
-        _ => number(text).map_or_else(|| Kind::Text(text.to_owned()), Kind::Number),
-    })
+    if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        return Ok(Kind::Null);
+    }
+    for (words, value) in [(TRUE, true), (FALSE, false)] {
+        if let Some(word) = words.into_iter().find(|word| *word == text) {
+            return Ok(Kind::Bool(value, word));
+        }
+    }
+    if is_not_finite(text) {
+        return Err(NotFinite);
+    }
+    Ok(number(text).map_or_else(|| Kind::Text(text.to_owned()), Kind::Number))
 }
+
+const TRUE: [&str; 11] = ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"];
+const FALSE: [&str; 11] = ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"];
 
 fn is_not_finite(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -85,7 +93,7 @@ mod tests {
     fn check(text: &str, want: serde_json::Value) {
         let got = match resolve(text).unwrap() {
             Kind::Null => serde_json::Value::Null,
-            Kind::Bool(value) => value.into(),
+            Kind::Bool(value, _) => value.into(),
             Kind::Number(number) => number.into(),
             Kind::Text(text) => text.into(),
             other => panic!("{other:?}"),

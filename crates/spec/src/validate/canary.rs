@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::{FieldError, step};
-use crate::wire::Rollout;
 use crate::wire::canary::{AntiAffinity, CanaryStrategy};
 use crate::wire::meta::IntOrString;
 use crate::wire::traffic::RolloutTrafficRouting;
@@ -13,7 +12,7 @@ const CANARY: &str = "spec.strategy.canary";
 const SERVICES: &str = "Canary service and Stable service must to be set to use Traffic Routing";
 
 /// The rules of the canary strategy.
-pub(super) fn errors(rollout: &Rollout, canary: &CanaryStrategy) -> Vec<FieldError> {
+pub(super) fn errors(canary: &CanaryStrategy) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, detail: &str| errors.push(FieldError::invalid(&format!("{CANARY}.{field}"), detail));
     //= compat: 8.3-6
@@ -56,7 +55,7 @@ pub(super) fn errors(rollout: &Rollout, canary: &CanaryStrategy) -> Vec<FieldErr
         wrong("maxSurge", "MaxSurge and MaxUnavailable both can not be zero");
     }
     for (i, at) in canary.steps.iter().enumerate() {
-        errors.extend(step::errors(rollout, canary, i, at));
+        errors.extend(step::errors(canary, i, at));
     }
     errors.extend(anti_affinity(CANARY, canary.anti_affinity.as_ref()));
     errors

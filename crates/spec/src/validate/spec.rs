@@ -1,7 +1,6 @@
 //! The fields of `spec` besides the strategy, and the choice of one.
 
 use super::{ErrorType, FieldError, canary, pod, selector};
-use crate::wire::Rollout;
 use crate::wire::canary::BlueGreenStrategy;
 use crate::wire::rollout::RolloutSpec;
 
@@ -52,8 +51,8 @@ pub(super) fn errors(spec: &RolloutSpec) -> Vec<FieldError> {
 }
 
 /// The strategy: exactly one, and its own rules.
-pub(super) fn strategy(rollout: &Rollout) -> Vec<FieldError> {
-    let strategy = &rollout.spec.strategy;
+pub(super) fn strategy(spec: &RolloutSpec) -> Vec<FieldError> {
+    let strategy = &spec.strategy;
     match (&strategy.canary, &strategy.blue_green) {
         (None, None) => {
             let detail = "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'";
@@ -69,8 +68,8 @@ pub(super) fn strategy(rollout: &Rollout) -> Vec<FieldError> {
                 ..FieldError::invalid("spec.strategy.strategy", detail)
             }]
         }
-        (Some(canary), None) => canary::errors(rollout, canary),
-        (None, Some(blue_green)) => self::blue_green(&rollout.spec, blue_green),
+        (Some(canary), None) => canary::errors(canary),
+        (None, Some(blue_green)) => self::blue_green(spec, blue_green),
     }
 }
 

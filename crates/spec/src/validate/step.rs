@@ -2,7 +2,6 @@
 
 use super::FieldError;
 use crate::duration;
-use crate::wire::Rollout;
 use crate::wire::analysis::AnalysisRunArgument;
 use crate::wire::canary::{CanaryStep, CanaryStrategy, SetHeaderRoute, SetMirrorRoute};
 use crate::wire::meta::IntOrString;
@@ -11,7 +10,7 @@ use crate::wire::traffic::{RolloutTrafficRouting, StringMatch};
 const ONE_OF: &str = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause";
 
 /// The rules of one step.
-pub(super) fn errors(rollout: &Rollout, canary: &CanaryStrategy, index: usize, step: &CanaryStep) -> Vec<FieldError> {
+pub(super) fn errors(canary: &CanaryStrategy, index: usize, step: &CanaryStep) -> Vec<FieldError> {
     let path = format!("spec.strategy.canary.steps[{index}]");
     let mut errors = Vec::new();
     let routing = canary.traffic_routing.as_ref();
@@ -42,7 +41,7 @@ pub(super) fn errors(rollout: &Rollout, canary: &CanaryStrategy, index: usize, s
         errors.extend(mirror_route(routing, route, &format!("{path}.setMirrorRoute")));
     }
     errors.extend(experiment(routing, step, &path));
-    errors.extend(arguments(rollout, step, &path));
+    errors.extend(arguments(step, &path));
     errors
 }
 
@@ -163,7 +162,7 @@ fn experiment(routing: Option<&RolloutTrafficRouting>, step: &CanaryStep, path: 
 
 /// Arguments from the rollout's metadata must name something that it has; other paths are looked up when a run is made.
 //= compat: 8.3-22, 3.2-3, 3.2-4
-fn arguments(rollout: &Rollout, step: &CanaryStep, path: &str) -> Vec<FieldError> {
+fn arguments(step: &CanaryStep, path: &str) -> Vec<FieldError> {
     let mut lists: Vec<(String, &[AnalysisRunArgument])> = Vec::new();
     if let Some(analysis) = &step.analysis {
         lists.push((format!("{path}.analysis.args"), &analysis.args));
@@ -175,7 +174,7 @@ fn arguments(rollout: &Rollout, step: &CanaryStep, path: &str) -> Vec<FieldError
     for (path, arguments) in lists {
         for (i, argument) in arguments.iter().enumerate() {
             let field = argument.value_from.as_ref().and_then(|from| from.field_ref.as_ref());
-            if let Some(field) = field.filter(|field| !metadata_field_exists(rollout, &field.field_path)) {
+            if let Some(field) = field.filter(|field| !metadata_field_exists(&field.field_path)) {
                 let detail = format!("unsupported fieldPath: {}", field.field_path);
                 errors.push(FieldError::invalid(&format!("{path}[{i}].valueFrom.fieldRef.fieldPath"), detail));
             }
@@ -184,8 +183,8 @@ fn arguments(rollout: &Rollout, step: &CanaryStep, path: &str) -> Vec<FieldError
     errors
 }
 
-/// Whether a path that begins with `metadata` can be resolved on this rollout; other paths pass.
-pub(crate) fn metadata_field_exists(_rollout: &Rollout, path: &str) -> bool {
+/// Whether a path that begins with `metadata` can be resolved on a rollout; other paths pass.
+pub(crate) fn metadata_field_exists(path: &str) -> bool {
     if !path.starts_with("metadata") {
         return true;
     }

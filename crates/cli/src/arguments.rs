@@ -1,0 +1,321 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Progressive delivery for model services: Argo's Rollouts on one machine.
+#[derive(Debug, Parser)]
+#[command(name = "serin", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// State folder of the control process
+    #[arg(long, global = true, env = "SERIN_STATE", default_value = ".serin", value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// How to print results
+    #[arg(long, short = 'o', global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    /// Say more on standard error (twice for even more)
+    #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "\
+Exit codes:
+  0  done
+  1  a rollout failed or was aborted
+  2  wrong usage or wrong input
+  3  the control process, the router or the state cannot be reached
+  4  a fault in serin
+
+SERVICE is a rollout's name, the beginning of it where that is unambiguous, namespace/name, or `all`.";
+
+/// How to print results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the rollouts of a folder of manifests: router, members, analysis
+    Up(Up),
+    /// Stop everything: members, router, control process
+    Down,
+    /// Apply manifests to the running control process
+    Apply(Apply),
+    /// Give a service (or `all`) a new version
+    Deploy(Deploy),
+    /// Go on: end the pause or skip the current step
+    Promote(Promote),
+    /// Stop the update and return to the stable version
+    Rollback(Waiting),
+    /// Stop the update; the new version stays wanted until `retry` or `rollback`
+    Abort(Service),
+    /// Try an aborted update again from its first step
+    Retry(Waiting),
+    /// Take the template of an earlier revision
+    Undo(Undo),
+    /// Halt a rollout until it is promoted
+    Pause(Service),
+    /// Forget a rollout and stop its members
+    Delete(Service),
+    /// How the rollouts are
+    Status(Status),
+    /// Show one thing in full
+    #[command(subcommand)]
+    Get(Get),
+    /// List the rollouts
+    List,
+    /// Revisions of a service and what happened to it
+    History(Service),
+    /// What the members of a service printed
+    Logs(Logs),
+    /// Why a rollout is where it is, with its measurements
+    Explain(Service),
+    /// Who runs here: processes, addresses, clock
+    Info,
+    /// Check manifests without running anything
+    Lint(Lint),
+    /// Answer a PromQL query from the embedded store
+    Query {
+        /// The query
+        query: String,
+    },
+    /// Watch three model services: one promoted, two rolled back
+    Demo(Demo),
+    /// Run the data plane alone (`up` starts it by itself)
+    Proxy(Proxy),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+/// `up`
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Folder of manifests with its serin.yaml; what was applied before is carried on without one
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Go to the background once everything is started
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Run the clock this much faster (1 to 100): pauses, intervals and query windows scale together
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    pub(crate) speed: Option<f64>,
+    /// Where the router takes requests, instead of what serin.yaml says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where to answer read-only requests for status and metrics, instead of what serin.yaml says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) status: Option<SocketAddr>,
+    /// Send queries to this Prometheus server instead of the embedded store
+    #[arg(long, value_name = "URL")]
+    pub(crate) prometheus: Option<String>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "expected a number from 1 to 100".to_owned())?;
+    if (1.0..=100.0).contains(&speed) { Ok(speed) } else { Err("expected a number from 1 to 100".to_owned()) }
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// Files or folders
+    #[arg(long = "filename", short = 'f', required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// A service.
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// Which service
+    pub(crate) service: String,
+}
+
+/// Whether to wait for the outcome.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Wait {
+    /// Wait for the outcome; exit 1 if the rollout fails
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Longest wait in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) timeout: u64,
+}
+
+/// A service whose outcome may be waited for.
+#[derive(Debug, Args)]
+pub(crate) struct Waiting {
+    /// Which service
+    pub(crate) service: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// `deploy`
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    /// Which service
+    pub(crate) service: String,
+    /// Tag, digest (`sha256:...`) or whole image
+    pub(crate) version: String,
+    /// Which container, where the pod has several
+    #[arg(long)]
+    pub(crate) container: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// `promote`
+#[derive(Debug, Args)]
+pub(crate) struct Promote {
+    /// Which service
+    pub(crate) service: String,
+    /// Skip all that is left: steps, pauses, analysis
+    #[arg(long)]
+    pub(crate) full: bool,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// `undo`
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// Which service
+    pub(crate) service: String,
+    /// Which revision; the one before when not given
+    #[arg(long, value_name = "N")]
+    pub(crate) to_revision: Option<u64>,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Which service; all when not given
+    pub(crate) service: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// `get`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Get {
+    /// A rollout with its versions, members, runs and reasons
+    Rollout(GetRollout),
+}
+
+/// `get rollout`
+#[derive(Debug, Args)]
+pub(crate) struct GetRollout {
+    /// Which service
+    pub(crate) service: String,
+    /// Keep watching: a live view in a terminal, lines elsewhere
+    #[arg(long, short = 'w')]
+    pub(crate) watch: bool,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Which service, or the name of one member; `router` and `serin` are there too
+    pub(crate) service: String,
+    /// Lines per member
+    #[arg(long, default_value_t = 20)]
+    pub(crate) lines: usize,
+    /// Keep printing what comes
+    #[arg(long, short = 'f')]
+    pub(crate) follow: bool,
+}
+
+/// `lint`
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// Files or folders
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Also check what one machine can carry out
+    #[arg(long)]
+    pub(crate) local: bool,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder of the example
+    #[arg(long, default_value = "examples/ml-portfolio", value_name = "DIR")]
+    pub(crate) example: PathBuf,
+    /// How much faster than real time the clock runs
+    #[arg(long, default_value_t = 10.0, value_name = "FACTOR", value_parser = speed)]
+    pub(crate) speed: f64,
+    /// Requests per second over the three services
+    #[arg(long, default_value_t = 90)]
+    pub(crate) rate: u32,
+    /// Print a JSON report (short for --output json)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where the router takes requests
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Leave everything running afterwards
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// `proxy`
+#[derive(Debug, Args)]
+pub(crate) struct Proxy {
+    /// Where to take requests
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// The control socket
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
+    /// Threads that carry requests
+    #[arg(long, default_value_t = 1)]
+    pub(crate) workers: usize,
+    /// Where to answer `/metrics`
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// A table to start with, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn speeds_out_of_range_are_refused() {
+        assert_eq!(speed("20"), Ok(20.0));
+        for text in ["0", "101", "NaN", "x", "-1"] {
+            assert!(speed(text).is_err(), "{text}");
+        }
+    }
+}

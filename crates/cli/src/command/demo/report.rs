@@ -1,0 +1,178 @@
+//! What the demo found: who was promoted, who was rolled back, and why.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serin_local::view::{MeasurementView, RolloutView};
+
+use crate::output::{self, age, tag};
+
+/// What should happen to a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Expected {
+    /// It becomes the stable one.
+    Promoted,
+    /// The former one stays.
+    RolledBack,
+}
+
+impl Expected {
+    /// For a sentence.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Expected::Promoted => "promoted",
+            Expected::RolledBack => "rolled back",
+        }
+    }
+}
+
+/// The report of a demo.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    promotions: usize,
+    rollbacks: usize,
+    as_expected: bool,
+    speed: f64,
+    seconds: f64,
+    services: Vec<ServiceReport>,
+    load: Option<serde_json::Value>,
+}
+
+/// What became of one service.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServiceReport {
+    service: String,
+    version: String,
+    stable_version: String,
+    expected: Expected,
+    outcome: Option<Expected>,
+    reason: String,
+    /// On the rollout's clock.
+    seconds: Option<f64>,
+    weights: Vec<u32>,
+    traffic: Vec<Traffic>,
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Traffic {
+    version: String,
+    requests: u64,
+    errors: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Verdict {
+    run: String,
+    metric: String,
+    phase: String,
+    condition: Option<String>,
+    measurements: Vec<MeasurementView>,
+}
+
+impl ServiceReport {
+    pub(super) fn new(
+        view: &RolloutView,
+        version: &str,
+        expected: Expected,
+        seconds: Option<f64>,
+        weights: Vec<u32>,
+    ) -> Self {
+        let outcome = match (seconds, view.aborted) {
+            (None, _) => None,
+            (Some(_), true) => Some(Expected::RolledBack),
+            (Some(_), false) => Some(Expected::Promoted),
+        };
+        let reason = match outcome {
+            Some(Expected::Promoted) => format!("completed all {} canary steps", view.steps.len()),
+            _ => view.message.clone(),
+        };
+        let name =
+            |hash: &str| view.pools.iter().find(|p| p.hash == hash).map_or_else(|| hash.to_owned(), |p| tag(&p.image));
+        let traffic = view
+            .traffic
+            .iter()
+            .map(|t| Traffic { version: name(&t.version), requests: t.requests, errors: t.errors })
+            .collect();
+        let verdicts = view.runs.iter().flat_map(|run| {
+            run.metrics.iter().map(|m| Verdict {
+                run: run.name.clone(),
+                metric: m.name.clone(),
+                phase: m.phase.clone(),
+                condition: m.success.clone().or_else(|| m.failure.clone()),
+                measurements: m.measurements.clone(),
+            })
+        });
+        Self {
+            service: view.name.clone(),
+            version: version.to_owned(),
+            stable_version: tag(&view.stable_image),
+            expected,
+            outcome,
+            reason,
+            seconds,
+            weights,
+            traffic,
+            verdicts: verdicts.collect(),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(
+        services: Vec<ServiceReport>,
+        speed: f64,
+        took: Duration,
+        load: Option<serde_json::Value>,
+    ) -> Self {
+        let count = |what| services.iter().filter(|s| s.outcome == Some(what)).count();
+        Self {
+            promotions: count(Expected::Promoted),
+            rollbacks: count(Expected::RolledBack),
+            as_expected: services.iter().all(|s| s.outcome == Some(s.expected)),
+            speed,
+            seconds: (took.as_secs_f64() * 10.0).round() / 10.0,
+            services,
+            load,
+        }
+    }
+
+    /// Whether everybody got what was expected.
+    pub(super) fn as_expected(&self) -> bool {
+        self.as_expected
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let row = |s: &ServiceReport| {
+            let weights: Vec<String> = s.weights.iter().map(u32::to_string).collect();
+            vec![
+                s.service.clone(),
+                s.version.clone(),
+                s.outcome.map_or("no outcome", Expected::words).to_owned(),
+                s.seconds.map_or_else(|| "-".to_owned(), |n| age((n * 1000.0) as i64)),
+                weights.join(" > "),
+                s.stable_version.clone(),
+            ]
+        };
+        let head = ["SERVICE", "VERSION", "OUTCOME", "AFTER", "WEIGHT", "STABLE NOW"];
+        let mut out = vec![
+            String::new(),
+            output::table(&head, &self.services.iter().map(row).collect::<Vec<_>>()),
+            String::new(),
+        ];
+        out.extend(self.services.iter().map(|s| format!("{} {}: {}", s.service, s.version, s.reason)));
+        out.push(String::new());
+        let verdict = if self.as_expected { "as expected" } else { "NOT as expected" };
+        out.push(format!(
+            "{} promoted, {} rolled back, {verdict}, in {:.0} s ({}x clock).",
+            self.promotions, self.rollbacks, self.seconds, self.speed
+        ));
+        out.join("\n")
+    }
+}

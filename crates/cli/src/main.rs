@@ -1,0 +1,36 @@
+//! `serin`: the one binary. Each command is one file under `command/`; what they print goes through [`output`].
+
+mod arguments;
+mod command;
+mod error;
+mod output;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = arguments::Cli::parse();
+    start_log(cli.verbose);
+    match command::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            output::report(&error);
+            error.exit_code()
+        }
+    }
+}
+
+/// Diagnostics go to standard error; `SERIN_LOG` filters them as `RUST_LOG` does elsewhere.
+fn start_log(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SERIN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+}

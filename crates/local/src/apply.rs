@@ -1,0 +1,82 @@
+//! Applying a decision: every action becomes a changed target in the model. Nothing is started or stopped here; once the
+//! targets are durable, [`crate::staff`] and [`crate::route`] bring the machine to them. So a decision is applied whole or
+//! not at all, and applying it twice changes nothing.
+
+use serin_core::{Action, Time};
+
+use crate::model::{PoolState, Workload};
+
+/// What is left to the caller: actions on runs, which live beside the workload.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Whether any target changed.
+    pub changed: bool,
+    /// Actions on runs, in order.
+    pub runs: Vec<Action>,
+}
+
+/// Applies the actions to the workload's targets.
+pub fn apply(workload: &mut Workload, actions: &[Action], now: Time) -> Applied {
+    let mut applied = Applied::default();
+    for action in actions {
+        match action {
+            Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => {
+                applied.runs.push(action.clone());
+            }
+            other => applied.changed |= target(workload, other, now),
+        }
+    }
+    applied
+}
+
+fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
+    match action {
+        Action::CreatePool { hash, revision } => {
+            if workload.pool(hash).is_some() {
+                return false;
+            }
+            let template = workload.template();
+            workload.pools.push(PoolState {
+                hash: hash.clone(),
+                revision: *revision,
+                created: now,
+                size: 0,
+                replicas_seen: None,
+                scale_down_at: None,
+                template,
+            });
+            true
+        }
+        Action::SetRevision { hash, revision } => set(workload.pool_mut(hash).map(|p| &mut p.revision), *revision),
+        Action::ScalePool { hash, size, replicas_seen } => {
+            let Some(pool) = workload.pool_mut(hash) else { return false };
+            let before = pool.clone();
+            pool.size = *size;
+            pool.replicas_seen = Some(*replicas_seen);
+            if *size == 0 {
+                pool.scale_down_at = None;
+            }
+            *pool != before
+        }
+        Action::SetScaleDownAt { hash, at } => set(workload.pool_mut(hash).map(|p| &mut p.scale_down_at), *at),
+        Action::DeletePool { hash } => {
+            let before = workload.pools.len();
+            workload.pools.retain(|p| p.hash != *hash);
+            workload.pools.len() != before
+        }
+        Action::PointService { service, hash } => set(workload.services.get_mut(service), Some(hash.clone())),
+        Action::SetSplit(split) => set(Some(&mut workload.split), Some(split.clone())),
+        Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => false,
+    }
+}
+
+/// Sets a target; returns whether it was another one. A target that does not exist stays so: the next decision sees it.
+fn set<T: PartialEq>(slot: Option<&mut T>, value: T) -> bool {
+    match slot {
+        Some(slot) if *slot != value => {
+            *slot = value;
+            true
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,194 @@
+//! Deciding: each rollout that something happened to is decided until it settles, in memory; the outcome is one transaction.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serin_core::analysis::RunStatus;
+use serin_core::{Action, Span, decide};
+
+use super::{Engine, RunKey};
+use crate::model::{Key, RunState, Workload};
+use crate::record::{RunRecord, WorkloadRecord};
+use crate::store::{Batch, EventRecord, Shelf};
+use crate::{apply, observe};
+
+/// Passes without a change of time before a rollout is called a loop. Far more than any update needs.
+const PASSES_MAX: usize = 100;
+
+/// Wait before a target that is not reached yet (the router did not take it) is looked at again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Runs that a decision creates, changes (`Some`) or forgets (`None`).
+type RunChanges = BTreeMap<RunKey, Option<RunState>>;
+
+/// The outcome of deciding one rollout.
+struct Settled {
+    workload: Workload,
+    runs: RunChanges,
+    events: Vec<EventRecord>,
+    changed: bool,
+    waits: bool,
+}
+
+impl Engine {
+    /// Decides every rollout that something happened to or whose time has come.
+    pub(super) fn decide(&mut self) {
+        let now = self.now();
+        let instant = Instant::now();
+        let due = self.workloads.iter().filter(|(key, w)| {
+            self.dirty.contains(*key)
+                || w.wake_at.is_some_and(|at| at <= now)
+                || self.again_at.get(*key).is_some_and(|at| *at <= instant)
+        });
+        let due: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
+        let mut batch = Batch::default();
+        let mut outcomes = Vec::new();
+        for key in due {
+            let settled = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.settle(&key))) {
+                Ok(settled) => settled,
+                Err(_) => {
+                    // One bad rollout must not stop the others; it is tried again when something happens to it.
+                    tracing::error!(rollout = %key, "deciding failed; its traffic and members stay as they are");
+                    self.dirty.remove(&key);
+                    if let Some(workload) = self.workloads.get_mut(&key) {
+                        workload.wake_at = None;
+                    }
+                    continue;
+                }
+            };
+            if settled.changed && self.put(&mut batch, &key, &settled).is_err() {
+                continue;
+            }
+            outcomes.push((key, settled));
+        }
+        let events: Vec<EventRecord> = outcomes.iter().flat_map(|(_, s)| s.events.clone()).collect();
+        if self.commit(batch, &events) {
+            for (key, settled) in outcomes {
+                self.adopt_outcome(key, settled);
+            }
+        }
+    }
+
+    fn put(&self, batch: &mut Batch, key: &Key, settled: &Settled) -> Result<(), crate::LocalError> {
+        batch.put(Shelf::Workloads, key.to_string(), &WorkloadRecord::from(&settled.workload))?;
+        for (name, run) in &settled.runs {
+            match run {
+                Some(run) => batch.put(Shelf::Runs, name.to_string(), &RunRecord::from(run))?,
+                None => batch.delete(Shelf::Runs, name.to_string()),
+            }
+        }
+        settled.events.iter().cloned().for_each(|e| batch.event(e));
+        Ok(())
+    }
+
+    /// The outcome holds now: it is durable.
+    fn adopt_outcome(&mut self, key: Key, settled: Settled) {
+        self.dirty.remove(&key);
+        self.again_at.remove(&key);
+        if settled.waits {
+            self.again_at.insert(key.clone(), Instant::now() + AGAIN);
+        }
+        self.routes_stale |= settled.changed;
+        self.staff_stale |= settled.changed;
+        for (name, run) in settled.runs {
+            match run {
+                Some(run) => {
+                    self.runs.insert(name, run);
+                }
+                None => {
+                    self.runs.remove(&name);
+                }
+            }
+        }
+        self.workloads.insert(key, settled.workload);
+    }
+
+    /// Decides one rollout until a decision changes nothing.
+    fn settle(&self, key: &Key) -> Settled {
+        let now = self.now();
+        let mut settled = Settled {
+            workload: self.workloads[key].clone(),
+            runs: RunChanges::new(),
+            events: Vec::new(),
+            changed: false,
+            waits: false,
+        };
+        for _ in 0..PASSES_MAX {
+            let world = self.observe(key, &settled);
+            let decision = decide(&world, now);
+            let workload = &mut settled.workload;
+            let applied = apply::apply(workload, &decision.actions, now);
+            let mut changed = applied.changed || decision.status != workload.status;
+            workload.status = decision.status;
+            workload.reasons = decision.reasons;
+            let unreached = !decision.actions.is_empty();
+            workload.wake_at = if unreached { None } else { decision.wake_at };
+            settled.waits = unreached;
+            settled.events.extend(decision.events.iter().map(|e| EventRecord {
+                at_ms: now.as_millis(),
+                object: key.to_string(),
+                reason: e.reason.to_owned(),
+                message: e.message.clone(),
+                warning: e.warning,
+            }));
+            for action in applied.runs {
+                changed |= self.run_action(key, &action, &mut settled);
+            }
+            settled.changed |= changed;
+            if !changed {
+                return settled;
+            }
+        }
+        tracing::error!(rollout = %key, "decisions do not settle");
+        settled.workload.wake_at = Some(now + Span::from_secs(1));
+        settled
+    }
+
+    fn observe(&self, key: &Key, settled: &Settled) -> serin_core::World {
+        let carried = settled.workload.split.clone().filter(|split| self.link.carries(key, split));
+        let kept = self.runs.iter().filter(|(name, _)| !settled.runs.contains_key(*name));
+        let changed = settled.runs.iter().filter_map(|(name, run)| Some((name, run.as_ref()?)));
+        let mine = kept.chain(changed).filter(|(_, run)| run.owner.as_ref() == Some(key));
+        let named = mine.map(|(name, run)| (name.name.as_str(), run));
+        observe::world(&settled.workload, |hash| self.staffing(key, hash), named, carried)
+    }
+
+    /// An action on a run; returns whether it changed anything.
+    fn run_action(&self, key: &Key, action: &Action, settled: &mut Settled) -> bool {
+        let known = |settled: &Settled, name: &RunKey| match settled.runs.get(name) {
+            Some(changed) => changed.clone(),
+            None => self.runs.get(name).cloned(),
+        };
+        match action {
+            Action::StartRun { name, kind, hash, .. } => {
+                let name = key.beside(name);
+                if known(settled, &name).is_some() {
+                    return false;
+                }
+                let run = self.new_run(&settled.workload, *kind, hash);
+                settled.runs.insert(name, Some(run));
+                true
+            }
+            Action::StopRun { name } => {
+                let name = key.beside(name);
+                let Some(mut run) = known(settled, &name).filter(|r| !r.core.terminate) else { return false };
+                run.spec.terminate = true;
+                run.core.terminate = true;
+                if run.status == RunStatus::default() {
+                    run.status.started = Some(self.now());
+                }
+                settled.runs.insert(name, Some(run));
+                true
+            }
+            Action::DeleteRun { name } => {
+                let name = key.beside(name);
+                if known(settled, &name).is_none() {
+                    return false;
+                }
+                settled.runs.insert(name, None);
+                true
+            }
+            _ => false,
+        }
+    }
+}

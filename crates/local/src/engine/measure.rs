@@ -1,0 +1,287 @@
+//! Analysis runs: made from the rollout's templates, measured when they are due, judged, and made durable after every
+//! measurement, so that a restart loses none and takes none twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serin_core::analysis::schedule::{self, Task};
+use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
+use serin_core::{Hash, Time};
+use serin_providers::{Measured as Answer, ProviderError, embedded, http, prometheus, web};
+use serin_spec::arguments::{self, ArgumentError};
+use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
+use serin_spec::wire::canary::AnalysisTemplateRef;
+use serin_spec::wire::provider::Metric as WireMetric;
+use serin_spec::{lower, raise};
+
+use super::{Engine, Report, RunKey};
+use crate::model::{Key, RunState, Workload};
+use crate::record::RunRecord;
+use crate::store::{Batch, EventRecord, Shelf};
+
+/// Measurements that wait for an answer from elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Measuring {
+    waiting: BTreeSet<(RunKey, usize)>,
+}
+
+/// The end of a measurement taken elsewhere.
+#[derive(Debug)]
+pub(super) struct Measured {
+    run: RunKey,
+    index: usize,
+    started: Time,
+    answer: Result<Answer, String>,
+}
+
+impl Engine {
+    /// The run that a rollout's analysis asks for. One that cannot be made is there all the same, ended in error with the
+    /// reason, so that it is seen and judged.
+    pub(super) fn new_run(&self, workload: &Workload, kind: RunKind, hash: &Hash) -> RunState {
+        let now = self.now();
+        let made = self.run_spec(workload, kind);
+        let (spec, problem) = match made {
+            Ok(spec) => (spec, None),
+            Err(error) => (AnalysisRunSpec::default(), Some(error.to_string())),
+        };
+        self.checked_run(Some(workload.key()), Some(kind), hash.clone(), spec, problem, now)
+    }
+
+    /// A run of this spec, ended in error if it cannot be carried out.
+    pub(super) fn checked_run(
+        &self,
+        owner: Option<Key>,
+        kind: Option<RunKind>,
+        hash: Hash,
+        spec: AnalysisRunSpec,
+        problem: Option<String>,
+        now: Time,
+    ) -> RunState {
+        let masked = arguments::fill_masked(&spec);
+        let problem = problem.or_else(|| match &masked {
+            Ok(masked) => lower::invalid(masked).map(|p| format!("Analysis spec invalid: {p}")),
+            Err(error) => Some(error.to_string()),
+        });
+        let core = masked.map_or_else(|_| RunSpec::default(), |masked| lower::run_spec(&masked));
+        let mut status = RunStatus::default();
+        if let Some(message) = problem {
+            status.phase = RunPhase::Error;
+            status.message = message;
+            status.started = Some(now);
+            status.completed = Some(now);
+        }
+        RunState { owner, kind, hash, created: now, spec, core, status }
+    }
+
+    fn run_spec(&self, workload: &Workload, kind: RunKind) -> Result<AnalysisRunSpec, ArgumentError> {
+        let Some(canary) = &workload.object.spec.strategy.canary else { return Ok(AnalysisRunSpec::default()) };
+        let background = canary.analysis.as_ref();
+        let step = match kind {
+            RunKind::Step(index) => canary.steps.get(index).and_then(|s| s.analysis.as_ref()),
+            RunKind::Background => None,
+        };
+        let (templates, args, dry_run, retention) = match (kind, step, background) {
+            (RunKind::Step(_), Some(a), _) => (&a.templates, &a.args, &a.dry_run, &a.measurement_retention),
+            (RunKind::Background, _, Some(a)) => (&a.templates, &a.args, &a.dry_run, &a.measurement_retention),
+            // The steps changed since; the next decision stops this run.
+            _ => return Ok(AnalysisRunSpec::default()),
+        };
+        let namespace = workload.key();
+        let find = |reference: &AnalysisTemplateRef| -> Option<&AnalysisTemplateSpec> {
+            match reference.cluster_scope {
+                true => self.objects.cluster_templates.get(&reference.template_name).map(|t| &t.spec),
+                false => self.objects.templates.get(&namespace.beside(&reference.template_name)).map(|t| &t.spec),
+            }
+        };
+        let template = arguments::compose(templates, &find)?;
+        let mut object = workload.object.clone();
+        object.status = Some(raise::status(&workload.status, &workload.object));
+        let rollout = serde_json::to_value(&object).unwrap_or_default();
+        let environment = arguments::Environment {
+            rollout: &rollout,
+            latest: &workload.rollout.hash,
+            stable: workload.status.stable.as_ref(),
+        };
+        let args = arguments::resolve(args, &environment)?;
+        arguments::instantiate(&template, &args, dry_run, retention)
+    }
+
+    /// Takes the measurements that are due.
+    pub(super) fn measure(&mut self) {
+        let now = self.now();
+        let open: Vec<RunKey> =
+            self.runs.iter().filter(|(_, r)| !r.status.phase.is_completed()).map(|(name, _)| name.clone()).collect();
+        for name in open {
+            // A metric that ends badly ends the run in the pass after it.
+            for _ in 0..2 {
+                self.measure_run(&name, now);
+            }
+        }
+        self.measuring.waiting.retain(|(name, _)| self.runs.contains_key(name));
+    }
+
+    fn measure_run(&mut self, name: &RunKey, now: Time) {
+        let Some(run) = self.runs.get(name) else { return };
+        let before = run.status.clone();
+        let mut next = run.clone();
+        let due = schedule::due(&run.core, &run.status, now);
+        let wanted: Vec<usize> = due.into_iter().filter(|(_, task)| *task == Task::Measure).map(|(i, _)| i).collect();
+        let filled = (!wanted.is_empty()).then(|| self.filled(name, &run.spec));
+        for index in wanted {
+            if self.measuring.waiting.contains(&(name.clone(), index)) {
+                continue;
+            }
+            let answer = match &filled {
+                Some(Ok(filled)) => match filled.spec.metrics.get(index) {
+                    Some(metric) => self.answer_now(name, index, metric, now),
+                    None => Some(Err("the metric has gone".to_owned())),
+                },
+                Some(Err(problem)) => Some(Err(problem.clone())),
+                None => None,
+            };
+            if let Some(answer) = answer {
+                let answer = answer.map_err(|text| match &filled {
+                    Some(Ok(filled)) => filled.redact(&text),
+                    _ => text,
+                });
+                keep(&mut next, index, now, self.now(), answer);
+            } else {
+                self.measuring.waiting.insert((name.clone(), index));
+            }
+        }
+        next.status = assess(&next.core, &next.status, now);
+        if next.status != before {
+            self.keep_run(name, next);
+        }
+    }
+
+    fn filled(&self, name: &RunKey, spec: &AnalysisRunSpec) -> Result<arguments::Filled, String> {
+        let secret = |secret: &str| -> Option<BTreeMap<String, String>> {
+            let key = name.beside(secret);
+            let object = self.objects.secrets.get(&key)?;
+            let names = object.data.keys().chain(object.string_data.keys());
+            Some(names.filter_map(|n| Some((n.clone(), self.objects.secret_value(&key, n)?))).collect())
+        };
+        arguments::fill(spec, &secret).map_err(|e| e.to_string())
+    }
+
+    /// The answer of the embedded store, or `None` after the question was sent elsewhere.
+    fn answer_now(
+        &self,
+        name: &RunKey,
+        index: usize,
+        metric: &WireMetric,
+        now: Time,
+    ) -> Option<Result<Answer, String>> {
+        if let Some(wanted) = &metric.provider.prometheus {
+            let Some(address) = &self.side.prometheus else {
+                let answer = embedded::Question::new(wanted).and_then(|q| q.answer(&self.series, now.as_millis()));
+                return Some(answer.map_err(|e| e.to_string()));
+            };
+            let mut wanted = wanted.clone();
+            wanted.address = Some(address.clone());
+            // The server knows wall time only.
+            return match prometheus::request(&wanted, None, crate::clock::wall_ms()) {
+                Err(error) => Some(Err(error.to_string())),
+                Ok(request) => {
+                    self.send(name, index, now, ask_prometheus(request));
+                    None
+                }
+            };
+        }
+        if let Some(wanted) = metric.provider.web.clone() {
+            return match web::request(&wanted) {
+                Err(error) => Some(Err(error.to_string())),
+                Ok(request) => {
+                    self.send(name, index, now, async move { web::read(&wanted, &http::send(&request).await?) });
+                    None
+                }
+            };
+        }
+        Some(Err("this provider is not available on one machine".to_owned()))
+    }
+
+    fn send(
+        &self,
+        name: &RunKey,
+        index: usize,
+        started: Time,
+        question: impl Future<Output = Result<Answer, ProviderError>> + Send + 'static,
+    ) {
+        let (run, send) = (name.clone(), self.reports.0.clone());
+        tokio::spawn(async move {
+            let answer = question.await.map_err(|e| e.to_string());
+            // The loop may have ended; then the measurement is taken again by the next one.
+            let _ = send.send(Report::Measured(Measured { run, index, started, answer }));
+        });
+    }
+
+    pub(super) fn take_measurement(&mut self, measured: Measured) {
+        let place = (measured.run.clone(), measured.index);
+        let now = self.now();
+        let Some(run) = self.runs.get(&measured.run).filter(|r| !r.status.phase.is_completed()) else {
+            self.measuring.waiting.remove(&place);
+            return;
+        };
+        let mut next = run.clone();
+        let answer = measured.answer.map_err(|text| match self.filled(&measured.run, &run.spec) {
+            Ok(filled) => filled.redact(&text),
+            Err(_) => text,
+        });
+        keep(&mut next, measured.index, measured.started, now, answer);
+        next.status = assess(&next.core, &next.status, now);
+        // Only what is durable counts as taken: where the disk is full the question is asked again.
+        self.measuring.waiting.remove(&place);
+        self.keep_run(&measured.run, next);
+    }
+
+    fn keep_run(&mut self, name: &RunKey, next: RunState) {
+        let mut batch = Batch::default();
+        if batch.put(Shelf::Runs, name.to_string(), &RunRecord::from(&next)).is_err() {
+            return;
+        }
+        let ended = next.status.phase.is_completed();
+        let event = ended.then(|| self.end_event(name, &next));
+        event.iter().cloned().for_each(|e| batch.event(e));
+        if !self.commit(batch, event.as_slice()) {
+            return;
+        }
+        if let Some(owner) = &next.owner {
+            self.dirty.insert(owner.clone());
+        }
+        self.runs.insert(name.clone(), next);
+    }
+
+    fn end_event(&self, name: &RunKey, run: &RunState) -> EventRecord {
+        let status = &run.status;
+        let because = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+        EventRecord {
+            at_ms: self.now().as_millis(),
+            object: run.owner.as_ref().map_or_else(String::new, Key::to_string),
+            reason: "AnalysisRunEnded".to_owned(),
+            message: format!("{} is {}{because}", name.name, status.phase),
+            warning: matches!(status.phase, RunPhase::Failed | RunPhase::Error),
+        }
+    }
+}
+
+async fn ask_prometheus(request: serin_providers::Request) -> Result<Answer, ProviderError> {
+    let response = http::send(&request).await?;
+    match prometheus::as_get(&request, &response) {
+        Some(get) => prometheus::read(&http::send(&get).await?),
+        None => prometheus::read(&response),
+    }
+}
+
+/// Judges an answer and keeps it as a measurement.
+fn keep(run: &mut RunState, index: usize, started: Time, finished: Time, answer: Result<Answer, String>) {
+    let Some(metric) = run.core.metrics.get(index) else { return };
+    let (phase, message, value) = match answer {
+        Ok(measured) => {
+            let (phase, message) = verdict::judge(metric, &measured.value);
+            (phase, message, measured.text)
+        }
+        Err(message) => (RunPhase::Error, message, String::new()),
+    };
+    let measurement = Measurement { phase, message, value, started, finished: Some(finished), resume_at: None };
+    record(&run.core, &mut run.status, index, measurement);
+}

@@ -1,0 +1,264 @@
+//! Members: which run, which are ready and since when, which should start and stop.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use serin_core::{Hash, Span, Time};
+use serin_proxy::table::Endpoint;
+use serin_supervisor::{MemberView, State};
+
+use super::Engine;
+use crate::model::Key;
+use crate::observe::Staffing;
+use crate::route::Endpoints;
+use crate::staff::{self, Ground, MemberId};
+
+/// What is seen of the members.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    seen: BTreeMap<MemberId, Seen>,
+    failures: BTreeMap<(Key, Hash), String>,
+    counts: BTreeMap<(Key, Hash), Staffing>,
+    /// Some member is ready but not yet for `minReadySeconds`.
+    awaits_time: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) view: MemberView,
+    ready_since: Option<Time>,
+}
+
+impl Seen {
+    /// Whether it is on its way out.
+    fn leaves(&self) -> bool {
+        matches!(self.view.state, State::Draining { .. } | State::Stopping { restart: false, .. } | State::Gone)
+    }
+}
+
+impl Members {
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    pub(super) fn staffing(&self, key: &Key, hash: &Hash) -> Staffing {
+        let place = (key.clone(), hash.clone());
+        let mut staffing = self.counts.get(&place).cloned().unwrap_or_default();
+        staffing.failure = self.failures.get(&place).cloned();
+        staffing
+    }
+
+    pub(super) fn of(&self, key: &Key, hash: &Hash) -> impl Iterator<Item = (&MemberId, &Seen)> {
+        let id = |ordinal| MemberId { rollout: key.clone(), hash: hash.clone(), ordinal };
+        self.seen.range(id(0)..=id(u32::MAX))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&MemberId, &Seen)> {
+        self.seen.iter()
+    }
+
+    /// Members that take requests now.
+    pub(super) fn endpoints(&self) -> Endpoints {
+        let mut endpoints = Endpoints::new();
+        for (id, seen) in self.seen.iter().filter(|(_, s)| s.view.is_ready()) {
+            let endpoint = Endpoint { id: id.pod(), address: SocketAddr::from(([127, 0, 0, 1], seen.view.port)) };
+            endpoints.entry((id.rollout.clone(), id.hash.clone())).or_default().push(endpoint);
+        }
+        endpoints
+    }
+}
+
+impl Engine {
+    /// Takes up the processes that an earlier control process left, each as what it is: one that the router sends requests to
+    /// counts as ready until its probe says otherwise, so that a restart moves no traffic.
+    pub(super) fn adopt(&mut self) {
+        let in_rotation: BTreeSet<String> = self
+            .link
+            .carried()
+            .iter()
+            .flat_map(|table| &table.routes)
+            .flat_map(|route| &route.split.groups)
+            .flat_map(|group| group.endpoints.iter().map(|e| e.id.clone()))
+            .collect();
+        for process in self.supervisor.unclaimed() {
+            let Some(id) = MemberId::parse(&process) else { continue };
+            let template = self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)).map(|p| p.template.clone());
+            let Some(template) = template else { continue };
+            if let Ok(spec) = staff::process(&id, &template, self.ground()) {
+                let ready = in_rotation.contains(&id.pod());
+                self.supervisor.want(spec);
+                if ready {
+                    self.supervisor.presume_ready(&process);
+                }
+            }
+        }
+        self.supervisor.stop_unclaimed();
+        self.refresh_members(true);
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground { side: &self.side, objects: &self.objects, speed: self.clock.speed }
+    }
+
+    pub(super) fn look_at_members(&mut self) {
+        let changed = self.supervisor.turn();
+        if changed || self.members.awaits_time {
+            self.refresh_members(changed);
+        }
+    }
+
+    /// Brings what is seen up to date; rollouts whose members changed are decided again.
+    fn refresh_members(&mut self, changed: bool) {
+        let now = self.now();
+        let views = self.supervisor.members();
+        let mut seen = BTreeMap::new();
+        for view in views {
+            let Some(id) = MemberId::parse(&view.id) else { continue };
+            let since = self.members.seen.get(&id).and_then(|s| s.ready_since);
+            let ready_since = view.is_ready().then(|| since.unwrap_or(now));
+            if self
+                .members
+                .seen
+                .get(&id)
+                .is_none_or(|s| s.view.is_ready() != view.is_ready() || s.view.port != view.port)
+            {
+                self.routes_stale = true;
+            }
+            seen.insert(id, Seen { view, ready_since });
+        }
+        self.routes_stale |= changed;
+        self.staff_stale |= changed;
+        self.members.seen = seen;
+        let mut counts: BTreeMap<(Key, Hash), Staffing> = BTreeMap::new();
+        for (id, seen) in self.members.seen.iter().filter(|(_, s)| !s.leaves()) {
+            let min_ready = self.workloads.get(&id.rollout).and_then(|w| w.object.spec.min_ready_seconds).unwrap_or(0);
+            let place = counts.entry((id.rollout.clone(), id.hash.clone())).or_default();
+            place.members += 1;
+            if let Some(since) = seen.ready_since {
+                place.ready += 1;
+                if now >= since + Span::from_secs(i64::from(min_ready)) {
+                    place.available += 1;
+                }
+            }
+        }
+        for (place, count) in &counts {
+            if self.members.counts.get(place) != Some(count) {
+                self.dirty.insert(place.0.clone());
+            }
+        }
+        for place in self.members.counts.keys().filter(|p| !counts.contains_key(*p)) {
+            self.dirty.insert(place.0.clone());
+        }
+        self.members.awaits_time = counts.values().any(|c| c.available < c.ready);
+        self.members.counts = counts;
+    }
+
+    /// Starts and stops members until every pool has what it wants.
+    pub(super) fn staff(&mut self) {
+        if !self.staff_stale {
+            return;
+        }
+        self.staff_stale = false;
+        let mut wanted: Vec<(MemberId, serin_core::Hash)> = Vec::new();
+        let mut failures = BTreeMap::new();
+        let mut stops = Vec::new();
+        for (key, workload) in &self.workloads {
+            for pool in &workload.pools {
+                let (mut live, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+                for (id, seen) in self.members.of(key, &pool.hash) {
+                    if seen.leaves() {
+                        leaving.insert(id.ordinal)
+                    } else {
+                        live.insert(id.ordinal)
+                    };
+                }
+                let (start, stop) = staff::changes(pool.size, &live, &leaving);
+                let id = |ordinal| MemberId { rollout: key.clone(), hash: pool.hash.clone(), ordinal };
+                wanted.extend(start.into_iter().map(|n| (id(n), pool.hash.clone())));
+                stops.extend(stop.into_iter().map(id));
+            }
+        }
+        // Members of pools that are gone.
+        let orphans = self.members.all().filter(|(id, seen)| {
+            !seen.leaves() && self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)).is_none()
+        });
+        stops.extend(orphans.map(|(id, _)| id.clone()));
+        let mut started = false;
+        for (id, hash) in wanted {
+            let Some(template) =
+                self.workloads.get(&id.rollout).and_then(|w| w.pool(&hash)).map(|p| p.template.clone())
+            else {
+                continue;
+            };
+            match staff::process(&id, &template, self.ground()) {
+                Ok(spec) => {
+                    self.supervisor.want(spec);
+                    started = true;
+                }
+                Err(why) => {
+                    failures.insert((id.rollout.clone(), hash), why);
+                }
+            }
+        }
+        for id in &stops {
+            self.supervisor.stop(&id.process());
+        }
+        for (id, seen) in self.members.all() {
+            // A process that cannot even be started makes no member; its pool says why.
+            if let (State::Waiting { .. }, None, Some(trouble)) = (seen.view.state, seen.view.pid, &seen.view.trouble)
+                && trouble.starts_with("failed to")
+            {
+                failures.entry((id.rollout.clone(), id.hash.clone())).or_insert_with(|| trouble.clone());
+            }
+        }
+        for place in failures.keys().chain(self.members.failures.keys()) {
+            if failures.get(place) != self.members.failures.get(place) {
+                self.dirty.insert(place.0.clone());
+            }
+        }
+        self.members.failures = failures;
+        if !stops.is_empty() || started {
+            self.refresh_members(true);
+        }
+    }
+
+    /// Members that drain are told so once the router sends them nothing and waits for nothing of them.
+    pub(super) async fn drain(&mut self) {
+        let draining: Vec<MemberId> = self
+            .members
+            .all()
+            .filter(|(_, s)| matches!(s.view.state, State::Draining { .. }))
+            .map(|(id, _)| id.clone())
+            .collect();
+        if draining.is_empty() || self.routes_stale {
+            return;
+        }
+        let Some(stats) = self.link.stats().await else { return };
+        let mut changed = false;
+        for id in draining {
+            let pod = id.pod();
+            let busy = stats.endpoints.iter().any(|e| e.id == pod && e.in_flight > 0);
+            if !busy {
+                self.supervisor.drained(&id.process());
+                changed = true;
+            }
+        }
+        if changed {
+            self.refresh_members(true);
+        }
+    }
+
+    /// Everything is to stop.
+    pub(super) fn begin_down(&mut self) {
+        self.going_down = true;
+        let ids: Vec<String> = self.supervisor.members().into_iter().map(|m| m.id).collect();
+        for id in ids {
+            self.supervisor.stop(&id);
+            if !self.link.is_connected() {
+                // Without a router no request is under way.
+                self.supervisor.drained(&id);
+            }
+        }
+        self.routes_stale = true;
+    }
+}

@@ -1,0 +1,85 @@
+//! What the router sees, second by second, for the live view.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use serin_proxy::report::{Batch, Counts, Snapshot};
+use serin_proxy::sketch;
+
+use super::Engine;
+use crate::model::Key;
+use crate::route;
+use crate::view::TrafficView;
+
+/// Seconds that the live view shows.
+const SECONDS: usize = 60;
+
+/// Time between two looks at the router's counters.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The last minute.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    batches: VecDeque<Batch>,
+    totals: Snapshot,
+    looked: Option<Instant>,
+}
+
+impl Engine {
+    pub(super) async fn watch_traffic(&mut self) {
+        if self.traffic.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) || !self.link.is_connected() {
+            return;
+        }
+        self.traffic.looked = Some(Instant::now());
+        self.traffic.batches.extend(self.link.batches().await);
+        while self.traffic.batches.len() > SECONDS {
+            self.traffic.batches.pop_front();
+        }
+        if let Some(totals) = self.link.stats().await {
+            self.traffic.totals = totals;
+        }
+    }
+}
+
+impl Traffic {
+    /// What the versions of a rollout got.
+    pub(super) fn of(&self, rollout: &Key) -> Vec<TrafficView> {
+        let route = route::route_name(rollout);
+        self.totals.versions.iter().filter(|c| c.route == route).map(|total| self.version(total)).collect()
+    }
+
+    fn version(&self, total: &Counts) -> TrafficView {
+        let seconds = self
+            .batches
+            .iter()
+            .map(|batch| batch.versions.iter().find(|c| c.route == total.route && c.version == total.version));
+        let (mut errors, mut latencies, mut predictions) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut answered = VecDeque::new();
+        for second in seconds {
+            let Some(second) = second else {
+                errors.push(0.0);
+                latencies.push(0.0);
+                answered.push_back(0);
+                continue;
+            };
+            let count = second.answered();
+            errors.push(if count == 0 { 0.0 } else { second.by_class.server_error as f64 / count as f64 });
+            latencies.push(sketch::latency::quantile_us(&second.latency, 0.95).unwrap_or(0) as f64 / 1000.0);
+            answered.push_back(count);
+            for (class, n) in &second.predictions {
+                *predictions.entry(class.clone()).or_insert(0) += n;
+            }
+        }
+        let recent: u64 = answered.iter().rev().take(5).sum();
+        TrafficView {
+            version: total.version.clone(),
+            requests: total.answered(),
+            errors: total.by_class.server_error,
+            in_flight: total.in_flight,
+            rate: recent as f64 / answered.len().clamp(1, 5) as f64,
+            error_series: errors,
+            p95_series: latencies,
+            predictions: predictions.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Rollouts as plain data for people and machines.
+
+use serin_core::analysis::{Metric, MetricResult, RunKind};
+use serin_core::{Hash, Time};
+use serin_spec::{raise, wire};
+use serin_supervisor::State;
+
+use super::Engine;
+use crate::model::{Key, PoolState, RunState, Workload};
+use crate::request::pool_image;
+use crate::view::{
+    MeasurementView, MemberRow, MetricView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView,
+    WeightView,
+};
+
+impl Engine {
+    /// One rollout.
+    pub(super) fn view(&self, key: &Key) -> RolloutView {
+        let Some(w) = self.workloads.get(key) else { return RolloutView::default() };
+        let status = &w.status;
+        let promoted = status.stable.is_some() && status.stable.as_ref() == Some(&w.rollout.hash);
+        let image = |hash: Option<&Hash>| hash.and_then(|h| w.pool(h)).map_or_else(String::new, pool_image);
+        let wanted = w.template().containers().first().map_or_else(String::new, |c| c.image.clone());
+        let mut pools: Vec<&PoolState> = w.pools.iter().collect();
+        pools.sort_by_key(|p| std::cmp::Reverse(p.revision));
+        let mut runs: Vec<(&Key, &RunState)> =
+            self.runs.iter().filter(|(_, r)| r.owner.as_ref() == Some(key)).collect();
+        runs.sort_by_key(|(name, r)| (std::cmp::Reverse(r.created), name.name.clone()));
+        RolloutView {
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            strategy: "Canary".to_owned(),
+            phase: status.phase.as_str().to_owned(),
+            message: status.message.clone(),
+            now_ms: self.now().as_millis(),
+            image: wanted,
+            stable_image: image(status.stable.as_ref()),
+            revision: w.pool(&w.rollout.hash).map_or(0, |p| p.revision),
+            promoted,
+            aborted: status.abort,
+            steps: steps(w, promoted),
+            step_index: status.step_index,
+            weight: self.weight(key, w),
+            replicas: ReplicasView {
+                desired: w.rollout.replicas,
+                current: status.counts.members,
+                updated: status.counts.updated,
+                ready: status.counts.ready,
+                available: status.counts.available,
+            },
+            pools: pools.into_iter().map(|p| self.pool_view(key, w, p)).collect(),
+            runs: runs.into_iter().map(|(name, run)| run_view(&name.name, run)).collect(),
+            traffic: self.traffic.of(key),
+            reasons: w.reasons.iter().map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() }).collect(),
+            wake_at_ms: w.wake_at.map(Time::as_millis),
+        }
+    }
+
+    fn weight(&self, key: &Key, w: &Workload) -> WeightView {
+        let canary = w.rollout.canary();
+        let total = canary.weight_total();
+        if canary.traffic.is_none() {
+            // Without a router the members are the weight.
+            let (updated, members) = (w.status.counts.updated, w.status.counts.members);
+            let actual = (members > 0).then(|| updated * total / members);
+            return WeightView { routed: false, set: canary.weight_at(w.status.step_index), actual, total };
+        }
+        let set = w.status.weights.as_ref().map_or(0, |x| x.canary);
+        let carried = w.split.as_ref().filter(|s| self.link.carries(key, s));
+        WeightView { routed: true, set, actual: carried.map(|s| s.weight), total }
+    }
+
+    fn pool_view(&self, key: &Key, w: &Workload, pool: &PoolState) -> PoolView {
+        let staffing = self.staffing(key, &pool.hash);
+        let role = match (w.status.stable.as_ref() == Some(&pool.hash), w.rollout.hash == pool.hash) {
+            (true, _) => "stable",
+            (false, true) => "canary",
+            (false, false) => "",
+        };
+        let members = self.members.of(key, &pool.hash).map(|(id, seen)| MemberRow {
+            name: id.pod(),
+            state: match seen.view.state {
+                State::Waiting { .. } => "Waiting",
+                State::Starting => "Starting",
+                State::Ready => "Ready",
+                State::Draining { .. } => "Draining",
+                State::Stopping { .. } | State::Gone => "Stopping",
+            }
+            .to_owned(),
+            pid: seen.view.pid,
+            port: seen.view.port,
+            restarts: seen.view.health.restarts,
+            trouble: seen.view.trouble.clone(),
+            log: absolute(&seen.view.log),
+        });
+        PoolView {
+            hash: pool.hash.to_string(),
+            revision: pool.revision,
+            image: pool_image(pool),
+            role: role.to_owned(),
+            size: pool.size,
+            ready: staffing.ready,
+            available: staffing.available,
+            created_ms: pool.created.as_millis(),
+            scale_down_at_ms: pool.scale_down_at.map(Time::as_millis),
+            failure: staffing.failure,
+            members: members.collect(),
+        }
+    }
+
+    /// The object as it is wanted, with its status in Argo's fields.
+    pub(super) fn manifest(&self, key: &Key) -> wire::rollout::Rollout {
+        let Some(w) = self.workloads.get(key) else { return wire::rollout::Rollout::default() };
+        let mut object = w.object.clone();
+        object.status = Some(raise::status(&w.status, &w.object));
+        object
+    }
+
+    /// The rollouts as metrics in the text format.
+    pub(super) fn metrics(&self) -> String {
+        // Names of objects need no escape.
+        let labels = |key: &Key| format!("namespace=\"{}\",name=\"{}\"", key.namespace, key.name);
+        let family = |metric: &str, help: &str, sample: &dyn Fn(String, &Workload) -> String| {
+            let samples: String =
+                self.workloads.iter().map(|(key, w)| format!("{metric}{}\n", sample(labels(key), w))).collect();
+            format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n{samples}")
+        };
+        let phase = family("serin_rollout_phase", "1 for the phase a rollout is in.", &|labels, w| {
+            format!("{{{labels},phase=\"{}\"}} 1", w.status.phase.as_str())
+        });
+        let weight = family("serin_rollout_canary_weight", "Weight of the canary as decided.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.weights.as_ref().map_or(0, |x| x.canary))
+        });
+        let available = family("serin_rollout_available", "Available members of all versions.", &|labels, w| {
+            format!("{{{labels}}} {}", w.status.counts.available)
+        });
+        phase + &weight + &available
+    }
+
+    /// Pod names and log files.
+    pub(super) fn logs(&self, key: &Key) -> Vec<(String, String)> {
+        let members = self.members.all().filter(|(id, _)| id.rollout == *key);
+        members.map(|(id, seen)| (id.pod(), absolute(&seen.view.log))).collect()
+    }
+}
+
+/// A path that holds for a reader in another folder too.
+fn absolute(path: &std::path::Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {
+    let steps = &w.rollout.canary().steps;
+    let index = w.status.step_index.unwrap_or(0);
+    let state = |i: usize| match i.cmp(&index) {
+        _ if promoted => "done",
+        std::cmp::Ordering::Less => "done",
+        std::cmp::Ordering::Equal if !w.status.abort => "current",
+        _ => "waiting",
+    };
+    steps.iter().enumerate().map(|(i, s)| StepView { text: s.to_string(), state: state(i).to_owned() }).collect()
+}
+
+/// A run.
+pub(super) fn run_view(name: &str, run: &RunState) -> RunView {
+    RunView {
+        name: name.to_owned(),
+        kind: run.kind.map_or_else(String::new, |k| k.as_str().to_owned()),
+        step: match run.kind {
+            Some(RunKind::Step(index)) => Some(index),
+            _ => None,
+        },
+        hash: run.hash.to_string(),
+        phase: run.status.phase.as_str().to_owned(),
+        message: run.status.message.clone(),
+        created_ms: run.created.as_millis(),
+        metrics: run.core.metrics.iter().map(|m| metric_view(m, run.status.metric(&m.name))).collect(),
+    }
+}
+
+fn metric_view(metric: &Metric, result: Option<&MetricResult>) -> MetricView {
+    let empty = MetricResult::default();
+    let result = result.unwrap_or(&empty);
+    MetricView {
+        name: metric.name.clone(),
+        phase: result.phase.as_str().to_owned(),
+        message: result.message.clone(),
+        success: metric.success.clone(),
+        failure: metric.failure.clone(),
+        successful: result.successful,
+        failed: result.failed,
+        inconclusive: result.inconclusive,
+        error: result.error,
+        failure_limit: metric.failure_limit,
+        count: metric.effective_count(),
+        dry_run: metric.dry_run,
+        measurements: result
+            .measurements
+            .iter()
+            .map(|m| MeasurementView {
+                at_ms: m.started.as_millis(),
+                value: m.value.clone(),
+                phase: m.phase.as_str().to_owned(),
+                message: m.message.clone(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,32 @@
+//! The single-machine adapter: observe, decide, apply and verify on this machine, with Argo's own manifests.
+//!
+//! [`Engine`] is the control process: it keeps the [`model`] durable in a [`store`], decides with `serin-core`, and brings
+//! processes ([`staff`]) and the router ([`route`], [`link`]) to what was decided. A decision is one transaction: nothing is
+//! started, stopped or routed before it is on disk. Commands talk to it with a [`client`] over a socket in the state folder.
+//!
+//! This crate knows nothing of Kubernetes' API, and the other adapter knows nothing of it.
+
+pub mod apply;
+pub mod client;
+pub mod clock;
+mod control;
+mod engine;
+mod error;
+pub mod journal;
+pub mod link;
+pub mod merge;
+pub mod model;
+pub mod observe;
+pub mod protocol;
+pub mod record;
+pub mod request;
+pub mod route;
+pub mod side;
+pub mod staff;
+mod status;
+pub mod store;
+pub mod view;
+
+pub use engine::{Engine, Options, check, check_for_cluster};
+pub use error::{Class, LocalError};
+pub use store::EventRecord;

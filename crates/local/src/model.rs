@@ -1,0 +1,205 @@
+//! What one machine knows: the objects that were applied, a workload per rollout, the runs. All of it is durable; what is
+//! only seen (members, series, the router's state) is kept elsewhere.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use serin_core::analysis::{RunKind, RunSpec, RunStatus};
+use serin_core::{Hash, Reason, Rollout, Split, Status, Time};
+use serin_spec::wire;
+
+/// Namespace and name of an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Key {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key of these two.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The key of an object.
+    pub fn of(metadata: &wire::meta::ObjectMeta) -> Self {
+        Self::new(metadata.namespace(), metadata.name())
+    }
+
+    /// Another object in the same namespace.
+    pub fn beside(&self, name: &str) -> Self {
+        Self::new(self.namespace.as_str(), name)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (namespace, name) = text.split_once('/').ok_or_else(|| format!("\"{text}\" is no namespace/name"))?;
+        Ok(Self::new(namespace, name))
+    }
+}
+
+/// Everything of one rollout.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The object as it is wanted now: applied from a file, then changed by people's commands.
+    pub object: wire::rollout::Rollout,
+    /// The object as it was last applied from a file, as JSON. A file that did not change since is not applied again,
+    /// so that a restart does not take back what `serin deploy` changed.
+    pub applied: serde_json::Value,
+    /// The object in the core's terms.
+    pub rollout: Rollout,
+    /// Its memory.
+    pub status: Status,
+    /// Its pools, oldest first.
+    pub pools: Vec<PoolState>,
+    /// Its services and the pool each selects.
+    pub services: BTreeMap<String, Option<Hash>>,
+    /// The split that the router should carry.
+    pub split: Option<Split>,
+    /// Why it is where it is, as last decided.
+    pub reasons: Vec<Reason>,
+    /// When to decide again.
+    pub wake_at: Option<Time>,
+}
+
+/// A pool as it is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoolState {
+    /// Hash of its template.
+    pub hash: Hash,
+    /// Its revision.
+    pub revision: u64,
+    /// When it was created.
+    pub created: Time,
+    /// Wanted members.
+    pub size: u32,
+    /// The rollout's replicas when it was last scaled.
+    pub replicas_seen: Option<u32>,
+    /// When it goes to zero.
+    pub scale_down_at: Option<Time>,
+    /// The template of its members.
+    pub template: wire::pod::PodTemplate,
+}
+
+/// An analysis run.
+#[derive(Debug, Clone)]
+pub struct RunState {
+    /// The rollout it belongs to; `None` for a run applied on its own.
+    pub owner: Option<Key>,
+    /// What it judges.
+    pub kind: Option<RunKind>,
+    /// Version under test; empty for a run on its own.
+    pub hash: Hash,
+    /// When it was created.
+    pub created: Time,
+    /// What it measures. Secrets are references here, never values.
+    pub spec: wire::analysis::AnalysisRunSpec,
+    /// The same in the core's terms.
+    pub core: RunSpec,
+    /// Its memory.
+    pub status: RunStatus,
+}
+
+impl Workload {
+    /// The pool with this hash.
+    pub fn pool(&self, hash: &Hash) -> Option<&PoolState> {
+        self.pools.iter().find(|p| p.hash == *hash)
+    }
+
+    /// The pool with this hash.
+    pub fn pool_mut(&mut self, hash: &Hash) -> Option<&mut PoolState> {
+        self.pools.iter_mut().find(|p| p.hash == *hash)
+    }
+
+    /// Its name and namespace.
+    pub fn key(&self) -> Key {
+        Key::of(&self.object.metadata)
+    }
+
+    /// The template that is wanted now.
+    pub fn template(&self) -> wire::pod::PodTemplate {
+        self.object.spec.template.clone().unwrap_or_default()
+    }
+}
+
+/// Objects besides rollouts and runs, by kind.
+#[derive(Debug, Clone, Default)]
+pub struct Objects {
+    /// `AnalysisTemplate`.
+    pub templates: BTreeMap<Key, wire::analysis::AnalysisTemplate>,
+    /// `ClusterAnalysisTemplate`, by name.
+    pub cluster_templates: BTreeMap<String, wire::analysis::ClusterAnalysisTemplate>,
+    /// `Service`.
+    pub services: BTreeMap<Key, wire::kubernetes::Service>,
+    /// `Ingress`.
+    pub ingresses: BTreeMap<Key, wire::kubernetes::Ingress>,
+    /// `ConfigMap`.
+    pub config_maps: BTreeMap<Key, wire::kubernetes::ConfigMap>,
+    /// `Secret`.
+    pub secrets: BTreeMap<Key, wire::kubernetes::Secret>,
+}
+
+impl Objects {
+    /// A value of a ConfigMap.
+    pub fn config_value(&self, key: &Key, entry: &str) -> Option<String> {
+        self.config_maps.get(key)?.data.get(entry).cloned()
+    }
+
+    /// A value of a Secret, decoded.
+    pub fn secret_value(&self, key: &Key, entry: &str) -> Option<String> {
+        let secret = self.secrets.get(key)?;
+        if let Some(plain) = secret.string_data.get(entry) {
+            return Some(plain.clone());
+        }
+        // Manifests may carry line breaks within.
+        let text: String = secret.data.get(entry)?.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_decoded() {
+        let secret = serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+            "data": {"a": "c2Vj\ncmV0", "broken": "c2V"}, "stringData": {"b": "plain"},
+        });
+        let key = Key::new("default", "s");
+        let mut objects = Objects::default();
+        objects.secrets.insert(key.clone(), serde_json::from_value(secret).unwrap());
+        let value = |entry: &str| objects.secret_value(&key, entry);
+        assert_eq!((value("a").as_deref(), value("b").as_deref()), (Some("secret"), Some("plain")));
+        assert_eq!((value("broken"), value("missing")), (None, None));
+    }
+
+    #[test]
+    fn keys_read_back() {
+        let key = Key::new("ns", "name");
+        assert_eq!(Key::try_from(key.to_string()).unwrap(), key);
+        assert!(Key::try_from("name".to_owned()).is_err());
+    }
+}

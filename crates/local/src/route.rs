@@ -1,0 +1,252 @@
+//! Manifests and splits to the router's table: which host and path belong to which rollout, and who answers with what weight.
+//! Pure; the same Ingress and Services that would drive a cluster are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serin_core::weight::ValueMatch as CoreMatch;
+use serin_core::{Hash, Split as CoreSplit};
+use serin_proxy::table::{
+    Endpoint, Group, HeaderMatch, HeaderRoute, PathKind, PathMatch, Route, Split, Sticky, ValueMatch,
+};
+use serin_spec::wire::kubernetes::{Ingress, IngressPath};
+use serin_spec::wire::meta::ObjectMeta;
+
+use crate::model::{Key, Objects, Workload};
+
+/// Annotation on a Rollout: where the prediction stands in the JSON answer, such as `$.prediction`.
+pub const PREDICTION: &str = "serin.dev/prediction";
+
+/// Annotation on a Rollout: keeps a visitor known by this header on one version.
+pub const STICKY_HEADER: &str = "serin.dev/sticky-header";
+
+/// Annotation on a Rollout: keeps a visitor known by this cookie on one version.
+pub const STICKY_COOKIE: &str = "serin.dev/sticky-cookie";
+
+/// Annotation on an Ingress, as nginx reads it: longest wait for an answer in seconds.
+pub const READ_TIMEOUT: &str = "nginx.ingress.kubernetes.io/proxy-read-timeout";
+
+/// Argo's name of the router's route for a rollout's ingress traffic.
+pub fn route_name(rollout: &Key) -> String {
+    rollout.to_string()
+}
+
+/// Members that take requests, per rollout and version.
+pub type Endpoints = BTreeMap<(Key, Hash), Vec<Endpoint>>;
+
+/// All routes.
+pub fn routes(objects: &Objects, workloads: &BTreeMap<Key, Workload>, endpoints: &Endpoints) -> Vec<Route> {
+    let table = Builder { objects, workloads, endpoints };
+    let mut routes = Vec::new();
+    for (key, ingress) in &objects.ingresses {
+        table.ingress(key, ingress, &mut routes);
+    }
+    for key in objects.services.keys() {
+        table.service_hosts(key, &mut routes);
+    }
+    // Two documents may ask for the same host and path; the first keeps it, as ingress-nginx does.
+    let mut taken = BTreeSet::new();
+    routes.retain(|r| {
+        let exact = r.path.kind == PathKind::Exact;
+        let path = if exact { r.path.path.clone() } else { r.path.path.trim_end_matches('/').to_owned() };
+        taken.insert((r.host.clone().unwrap_or_default().to_ascii_lowercase(), exact, path))
+    });
+    routes
+}
+
+struct Builder<'a> {
+    objects: &'a Objects,
+    workloads: &'a BTreeMap<Key, Workload>,
+    endpoints: &'a Endpoints,
+}
+
+impl Builder<'_> {
+    fn ingress(&self, key: &Key, ingress: &Ingress, routes: &mut Vec<Route>) {
+        for rule in &ingress.spec.rules {
+            for path in rule.http.iter().flat_map(|http| &http.paths) {
+                let Some(service) = &path.backend.service else { continue };
+                routes.extend(self.path(key, ingress, rule.host.clone(), Some(path), &service.name));
+            }
+        }
+        if let Some(service) = ingress.spec.default_backend.as_ref().and_then(|b| b.service.as_ref()) {
+            routes.extend(self.path(key, ingress, None, None, &service.name));
+        }
+    }
+
+    fn path(
+        &self,
+        ingress_key: &Key,
+        ingress: &Ingress,
+        host: Option<String>,
+        path: Option<&IngressPath>,
+        service: &str,
+    ) -> Option<Route> {
+        let service_key = ingress_key.beside(service);
+        let split = self.rollout_behind(ingress_key, service);
+        let (name, groups, owner) = match split {
+            Some(workload) => (route_name(&workload.key()), self.split(workload), Some(workload)),
+            None => (format!("service/{service_key}"), self.service(&service_key)?, self.selected_by(&service_key)),
+        };
+        let timeout_s: Option<u64> = ingress.metadata.annotations.get(READ_TIMEOUT).and_then(|s| s.parse().ok());
+        Some(Route {
+            name,
+            host: host.filter(|h| !h.is_empty()),
+            path: path.map_or_else(PathMatch::default, path_match),
+            split: groups,
+            sticky: owner.and_then(|w| sticky(&w.object.metadata, &ingress.metadata)),
+            prediction: owner.and_then(|w| w.object.metadata.annotations.get(PREDICTION).cloned()),
+            timeout_ms: timeout_s.filter(|s| (1..=86_400).contains(s)).map_or(60_000, |s| s * 1000),
+            expose_version: true,
+            request_id: true,
+        })
+    }
+
+    /// The rollout whose `stableIngress` this is and whose stable service is the backend: it splits these requests.
+    fn rollout_behind(&self, ingress: &Key, service: &str) -> Option<&Workload> {
+        self.workloads.values().find(|w| {
+            let Some(canary) = &w.object.spec.strategy.canary else { return false };
+            let Some(nginx) = canary.traffic_routing.as_ref().and_then(|t| t.nginx.as_ref()) else { return false };
+            let named = nginx.stable_ingress.iter().chain(&nginx.stable_ingresses).any(|i| *i == ingress.name);
+            w.object.metadata.namespace() == ingress.namespace
+                && named
+                && canary.stable_service.as_deref() == Some(service)
+        })
+    }
+
+    fn selected_by(&self, service: &Key) -> Option<&Workload> {
+        self.workloads
+            .values()
+            .find(|w| w.object.metadata.namespace() == service.namespace && w.services.contains_key(&service.name))
+    }
+
+    fn endpoints_of(&self, workload: &Workload, hash: &Hash) -> Vec<Endpoint> {
+        self.endpoints.get(&(workload.key(), hash.clone())).cloned().unwrap_or_default()
+    }
+
+    /// The split of a rollout as groups, stable first.
+    fn split(&self, workload: &Workload) -> Split {
+        let Some(split) = &workload.split else {
+            // Nothing was promoted yet: whatever the first version has takes everything.
+            let hash = workload.status.stable.clone().unwrap_or_else(|| workload.rollout.hash.clone());
+            let endpoints = self.endpoints_of(workload, &hash);
+            return Split {
+                groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }],
+                header_routes: Vec::new(),
+            };
+        };
+        let mut rendered = render(split);
+        for group in &mut rendered.groups {
+            group.endpoints = self.endpoints_of(workload, &Hash::new(group.version.as_str()));
+        }
+        rendered
+    }
+
+    /// What a Service selects: the pool it was pointed at, or every member whose labels fit.
+    fn service(&self, key: &Key) -> Option<Split> {
+        let service = self.objects.services.get(key)?;
+        let mut groups = Vec::new();
+        for workload in self.workloads.values().filter(|w| w.object.metadata.namespace() == key.namespace) {
+            if let Some(Some(hash)) = workload.services.get(&key.name) {
+                let endpoints = self.endpoints_of(workload, hash);
+                return Some(Split {
+                    groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }],
+                    header_routes: Vec::new(),
+                });
+            }
+            for pool in &workload.pools {
+                let labels = pool.template.labels();
+                let selector = &service.spec.selector;
+                if !selector.is_empty() && selector.iter().all(|(k, v)| labels.get(k) == Some(v)) {
+                    let endpoints = self.endpoints_of(workload, &pool.hash);
+                    let weight = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
+                    groups.push(Group { version: pool.hash.to_string(), endpoints, weight });
+                }
+            }
+        }
+        if groups.iter().all(|g| g.weight == 0) {
+            groups.iter_mut().take(1).for_each(|g| g.weight = 1);
+        }
+        (!groups.is_empty()).then_some(Split { groups, header_routes: Vec::new() })
+    }
+
+    /// A Service is also reached by its names in a cluster's DNS, so that one without an Ingress can be tried.
+    fn service_hosts(&self, key: &Key, routes: &mut Vec<Route>) {
+        let Some(split) = self.service(key) else { return };
+        let owner = self.selected_by(key);
+        let Key { namespace, name } = key;
+        let hosts = [name.clone(), format!("{name}.{namespace}"), format!("{name}.{namespace}.svc.cluster.local")];
+        for host in hosts {
+            routes.push(Route {
+                name: format!("service/{key}"),
+                host: Some(host),
+                path: PathMatch::default(),
+                split: split.clone(),
+                sticky: owner.and_then(|w| sticky(&w.object.metadata, &ObjectMeta::default())),
+                prediction: owner.and_then(|w| w.object.metadata.annotations.get(PREDICTION).cloned()),
+                timeout_ms: 60_000,
+                expose_version: true,
+                request_id: true,
+            });
+        }
+    }
+}
+
+/// A split without its endpoints.
+fn render(split: &CoreSplit) -> Split {
+    let group = |hash: &Hash, weight| Group { version: hash.to_string(), endpoints: Vec::new(), weight };
+    let mut groups = vec![group(&split.stable, split.weight_stable())];
+    if split.canary == split.stable {
+        groups[0].weight = split.weight_total;
+    } else {
+        groups.push(group(&split.canary, split.weight));
+    }
+    let matched = |m: &serin_core::weight::HeaderMatch| HeaderMatch {
+        header: m.header.clone(),
+        value: match &m.value {
+            CoreMatch::Exact(v) => ValueMatch::Exact(v.clone()),
+            CoreMatch::Prefix(v) => ValueMatch::Prefix(v.clone()),
+            CoreMatch::Regex(v) => ValueMatch::Regex(v.clone()),
+        },
+    };
+    let route = |r: &serin_core::weight::HeaderRoute| HeaderRoute {
+        name: r.name.clone(),
+        matches: r.matches.iter().map(matched).collect(),
+        version: split.canary.to_string(),
+    };
+    Split { groups, header_routes: split.header_routes.iter().map(route).collect() }
+}
+
+/// Whether the routes of a rollout, read back from the router, carry this split.
+pub fn carry<'a>(routes: impl Iterator<Item = &'a Route>, split: &CoreSplit) -> bool {
+    let wanted = render(split);
+    let mut routes = routes.peekable();
+    routes.peek().is_some()
+        && routes.all(|r| {
+            let same_group = |(a, b): (&Group, &Group)| a.version == b.version && a.weight == b.weight;
+            r.split.groups.len() == wanted.groups.len()
+                && r.split.groups.iter().zip(&wanted.groups).all(same_group)
+                && r.split.header_routes == wanted.header_routes
+        })
+}
+
+fn path_match(path: &IngressPath) -> PathMatch {
+    let kind = match path.path_type.as_deref() {
+        Some("Exact") => PathKind::Exact,
+        Some("Prefix") => PathKind::Prefix,
+        _ => PathKind::ImplementationSpecific,
+    };
+    PathMatch { kind, path: path.path.clone().filter(|p| !p.is_empty()).unwrap_or_else(|| "/".to_owned()) }
+}
+
+fn sticky(rollout: &ObjectMeta, ingress: &ObjectMeta) -> Option<Sticky> {
+    if let Some(name) = rollout.annotations.get(STICKY_HEADER) {
+        return Some(Sticky::Header { name: name.clone() });
+    }
+    if let Some(name) = rollout.annotations.get(STICKY_COOKIE) {
+        return Some(Sticky::Cookie { name: name.clone() });
+    }
+    let nginx = |key: &str| ingress.annotations.get(&format!("nginx.ingress.kubernetes.io/{key}"));
+    (nginx("affinity").map(String::as_str) == Some("cookie")).then(|| Sticky::Cookie {
+        // ingress-nginx' default name.
+        name: nginx("session-cookie-name").cloned().unwrap_or_else(|| "INGRESSCOOKIE".to_owned()),
+    })
+}

@@ -1,0 +1,244 @@
+//! The durable state of one folder, in one `redb` file. What matters is committed here before it is acted on.
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::LocalError;
+
+const WORKLOADS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("workloads");
+const RUNS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("runs");
+const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
+
+/// The file inside a state folder.
+pub const FILE: &str = "state.redb";
+
+/// Events kept over all rollouts; older ones are forgotten.
+pub const EVENTS_MAX: u64 = 5_000;
+
+/// A kind of record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// Rollouts with their memory.
+    Workloads,
+    /// Analysis runs.
+    Runs,
+    /// Other applied objects.
+    Objects,
+    /// The clock and the like.
+    Meta,
+}
+
+impl Shelf {
+    fn table(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
+        match self {
+            Shelf::Workloads => WORKLOADS,
+            Shelf::Runs => RUNS,
+            Shelf::Objects => OBJECTS,
+            Shelf::Meta => META,
+        }
+    }
+}
+
+/// Something that happened, for people to read later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventRecord {
+    /// Time on the rollout's clock in milliseconds.
+    pub at_ms: i64,
+    /// `namespace/name` of the rollout; empty for the machine as a whole.
+    pub object: String,
+    /// Argo's reason word, or one of ours.
+    pub reason: String,
+    /// The text.
+    pub message: String,
+    /// Whether it is a warning.
+    pub warning: bool,
+}
+
+/// Writes that become durable together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    puts: Vec<(Shelf, String, Option<Vec<u8>>)>,
+    events: Vec<EventRecord>,
+}
+
+impl Batch {
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// When it cannot be made JSON.
+    pub fn put(&mut self, shelf: Shelf, key: impl Into<String>, record: &impl Serialize) -> Result<(), LocalError> {
+        let bytes = serde_json::to_vec(record).map_err(|e| LocalError::Bug(format!("a record is no JSON: {e}")))?;
+        self.puts.push((shelf, key.into(), Some(bytes)));
+        Ok(())
+    }
+
+    /// Forgets a record.
+    pub fn delete(&mut self, shelf: Shelf, key: impl Into<String>) {
+        self.puts.push((shelf, key.into(), None));
+    }
+
+    /// Adds an event.
+    pub fn event(&mut self, event: EventRecord) {
+        self.events.push(event);
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.events.is_empty()
+    }
+}
+
+/// The open state.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    path: PathBuf,
+    next_event: u64,
+}
+
+impl Store {
+    /// Opens the state of a folder, which is made if need be, for this process alone.
+    ///
+    /// # Errors
+    /// When another process has it open, when the folder cannot be used, or when the file is damaged beyond repair.
+    pub fn open(folder: &Path) -> Result<Self, LocalError> {
+        make_private(folder)?;
+        let path = folder.join(FILE);
+        let database = Database::create(&path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => LocalError::InUse { folder: folder.to_owned() },
+            other => LocalError::State { path: path.clone(), problem: other.to_string() },
+        })?;
+        Self::over(database, path)
+    }
+
+    /// A store over an open database; tests give it a database whose disk fails.
+    ///
+    /// # Errors
+    /// When the tables cannot be made.
+    pub fn over(database: Database, path: PathBuf) -> Result<Self, LocalError> {
+        let mut store = Self { database, path, next_event: 0 };
+        store.next_event = store.prepare().map_err(|e| store.broken(&e))?;
+        Ok(store)
+    }
+
+    fn prepare(&self) -> Result<u64, redb::Error> {
+        let transaction = self.database.begin_write()?;
+        for shelf in [Shelf::Workloads, Shelf::Runs, Shelf::Objects, Shelf::Meta] {
+            transaction.open_table(shelf.table())?;
+        }
+        let next = transaction.open_table(EVENTS)?.last()?.map_or(0, |(key, _)| key.value() + 1);
+        transaction.commit()?;
+        Ok(next)
+    }
+
+    fn broken(&self, error: &redb::Error) -> LocalError {
+        LocalError::State { path: self.path.clone(), problem: error.to_string() }
+    }
+
+    /// Makes a batch durable, all of it or none.
+    ///
+    /// # Errors
+    /// When the disk does not take it; then nothing of it holds.
+    pub fn commit(&mut self, batch: Batch) -> Result<(), LocalError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let events = batch.events.len() as u64;
+        self.write(batch).map_err(|e| self.broken(&e))?;
+        self.next_event += events;
+        Ok(())
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        for (shelf, key, value) in batch.puts {
+            let mut table = transaction.open_table(shelf.table())?;
+            match value {
+                Some(bytes) => table.insert(key.as_str(), bytes.as_slice())?,
+                None => table.remove(key.as_str())?,
+            };
+        }
+        if !batch.events.is_empty() {
+            let mut table = transaction.open_table(EVENTS)?;
+            let mut next = self.next_event;
+            for event in batch.events {
+                let bytes = serde_json::to_vec(&event).unwrap_or_default();
+                table.insert(next, bytes.as_slice())?;
+                next += 1;
+            }
+            let first = next.saturating_sub(EVENTS_MAX);
+            table.retain_in(..first, |_, _| false)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Every record of a shelf, by key.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a record is not what this version of Serin writes.
+    pub fn read<T: DeserializeOwned>(&self, shelf: Shelf) -> Result<Vec<(String, T)>, LocalError> {
+        let raw = self.raw(shelf).map_err(|e| self.broken(&e))?;
+        let record = |(key, bytes): (String, Vec<u8>)| match serde_json::from_slice(&bytes) {
+            Ok(record) => Ok((key, record)),
+            Err(error) => Err(LocalError::State {
+                path: self.path.clone(),
+                problem: format!("record \"{key}\" was written by another version of serin: {error}"),
+            }),
+        };
+        raw.into_iter().map(record).collect()
+    }
+
+    fn raw(&self, shelf: Shelf) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(shelf.table())?;
+        let mut all = Vec::new();
+        for entry in table.iter()? {
+            let (key, value) = entry?;
+            all.push((key.value().to_owned(), value.value().to_vec()));
+        }
+        Ok(all)
+    }
+
+    /// The last `count` events of an object (or of all), oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn events(&self, object: Option<&str>, count: usize) -> Result<Vec<EventRecord>, LocalError> {
+        self.last_events(object, count).map_err(|e| self.broken(&e))
+    }
+
+    fn last_events(&self, object: Option<&str>, count: usize) -> Result<Vec<EventRecord>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(EVENTS)?;
+        let mut found = Vec::new();
+        for entry in table.iter()?.rev() {
+            let (_, bytes) = entry?;
+            let Ok(event) = serde_json::from_slice::<EventRecord>(bytes.value()) else { continue };
+            if object.is_none_or(|o| event.object == o) {
+                found.push(event);
+            }
+            if found.len() >= count {
+                break;
+            }
+        }
+        found.reverse();
+        Ok(found)
+    }
+}
+
+/// Makes a folder that only its owner can enter: it holds the control socket and the values of Secrets.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_private(folder: &Path) -> Result<(), LocalError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let failed = |source| LocalError::Write { path: folder.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)
+}

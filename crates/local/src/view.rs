@@ -1,0 +1,260 @@
+//! How a rollout looks from outside: plain data for `status`, `get rollout`, `explain`, the live view and machines.
+
+use serde::{Deserialize, Serialize};
+
+/// A rollout.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutView {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// `Canary`.
+    pub strategy: String,
+    /// `Healthy`, `Progressing`, `Paused` or `Degraded`.
+    pub phase: String,
+    /// Why.
+    pub message: String,
+    /// What its clock shows, in milliseconds.
+    pub now_ms: i64,
+    /// Image that is wanted.
+    pub image: String,
+    /// Image of the stable version.
+    pub stable_image: String,
+    /// Revision that is wanted.
+    pub revision: u64,
+    /// Whether the wanted version is the stable one.
+    pub promoted: bool,
+    /// Whether the update was aborted.
+    pub aborted: bool,
+    /// The steps.
+    pub steps: Vec<StepView>,
+    /// Steps completed; the number of steps when all are.
+    pub step_index: Option<usize>,
+    /// Traffic.
+    pub weight: WeightView,
+    /// Members.
+    pub replicas: ReplicasView,
+    /// Versions, newest revision first.
+    pub pools: Vec<PoolView>,
+    /// Analysis runs, newest first.
+    pub runs: Vec<RunView>,
+    /// What the router saw, per version.
+    pub traffic: Vec<TrafficView>,
+    /// Why it is where it is; the most important first.
+    pub reasons: Vec<ReasonView>,
+    /// When it is looked at next, if a time is set.
+    pub wake_at_ms: Option<i64>,
+}
+
+/// A step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepView {
+    /// Argo's text, such as `setWeight: 20`.
+    pub text: String,
+    /// `done`, `current` or `waiting`.
+    pub state: String,
+}
+
+/// Traffic wanted and seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WeightView {
+    /// Whether a router splits the requests.
+    pub routed: bool,
+    /// Share of the new version that is wanted.
+    pub set: u32,
+    /// Share that the router was read back to carry; absent while it carries something else.
+    pub actual: Option<u32>,
+    /// What the shares count against.
+    pub total: u32,
+}
+
+/// Members.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicasView {
+    /// Wanted.
+    pub desired: u32,
+    /// Existing, of all versions.
+    pub current: u32,
+    /// Existing, of the wanted version.
+    pub updated: u32,
+    /// Ready.
+    pub ready: u32,
+    /// Available.
+    pub available: u32,
+}
+
+/// A version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolView {
+    /// Hash of its template.
+    pub hash: String,
+    /// Revision.
+    pub revision: u64,
+    /// Image of its first container.
+    pub image: String,
+    /// `stable`, `canary`, both as `stable`, or empty for an old one.
+    pub role: String,
+    /// Wanted members.
+    pub size: u32,
+    /// Ready members.
+    pub ready: u32,
+    /// Available members.
+    pub available: u32,
+    /// When it was created, in milliseconds.
+    pub created_ms: i64,
+    /// When it goes to zero, in milliseconds.
+    pub scale_down_at_ms: Option<i64>,
+    /// Why members cannot be made.
+    pub failure: Option<String>,
+    /// Its members.
+    pub members: Vec<MemberRow>,
+}
+
+/// A member.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberRow {
+    /// Pod name.
+    pub name: String,
+    /// `Starting`, `Ready`, `Draining`, `Stopping`, `Waiting`.
+    pub state: String,
+    /// Process.
+    pub pid: Option<i32>,
+    /// Port on loopback.
+    pub port: u16,
+    /// Restarts.
+    pub restarts: u32,
+    /// Why it last ended.
+    pub trouble: Option<String>,
+    /// Its log file.
+    pub log: String,
+}
+
+/// An analysis run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    /// Object name.
+    pub name: String,
+    /// `Step`, `Background`, or empty for a run on its own.
+    pub kind: String,
+    /// Index of its step.
+    pub step: Option<usize>,
+    /// Version under test.
+    pub hash: String,
+    /// Phase.
+    pub phase: String,
+    /// Why.
+    pub message: String,
+    /// When it was created, in milliseconds.
+    pub created_ms: i64,
+    /// Its metrics.
+    pub metrics: Vec<MetricView>,
+}
+
+/// A metric of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricView {
+    /// Name.
+    pub name: String,
+    /// Phase.
+    pub phase: String,
+    /// Why.
+    pub message: String,
+    /// `successCondition`, as written.
+    pub success: Option<String>,
+    /// `failureCondition`, as written.
+    pub failure: Option<String>,
+    /// Successful measurements.
+    pub successful: u32,
+    /// Failed ones.
+    pub failed: u32,
+    /// Inconclusive ones.
+    pub inconclusive: u32,
+    /// Errors.
+    pub error: u32,
+    /// Failures tolerated; negative is unlimited.
+    pub failure_limit: i32,
+    /// Measurements wanted, if there is an end.
+    pub count: Option<u32>,
+    /// Whether it only looks on.
+    pub dry_run: bool,
+    /// The latest measurements, oldest first.
+    pub measurements: Vec<MeasurementView>,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MeasurementView {
+    /// When it was taken, in milliseconds.
+    pub at_ms: i64,
+    /// What was measured.
+    pub value: String,
+    /// Phase.
+    pub phase: String,
+    /// Why, for errors.
+    pub message: String,
+}
+
+/// What the router saw of one version.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrafficView {
+    /// Hash.
+    pub version: String,
+    /// Requests since the router began.
+    pub requests: u64,
+    /// Those answered with 5xx.
+    pub errors: u64,
+    /// Requests under way.
+    pub in_flight: u64,
+    /// Requests per real second, over the last seconds.
+    pub rate: f64,
+    /// Share of 5xx per second, over the last minute, oldest first.
+    pub error_series: Vec<f64>,
+    /// 95th percentile of the latency in milliseconds per second, over the last minute, oldest first.
+    pub p95_series: Vec<f64>,
+    /// Predictions by class over the last minute.
+    pub predictions: Vec<(String, u64)>,
+}
+
+/// A reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReasonView {
+    /// Stable short word.
+    pub code: String,
+    /// Text.
+    pub text: String,
+}
+
+impl RolloutView {
+    /// Whether nothing more happens by itself: promoted and healthy, or given up.
+    pub fn is_final(&self) -> bool {
+        self.phase == "Healthy" || self.phase == "Degraded"
+    }
+}
+
+impl RolloutView {
+    /// Whether it waits for a person: a pause without an end, one that a person made, or an inconclusive run.
+    pub fn waits_for_person(&self) -> bool {
+        let codes = ["paused-for-person", "paused-by-person", "paused-inconclusive"];
+        self.phase == "Paused" && self.reasons.iter().any(|r| codes.contains(&r.code.as_str()))
+    }
+
+    /// Whether the last decision saw everything that people asked for: healthy on the version that is wanted, or given up on it.
+    pub fn is_settled(&self) -> bool {
+        match self.phase.as_str() {
+            "Healthy" => self.promoted,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Metric sources. Each provider is a pure file: from a metric to a request, and from its answer to a value.
+//!
+//! [`prometheus`] and [`web`] make a [`Request`] and read a [`Response`]; [`embedded`] answers PromQL from the store of
+//! this process. [`http::send`] is the only function here that does I/O. Whatever is not a value is an error: an answer
+//! that cannot be read never counts as a measurement.
+
+pub mod embedded;
+mod error;
+pub mod http;
+mod json;
+pub mod jsonpath;
+mod measured;
+pub mod prometheus;
+mod request;
+mod time_range;
+mod url;
+pub mod web;
+
+pub use error::{Class, ProviderError};
+pub use measured::Measured;
+pub use request::{Method, Request, Response};
