@@ -14,6 +14,8 @@ mod oracle;
 mod people;
 #[path = "canary/progress.rs"]
 mod progress;
+#[path = "canary/reasons.rs"]
+mod reasons;
 #[path = "canary/scenarios.rs"]
 mod scenarios;
 #[path = "canary/sizes.rs"]

@@ -1,8 +1,5 @@
 //! Cost of one decision: time and allocations in typical worlds, and whether both grow linearly with the number of rollouts.
 //! `cargo bench -p serin-sim --bench decide`
-// A bench reads the clock; what it measures does not.
-#![allow(clippy::disallowed_methods)]
-
 
 // A bench measures time; the ban is for decisions.
 #![allow(clippy::disallowed_methods)]

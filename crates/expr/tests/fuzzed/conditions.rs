@@ -3,7 +3,7 @@
 use serin_expr::{Budget, Program, Value, template};
 
 /// Checks a text: a condition, and after the first line break a result as JSON.
-pub fn check(text: &str) {
+pub(crate) fn check(text: &str) {
     let (condition, result) = text.split_once('\n').unwrap_or((text, "[0.5]"));
     // Reading placeholders must not fail in another way than with an error either.
     let _ = template::placeholders(condition);
