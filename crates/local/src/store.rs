@@ -1,8 +1,10 @@
 //! The durable state of one folder, in one `redb` file. What matters is committed here before it is acted on.
 
+use std::fmt;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,9 @@ const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
 
 /// The file inside a state folder.
 pub const FILE: &str = "state.redb";
+
+/// The file that the process which uses a state folder holds locked.
+const LOCK: &str = "lock";
 
 /// Events kept over all rollouts; older ones are forgotten.
 pub const EVENTS_MAX: u64 = 5_000;
@@ -94,12 +99,26 @@ impl Batch {
     }
 }
 
+/// Opens the database, the first time and again after a write that failed.
+type Opener = Box<dyn Fn() -> Result<Database, DatabaseError>>;
+
 /// The open state.
-#[derive(Debug)]
 pub struct Store {
-    database: Database,
+    /// Absent while it cannot be opened again.
+    database: Option<Database>,
+    opener: Opener,
+    /// Whether a write failed since it was opened. Such a database can be read and takes no further write.
+    failed: bool,
     path: PathBuf,
     next_event: u64,
+    /// Keeps other processes away, also while the database is opened again.
+    _lock: Option<File>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).field("failed", &self.failed).finish_non_exhaustive()
+    }
 }
 
 impl Store {
@@ -109,32 +128,45 @@ impl Store {
     /// When another process has it open, when the folder cannot be used, or when the file is damaged beyond repair.
     pub fn open(folder: &Path) -> Result<Self, LocalError> {
         make_private(folder)?;
+        let lock = locked(folder)?;
         let path = folder.join(FILE);
-        let database = Database::create(&path).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => LocalError::InUse { folder: folder.to_owned() },
-            other => LocalError::State { path: path.clone(), problem: other.to_string() },
-        })?;
-        Self::over(database, path)
-    }
-
-    /// A store over an open database; tests give it a database whose disk fails.
-    ///
-    /// # Errors
-    /// When the tables cannot be made.
-    pub fn over(database: Database, path: PathBuf) -> Result<Self, LocalError> {
-        let mut store = Self { database, path, next_event: 0 };
-        store.next_event = store.prepare().map_err(|e| store.broken(&e))?;
+        let file = path.clone();
+        let mut store = Self::over(move || Database::create(&file), path)?;
+        store._lock = Some(lock);
         Ok(store)
     }
 
-    fn prepare(&self) -> Result<u64, redb::Error> {
-        let transaction = self.database.begin_write()?;
-        for shelf in [Shelf::Workloads, Shelf::Runs, Shelf::Objects, Shelf::Meta] {
-            transaction.open_table(shelf.table())?;
-        }
-        let next = transaction.open_table(EVENTS)?.last()?.map_or(0, |(key, _)| key.value() + 1);
-        transaction.commit()?;
-        Ok(next)
+    /// A store over a database that `opener` opens; tests give it one whose disk fails.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or the tables cannot be made.
+    pub fn over(
+        opener: impl Fn() -> Result<Database, DatabaseError> + 'static,
+        path: PathBuf,
+    ) -> Result<Self, LocalError> {
+        let opener: Opener = Box::new(opener);
+        let mut store = Self { database: None, opener, failed: false, path, next_event: 0, _lock: None };
+        store.open_again()?;
+        Ok(store)
+    }
+
+    fn open_again(&mut self) -> Result<(), LocalError> {
+        // The former one must be closed first.
+        self.database = None;
+        let database = (self.opener)().map_err(|error| match error {
+            // By a version that does not hold the lock.
+            DatabaseError::DatabaseAlreadyOpen => {
+                LocalError::InUse { folder: self.path.parent().unwrap_or(&self.path).to_owned() }
+            }
+            other => self.broken(&other.into()),
+        })?;
+        self.next_event = prepare(&database).map_err(|e| self.broken(&e))?;
+        (self.database, self.failed) = (Some(database), false);
+        Ok(())
+    }
+
+    fn database(&self) -> Result<&Database, redb::Error> {
+        self.database.as_ref().ok_or(redb::Error::PreviousIo)
     }
 
     fn broken(&self, error: &redb::Error) -> LocalError {
@@ -144,19 +176,25 @@ impl Store {
     /// Makes a batch durable, all of it or none.
     ///
     /// # Errors
-    /// When the disk does not take it; then nothing of it holds.
+    /// When the disk does not take it; then nothing of it holds, and the next batch is tried afresh.
     pub fn commit(&mut self, batch: Batch) -> Result<(), LocalError> {
         if batch.is_empty() {
             return Ok(());
         }
+        if self.failed || self.database.is_none() {
+            self.open_again()?;
+        }
         let events = batch.events.len() as u64;
-        self.write(batch).map_err(|e| self.broken(&e))?;
+        if let Err(error) = self.write(batch) {
+            self.failed = true;
+            return Err(self.broken(&error));
+        }
         self.next_event += events;
         Ok(())
     }
 
     fn write(&self, batch: Batch) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
+        let transaction = self.database()?.begin_write()?;
         for (shelf, key, value) in batch.puts {
             let mut table = transaction.open_table(shelf.table())?;
             match value {
@@ -196,7 +234,7 @@ impl Store {
     }
 
     fn raw(&self, shelf: Shelf) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
-        let transaction = self.database.begin_read()?;
+        let transaction = self.database()?.begin_read()?;
         let table = transaction.open_table(shelf.table())?;
         let mut all = Vec::new();
         for entry in table.iter()? {
@@ -215,7 +253,7 @@ impl Store {
     }
 
     fn last_events(&self, object: Option<&str>, count: usize) -> Result<Vec<EventRecord>, redb::Error> {
-        let transaction = self.database.begin_read()?;
+        let transaction = self.database()?.begin_read()?;
         let table = transaction.open_table(EVENTS)?;
         let mut found = Vec::new();
         for entry in table.iter()?.rev() {
@@ -230,6 +268,29 @@ impl Store {
         }
         found.reverse();
         Ok(found)
+    }
+}
+
+/// Makes the tables; returns the number of the next event.
+fn prepare(database: &Database) -> Result<u64, redb::Error> {
+    let transaction = database.begin_write()?;
+    for shelf in [Shelf::Workloads, Shelf::Runs, Shelf::Objects, Shelf::Meta] {
+        transaction.open_table(shelf.table())?;
+    }
+    let next = transaction.open_table(EVENTS)?.last()?.map_or(0, |(key, _)| key.value() + 1);
+    transaction.commit()?;
+    Ok(next)
+}
+
+/// Holds the state folder for this process.
+fn locked(folder: &Path) -> Result<File, LocalError> {
+    let path = folder.join(LOCK);
+    let failed = |source| LocalError::Write { path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LocalError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 

@@ -2,6 +2,7 @@
 //! Clocks run fast, every wait is bounded, and nothing is asserted about how long anything takes.
 
 mod commands;
+mod disk;
 mod faults;
 mod happy;
 mod input;
@@ -9,6 +10,7 @@ mod kills;
 mod machine;
 mod manifests;
 mod routes;
+mod screens;
 mod secrets;
 mod service;
 mod start;

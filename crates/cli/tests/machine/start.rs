@@ -29,6 +29,7 @@ fn commands_without_a_control_process_say_how_to_start_one() {
     for command in [
         &["status"][..],
         &["list"],
+        &["info"],
         &["apply", "-f", file.to_str().unwrap()],
         &["deploy", "model", "good.2"],
         &["promote", "model"],

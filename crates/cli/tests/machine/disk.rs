@@ -1,0 +1,78 @@
+//! A disk that is full, by a limit on the size of files: what cannot be written does not happen, is said, and is possible again
+//! as soon as there is space.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use crate::machine::{Machine, eventually};
+use crate::manifests::App;
+
+/// Starts the control process, without a folder, so that it can write files up to this size only.
+fn up_within(machine: &mut Machine, bytes: u64) {
+    let plain = machine.command(&["up"]);
+    let mut limited = std::process::Command::new("/bin/sh");
+    // The limit counts in blocks of 512 bytes. Without the trap a write beyond it would end the process.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &(bytes / 512).to_string()]);
+    limited.arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited.current_dir(plain.get_current_dir().unwrap());
+    machine.start_as(limited);
+}
+
+/// A ConfigMap that needs more space than the state file has now.
+fn large(machine: &Machine) -> String {
+    let size = usize::try_from(std::fs::metadata(machine.state().join("state.redb")).unwrap().size()).unwrap();
+    let lines: String = (0..size.max(2 << 20) / 60).map(|n| format!("    line {n:040} of very much text\n")).collect();
+    let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata:\n  text: |\n{lines}");
+    let path = machine.beside("large.yaml");
+    std::fs::write(&path, text).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_full_disk_refuses_what_does_not_fit_and_nothing_else() {
+    let app = App::new("model", &["setWeight: 20", "pause: {}"]);
+    let mut machine = Machine::with(&[&app], &[]);
+    let large = large(&machine);
+    let size = std::fs::metadata(machine.state().join("state.redb")).unwrap().size();
+    machine.kill_control();
+    up_within(&mut machine, size);
+    eventually("answering", || machine.run(&["list"]).code == 0);
+    let before = machine.until("model", "healthy", |v| v["phase"] == "Healthy" && v["replicas"]["ready"] == 1);
+    let load = machine.load(&app);
+    let err = machine.run(&["apply", "-f", &large]).fails(2);
+    assert!(err.contains("nothing was changed") && err.contains("hint: free space on the disk"), "{err}");
+    let after = machine.view("model");
+    assert_eq!((&before["pools"], &before["phase"]), (&after["pools"], &after["phase"]));
+    // What fits is taken, with the same process.
+    eventually("taken", || machine.run(&["deploy", "model", "good.2"]).code == 0);
+    machine.at_step("model", 1, 20);
+    machine.kill_control();
+    machine.up_again();
+    machine.at_step("model", 1, 20);
+    machine.run(&["apply", "-f", &large]).ok();
+    assert_eq!(load.finish().failures, Vec::<String>::new());
+}
+
+#[test]
+fn a_disk_that_takes_nothing_stops_no_traffic_and_heals() {
+    let app = App::new("model", &["setWeight: 20", "pause: {}"]);
+    let mut machine = Machine::with(&[&app], &[]);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    machine.at_step("model", 1, 20);
+    let load = machine.load(&app);
+    machine.kill_control();
+    // Enough for what it says and for nothing of the state.
+    up_within(&mut machine, 512);
+    let status = machine.ended();
+    assert_eq!(status.code(), Some(3), "{}", machine.said());
+    assert!(machine.said().contains("failed to use the state in"), "{}", machine.said());
+    machine.up_again();
+    machine.at_step("model", 1, 20);
+    machine.run(&["promote", "model", "--wait"]).ok();
+    assert_eq!(load.finish().failures, Vec::<String>::new());
+}
