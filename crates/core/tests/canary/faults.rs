@@ -221,7 +221,8 @@ fn a_retry_within_the_rollback_window_skips_the_steps_too() {
     stage.template("v1");
     judged_settle(&mut stage, 20);
     intent::abort(&mut stage.world.status);
-    judged_settle(&mut stage, 20);
+    stage.wait(60);
+    assert_eq!(stage.sizes(), "v2 4", "the delay of the abort is over");
     intent::retry(&mut stage.world.status);
     stage.members_come = true;
     judged_settle(&mut stage, 20);
