@@ -13,7 +13,7 @@ mod views;
 pub use manifests::{check, check_for_cluster};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serin_core::{Hash, Time};
@@ -121,7 +121,8 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used, the side file is wrong, or the router cannot be started.
     pub async fn open(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
-        let mut engine = Self::take_up(options, watcher)?;
+        let mut engine = Self::take_up(options, watcher, side)?;
+        engine.claim()?;
         engine.wait_for_router().await?;
         engine.keep_address()?;
         engine.adopt();
@@ -133,7 +134,8 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used.
     pub async fn stop_leftovers(options: Options) -> Result<(), LocalError> {
-        let mut engine = Self::take_up(options, Box::new(|_| {}))?;
+        // What the side file says does not matter for stopping.
+        let mut engine = Self::take_up(options, Box::new(|_| {}), |_| Ok(Side::default()))?;
         engine.link.connect().await;
         engine.adopt();
         engine.begin_down();
@@ -146,7 +148,11 @@ impl Engine {
     }
 
     /// The state as it was left, with nothing of the machine looked at yet.
-    fn take_up(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
+    fn take_up(
+        options: Options,
+        watcher: Box<dyn FnMut(&EventRecord)>,
+        side: impl FnOnce(Option<&Path>) -> Result<Side, LocalError>,
+    ) -> Result<Self, LocalError> {
         // Checked before anything is made: a state folder without its socket could not be talked to.
         control::path(&options.state)?;
         let mut store = Store::open(&options.state)?;
@@ -163,7 +169,7 @@ impl Engine {
         let overrides = overrides(&options, &meta);
         batch.put(Shelf::Meta, "overrides", &overrides)?;
         store.commit(batch)?;
-        let side = folder.as_deref().map_or_else(|| Ok(Side::default()), Side::read)?.with(&overrides);
+        let side = side(folder.as_deref())?.with(&overrides);
         let logs = options.state.join("logs");
         crate::store::make_private(&logs)?;
         let link = Link::new(RouterCommand {
@@ -393,6 +399,14 @@ impl Engine {
     fn staffing(&self, key: &Key, hash: &Hash) -> Staffing {
         self.members.staffing(key, hash)
     }
+}
+
+/// The side file of a folder. A folder that is gone is not one without a side file: its members would be stopped for want of
+/// a command.
+fn side(folder: Option<&Path>) -> Result<Side, LocalError> {
+    let Some(folder) = folder else { return Ok(Side::default()) };
+    std::fs::metadata(folder).map_err(|source| LocalError::Read { path: folder.to_owned(), source })?;
+    Side::read(folder)
 }
 
 /// A record of the last start, if it left one.

@@ -192,3 +192,21 @@ fn waiting_for_a_bad_version_ends_with_exit_code_1() {
         (1, Some("Degraded"))
     );
 }
+
+#[test]
+fn whoever_watches_sees_every_change_until_the_end() {
+    let app =
+        App::new("model", &["setWeight: 20", "pause: {duration: 40s}", "setWeight: 50", "pause: {duration: 40s}"]);
+    let machine = Machine::with(&[&app], &[]);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    machine.at_step("model", 1, 20);
+    let err = machine.run(&["status", "model", "--wait", "--timeout", "0"]).fails(1);
+    assert!(err.contains("no outcome within 0 s"), "{err}");
+    let seen = machine.run(&["get", "rollout", "model", "--watch"]).ok();
+    for line in ["model: Paused", "step 1/4, weight 20", "step 3/4, weight 50", "model: Healthy"] {
+        assert!(seen.contains(line), "{line:?} is missing: {seen}");
+    }
+    let documents = machine.run(&["get", "rollout", "model", "--watch", "-o", "json"]).ok();
+    let last: Value = serde_json::from_str(&documents).unwrap();
+    assert_eq!(last["promoted"], true);
+}

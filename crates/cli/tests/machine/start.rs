@@ -113,6 +113,54 @@ fn a_state_path_that_is_too_long_for_a_socket_is_refused_before_anything_is_made
 }
 
 #[test]
+fn members_that_could_not_be_taken_up_are_not_stopped_for_it() {
+    let app = app();
+    let mut machine = Machine::with(&[&app], &[]);
+    let load = machine.load(&app);
+    let side = std::fs::read_to_string(machine.app().join("serin.yaml")).unwrap();
+    machine.kill_control();
+    let before = machine.processes();
+
+    machine.write("serin.yaml", &side.replace("*/model", "*/other"));
+    let err = machine.run(&["up"]).fails(2);
+    assert!(err.contains("runs and cannot be taken up: no command stands for image"), "{err}");
+    std::fs::rename(machine.app(), machine.beside("moved")).unwrap();
+    let err = machine.run(&["up"]).fails(2);
+    assert!(err.contains("failed to read") && err.contains("/app"), "{err}");
+    assert_eq!(machine.processes(), before);
+    assert_eq!(load.finish().failures, Vec::<String>::new());
+
+    std::fs::rename(machine.beside("moved"), machine.app()).unwrap();
+    machine.write("serin.yaml", &side);
+    machine.up_again();
+    machine.until("model", "healthy", |v| v["phase"] == "Healthy");
+    assert_eq!(machine.processes_of("service").len(), 1);
+    // Stopping needs no side file.
+    machine.kill_control();
+    std::fs::rename(machine.app(), machine.beside("moved")).unwrap();
+    machine.run(&["down"]).ok();
+    assert_eq!(machine.processes(), Vec::<i32>::new());
+}
+
+#[test]
+fn nonsense_on_the_control_socket_is_answered_and_harms_nobody() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixStream;
+    let machine = Machine::with(&[&app()], &[]);
+    let connect = || UnixStream::connect(machine.state().join("control.sock")).unwrap();
+    let mut answers = BufReader::new(connect());
+    for nonsense in ["hello", "{}", "{\"do\":\"explode\"}", "{\"do\":\"deploy\"}", "[[[[[["] {
+        writeln!(answers.get_mut(), "{nonsense}").unwrap();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).unwrap();
+        assert!(answer.contains("the request is not understood"), "{nonsense}: {answer}");
+    }
+    connect().write_all(b"{\"do\":\"del").unwrap();
+    connect().write_all(&[0xff, 0xfe, b'\n']).unwrap();
+    assert_eq!(machine.view("model")["phase"], "Healthy");
+}
+
+#[test]
 fn a_start_in_the_background_returns_once_it_answers() {
     let machine = Machine::new();
     let app = app();

@@ -8,6 +8,7 @@ use serin_proxy::table::Endpoint;
 use serin_supervisor::{MemberView, State};
 
 use super::Engine;
+use crate::LocalError;
 use crate::model::Key;
 use crate::observe::Staffing;
 use crate::route::Endpoints;
@@ -94,6 +95,25 @@ impl Engine {
         }
         self.supervisor.stop_unclaimed();
         self.refresh_members(true);
+    }
+
+    /// Checks that every running member that is still wanted can be taken up. Otherwise the traffic of those that cannot would
+    /// end with a start that should not be noticed.
+    ///
+    /// # Errors
+    /// Which member, and why.
+    pub(super) fn claim(&self) -> Result<(), LocalError> {
+        for process in self.supervisor.unclaimed() {
+            let Some(id) = MemberId::parse(&process) else { continue };
+            let Some(pool) = self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)) else { continue };
+            if pool.size > 0
+                && let Err(why) = staff::process(&id, &pool.template, self.ground())
+            {
+                let message = format!("{} runs and cannot be taken up: {why}", id.pod());
+                return Err(LocalError::refused_with(message, "put that right, or stop everything with `serin down`"));
+            }
+        }
+        Ok(())
     }
 
     fn ground(&self) -> Ground<'_> {
