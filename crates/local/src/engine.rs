@@ -342,6 +342,10 @@ impl Engine {
     /// Makes a batch durable; returns whether it is. Where the disk does not take it, nothing of it is acted on and it is
     /// tried again from a new decision.
     fn commit(&mut self, batch: Batch, events: &[EventRecord]) -> bool {
+        // Nothing to write says nothing about the disk.
+        if batch.is_empty() {
+            return true;
+        }
         match self.store.commit(batch) {
             Ok(()) => {
                 if self.blocked.take().is_some() {
