@@ -13,7 +13,7 @@ mod views;
 pub use manifests::{check, check_for_cluster};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serin_core::{Hash, Time};
@@ -117,7 +117,7 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used, the side file is wrong, or the router cannot be started.
     pub async fn open(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
-        let mut engine = Self::take_up(options, watcher)?;
+        let mut engine = Self::take_up(options, Side::read, watcher)?;
         engine.wait_for_router().await?;
         engine.keep_address()?;
         engine.adopt();
@@ -129,7 +129,9 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used.
     pub async fn stop_leftovers(options: Options) -> Result<(), LocalError> {
-        let mut engine = Self::take_up(options, Box::new(|_| {}))?;
+        // Without their commands members are stopped all the same, only without waiting for their requests.
+        let side = |folder: &Path| Ok(Side::read(folder).unwrap_or_default());
+        let mut engine = Self::take_up(options, side, Box::new(|_| {}))?;
         engine.link.connect().await;
         engine.adopt();
         engine.begin_down();
@@ -142,7 +144,11 @@ impl Engine {
     }
 
     /// The state as it was left, with nothing of the machine looked at yet.
-    fn take_up(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
+    fn take_up(
+        options: Options,
+        side: impl FnOnce(&Path) -> Result<Side, LocalError>,
+        watcher: Box<dyn FnMut(&EventRecord)>,
+    ) -> Result<Self, LocalError> {
         // Checked before anything is made: a state folder without its socket could not be talked to.
         control::path(&options.state)?;
         let mut store = Store::open(&options.state)?;
@@ -159,7 +165,7 @@ impl Engine {
         let overrides = overrides(&options, &meta);
         batch.put(Shelf::Meta, "overrides", &overrides)?;
         store.commit(batch)?;
-        let side = folder.as_deref().map_or_else(|| Ok(Side::default()), Side::read)?.with(&overrides);
+        let side = folder.as_deref().map_or_else(|| Ok(Side::default()), side)?.with(&overrides);
         let logs = options.state.join("logs");
         crate::store::make_private(&logs)?;
         let link = Link::new(RouterCommand {
