@@ -101,7 +101,9 @@ fn a_disk_that_fills_up_while_an_update_runs_makes_it_stand_still() {
     machine.at_step("model", 1, 20);
     // Nor can it write down what happens: its output is on the same disk.
     limit(&machine, 0);
-    for command in [&["promote", "model"][..], &["abort", "model"], &["deploy", "model", "good.3"], &["delete", "model"]] {
+    for command in
+        [&["promote", "model"][..], &["abort", "model"], &["deploy", "model", "good.3"], &["delete", "model"]]
+    {
         let ran = machine.run(command);
         assert!(ran.code != 0 && ran.err.contains("nothing was changed"), "{command:?}: {ran:?}");
     }
@@ -109,7 +111,10 @@ fn a_disk_that_fills_up_while_an_update_runs_makes_it_stand_still() {
     assert_eq!((&over["stepIndex"], &over["weight"]["actual"]), (&1.into(), &20.into()), "{over:#}");
     std::thread::sleep(Duration::from_millis(1200));
     let still = machine.view("model");
-    assert_eq!((&still["stepIndex"], &still["weight"], &still["image"]), (&over["stepIndex"], &over["weight"], &over["image"]));
+    assert_eq!(
+        (&still["stepIndex"], &still["weight"], &still["image"]),
+        (&over["stepIndex"], &over["weight"], &over["image"])
+    );
     limit(&machine, BOUNDLESS);
     machine.at_step("model", 3, 60);
     machine.run(&["promote", "model", "--wait"]).ok();

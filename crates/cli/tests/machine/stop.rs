@@ -84,7 +84,8 @@ fn term_leaves_the_data_plane_to_the_next_control_process() {
     machine.signal_control(Signal::TERM);
     assert!(machine.ended().success(), "{}", machine.said());
     let mut left = machine.processes();
-    (left.sort_unstable(), before.sort_unstable());
+    left.sort_unstable();
+    before.sort_unstable();
     assert_eq!(left, before);
     machine.run(&["status"]).fails(3);
     machine.up_again();
