@@ -50,7 +50,7 @@ fn a_full_disk_refuses_what_does_not_fit_and_nothing_else() {
     eventually("answering", || machine.run(&["list"]).code == 0);
     let before = machine.until("model", "healthy", |v| v["phase"] == "Healthy" && v["replicas"]["ready"] == 1);
     let load = machine.load(&app);
-    let err = machine.run(&["apply", "-f", &large]).fails(2);
+    let err = machine.run(&["apply", "-f", &large]).fails(3);
     assert!(err.contains("nothing was changed") && err.contains("hint: free space on the disk"), "{err}");
     let after = machine.view("model");
     assert_eq!((&before["pools"], &before["phase"]), (&after["pools"], &after["phase"]));
@@ -104,11 +104,13 @@ fn a_disk_that_fills_up_while_an_update_runs_makes_it_stand_still() {
     for command in
         [&["promote", "model"][..], &["abort", "model"], &["deploy", "model", "good.3"], &["delete", "model"]]
     {
-        let ran = machine.run(command);
-        assert!(ran.code != 0 && ran.err.contains("nothing was changed"), "{command:?}: {ran:?}");
+        let err = machine.run(command).fails(3);
+        assert!(err.contains("nothing was changed"), "{command:?}: {err}");
     }
     let over = machine.until("model", "past the end of its pause", |v| v["nowMs"].as_i64() > v["wakeAtMs"].as_i64());
     assert_eq!((&over["stepIndex"], &over["weight"]["actual"]), (&1.into(), &20.into()), "{over:#}");
+    let told = machine.run(&["explain", "model"]).ok();
+    assert!(told.contains("nothing goes on until the state can be written"), "{told}");
     std::thread::sleep(Duration::from_millis(1200));
     let still = machine.view("model");
     assert_eq!(
@@ -116,7 +118,8 @@ fn a_disk_that_fills_up_while_an_update_runs_makes_it_stand_still() {
         (&over["stepIndex"], &over["weight"], &over["image"])
     );
     limit(&machine, BOUNDLESS);
-    machine.at_step("model", 3, 60);
+    let on = machine.at_step("model", 3, 60);
+    assert!(!on["reasons"].to_string().contains("state-not-written"), "{on:#}");
     machine.run(&["promote", "model", "--wait"]).ok();
     assert_eq!(load.finish().failures, Vec::<String>::new());
 }
