@@ -118,7 +118,10 @@ fn many_kills_in_a_row_neither_lose_a_request_nor_stop_the_update() {
     }
     let view = machine.until("model", "promoted", |v| v["phase"] == "Healthy" && v["promoted"] == true);
     assert_eq!(view["stableImage"], "registry.test/model:good.2");
-    assert_eq!(weights(&machine, "model"), ["0", "25", "50", "75", "100", "0"]);
+    // A kill between a decision and the router may make the next process decide it anew; nothing is left out.
+    let told = weights(&machine, "model");
+    let mut rest = told.iter();
+    assert!(["0", "25", "50", "75", "100", "0"].iter().all(|w| rest.any(|t| t == w)), "{told:?}");
     machine.until("model", "without its old members", |v| v["replicas"]["current"] == 2);
     let tally = load.finish();
     assert_eq!(tally.failures, Vec::<String>::new());
