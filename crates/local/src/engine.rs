@@ -121,7 +121,7 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used, the side file is wrong, or the router cannot be started.
     pub async fn open(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
-        let mut engine = Self::take_up(options, watcher, side)?;
+        let mut engine = Self::take_up(options, side, watcher)?;
         engine.claim()?;
         engine.wait_for_router().await?;
         engine.keep_address()?;
@@ -134,8 +134,9 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used.
     pub async fn stop_leftovers(options: Options) -> Result<(), LocalError> {
-        // What the side file says does not matter for stopping.
-        let mut engine = Self::take_up(options, Box::new(|_| {}), |_| Ok(Side::default()))?;
+        // Without their commands members are stopped all the same, only without waiting for their requests.
+        let side = |folder: &Path| Ok(Side::read(folder).unwrap_or_default());
+        let mut engine = Self::take_up(options, side, Box::new(|_| {}))?;
         engine.link.connect().await;
         engine.adopt();
         engine.begin_down();
@@ -150,8 +151,8 @@ impl Engine {
     /// The state as it was left, with nothing of the machine looked at yet.
     fn take_up(
         options: Options,
+        side: impl FnOnce(&Path) -> Result<Side, LocalError>,
         watcher: Box<dyn FnMut(&EventRecord)>,
-        side: impl FnOnce(Option<&Path>) -> Result<Side, LocalError>,
     ) -> Result<Self, LocalError> {
         // Checked before anything is made: a state folder without its socket could not be talked to.
         control::path(&options.state)?;
@@ -169,7 +170,7 @@ impl Engine {
         let overrides = overrides(&options, &meta);
         batch.put(Shelf::Meta, "overrides", &overrides)?;
         store.commit(batch)?;
-        let side = side(folder.as_deref())?.with(&overrides);
+        let side = folder.as_deref().map_or_else(|| Ok(Side::default()), side)?.with(&overrides);
         let logs = options.state.join("logs");
         crate::store::make_private(&logs)?;
         let link = Link::new(RouterCommand {
@@ -355,6 +356,10 @@ impl Engine {
     /// Makes a batch durable; returns whether it is. Where the disk does not take it, nothing of it is acted on and it is
     /// tried again from a new decision.
     fn commit(&mut self, batch: Batch, events: &[EventRecord]) -> bool {
+        // Nothing to write says nothing about the disk.
+        if batch.is_empty() {
+            return true;
+        }
         match self.store.commit(batch) {
             Ok(()) => {
                 if self.blocked.take().is_some() {
@@ -403,8 +408,7 @@ impl Engine {
 
 /// The side file of a folder. A folder that is gone is not one without a side file: its members would be stopped for want of
 /// a command.
-fn side(folder: Option<&Path>) -> Result<Side, LocalError> {
-    let Some(folder) = folder else { return Ok(Side::default()) };
+fn side(folder: &Path) -> Result<Side, LocalError> {
     std::fs::metadata(folder).map_err(|source| LocalError::Read { path: folder.to_owned(), source })?;
     Side::read(folder)
 }

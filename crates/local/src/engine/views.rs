@@ -51,9 +51,19 @@ impl Engine {
             pools: pools.into_iter().map(|p| self.pool_view(key, w, p)).collect(),
             runs: runs.into_iter().map(|(name, run)| run_view(&name.name, run)).collect(),
             traffic: self.traffic.of(key),
-            reasons: w.reasons.iter().map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() }).collect(),
+            reasons: self.reasons(w),
             wake_at_ms: w.wake_at.map(Time::as_millis),
         }
+    }
+
+    /// Why a rollout is where it is; that nothing can be written outweighs everything that was decided before.
+    fn reasons(&self, w: &Workload) -> Vec<ReasonView> {
+        let blocked = self.blocked.iter().map(|why| ReasonView {
+            code: "state-not-written".to_owned(),
+            text: format!("nothing goes on until the state can be written: {why}"),
+        });
+        let decided = w.reasons.iter().map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() });
+        blocked.chain(decided).collect()
     }
 
     fn weight(&self, key: &Key, w: &Workload) -> WeightView {
