@@ -32,5 +32,7 @@ fn start_log(verbose: u8) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SERIN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
+    // Telling standard error that it cannot be written to would be a panic, and the end of a control process on a full disk.
+    log.log_internal_errors(false).init();
 }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use serde::Serialize;
 
 use crate::arguments::Format;
-use crate::error::CliError;
+use crate::error::{CliError, UNREACHABLE};
 
 /// An error as one message and its hint, on standard error.
 pub(crate) fn report(error: &CliError) {
@@ -23,12 +23,21 @@ pub(crate) fn report(error: &CliError) {
     }
 }
 
-/// Prints a line; a reader that left (`| head`) ends the process quietly.
+/// Prints a line; a reader that left (`| head`) ends the process quietly, a disk that is full ends it as a failure.
 pub(crate) fn line(text: impl AsRef<str>) {
     let mut out = std::io::stdout().lock();
-    if writeln!(out, "{}", text.as_ref()).is_err() {
-        std::process::exit(0);
+    if let Err(source) = writeln!(out, "{}", text.as_ref()) {
+        if source.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        report(&CliError::Io { doing: "print the result".to_owned(), source });
+        std::process::exit(i32::from(UNREACHABLE));
     }
+}
+
+/// Prints a line of a process that has more to do than print: it goes on where nobody reads, and on a full disk.
+pub(crate) fn tell(text: impl AsRef<str>) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
 }
 
 /// Prints a value for machines; returns whether the format is one of those.

@@ -7,7 +7,7 @@
 //! 3. services and traffic ([`traffic`]);
 //! 4. analysis runs and what their results mean ([`runs`]);
 //! 5. sizes of the pools ([`scale`]);
-//! 6. the current step ([`advance`]), promotion ([`promote`]);
+//! 6. promotion ([`promote`]), else the current step ([`advance`]);
 //! 7. conditions, phase, reasons ([`outcome`]).
 
 pub mod abort;
@@ -106,6 +106,8 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
             return restart::start_over(pass);
         }
         abort::drop_when_promoted(pass);
+        abort::outweighs_promotion(pass);
+        restart::skip_within_window(pass);
         if scale::resized(pass) {
             return scale::resize(pass);
         }
@@ -113,8 +115,9 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
         traffic::split(pass);
         runs::reconcile(pass);
         scale::reconcile(pass);
-        advance::step(pass);
+        // First, so that what follows the last step is decided for the sizes and the traffic after it.
         promote::promote(pass);
+        advance::step(pass);
         pass.actions.extend(revision::expired_pools(world));
     };
     settled(&mut pass);
@@ -125,15 +128,15 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
 }
 
 /// The new pool comes first and alone: everything else is decided once it is seen.
-//= compat: 2.3-10, 2.3-13
+//= compat: 2.3-10, 2.3-13, B.1-1
 fn note_new_pool(pass: &mut Pass, action: Action) {
     let revision = revision::number(pass.world);
     let hash = pass.rollout().hash.clone();
+    pass.event("RolloutUpdated", format!("Rollout updated to revision {revision}"));
     if matches!(action, Action::CreatePool { .. }) {
         let name = revision::pool_name(pass.rollout(), &hash);
         pass.event("NewReplicaSetCreated", format!("Created ReplicaSet {name} (revision {revision})"));
         pass.reasons.push(Reason::NewRevision { hash: hash.clone(), revision });
     }
-    pass.event("RolloutUpdated", format!("Rollout updated to revision {revision}"));
     pass.actions.push(action);
 }

@@ -59,6 +59,38 @@ fn sizes_without_a_router_agree_with_the_original() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong[..wrong.len().min(8)].join("\n"));
 }
 
+//= compat: A.2-1, A.2-2
+#[test]
+fn nothing_and_everything_are_exact() {
+    for surge in 0..4 {
+        for n in 1..=100 {
+            assert_eq!(basic_target(n, 0, 100, surge), Sizes { new: 0, stable: n });
+            assert_eq!(basic_target(n, 100, 100, surge), Sizes { new: n, stable: 0 });
+        }
+        (0..=100).for_each(|weight| assert_eq!(basic_target(0, weight, 100, surge), Sizes::default()));
+    }
+}
+
+/// Canary and stable by weight: the rows of table A.2 with few replicas, where rounding shows most.
+//= compat: 2.8-17, 2.8-7
+#[test]
+fn few_members_come_as_near_as_they_can() {
+    let weights = [1, 10, 25, 33, 50, 60, 75, 90];
+    let check = |n: u32, surge: u32, want: &str| {
+        let got = weights.map(|weight| {
+            let Sizes { new, stable } = basic_target(n, weight, 100, surge);
+            format!("{new}/{stable}")
+        });
+        assert_eq!(got.join(" "), want, "{n} replicas, surge {surge}");
+    };
+    check(1, 0, "0/1 0/1 0/1 0/1 1/0 1/0 1/0 1/0");
+    check(1, 1, "1/1 1/1 1/1 1/1 1/1 1/1 1/1 1/1");
+    check(2, 1, "1/2 1/2 1/2 1/2 1/1 2/1 2/1 2/1");
+    check(3, 0, "1/2 1/2 1/2 1/2 2/1 2/1 2/1 2/1");
+    check(4, 1, "1/4 1/4 1/3 2/3 2/2 3/2 3/1 4/1");
+    check(10, 0, "1/9 1/9 3/7 3/7 5/5 6/4 8/2 9/1");
+}
+
 fn canary(v: &Value) -> Canary {
     let step = |v: &Value| {
         if let Some(weight) = number(&v["setWeight"]) {

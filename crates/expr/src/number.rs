@@ -15,7 +15,8 @@ fn scientific(digits: &str, exponent: i32, width: usize) -> String {
     format!("{first}{dot}{rest}e{sign}{:0width$}", exponent.unsigned_abs())
 }
 
-/// A float as Go's `%v`: shortest digits, an exponent below 1e-4 and from 1e21 on.
+/// A float as Go's `%v`: shortest digits, an exponent below 1e-4 and from 1e6 on (for the shortest digits Go decides as if six
+/// were asked for).
 pub(crate) fn go_text(x: f64) -> String {
     if x.is_nan() {
         return "NaN".to_owned();
@@ -24,7 +25,7 @@ pub(crate) fn go_text(x: f64) -> String {
         return if x > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
     let (digits, exponent) = digits(x);
-    if x == 0.0 || (-4..21).contains(&exponent) {
+    if x == 0.0 || (-4..6).contains(&exponent) {
         return format!("{x}");
     }
     let sign = if x < 0.0 { "-" } else { "" };
@@ -63,4 +64,22 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
 pub(crate) fn truncate(x: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if (-LIMIT..LIMIT).contains(&x) { x as i64 } else { i64::MIN }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_print_as_go_prints_them() {
+        let check = |x: f64, want: &str| assert_eq!(go_text(x), want);
+        check(0.0, "0");
+        check(0.97, "0.97");
+        check(999_999.0, "999999");
+        check(1_000_000.0, "1e+06");
+        check(-123_456_789.0, "-1.23456789e+08");
+        check(0.0001, "0.0001");
+        check(0.00001, "1e-05");
+        check(f64::INFINITY, "+Inf");
+    }
 }

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use crate::protocol::{Answer, Request};
-use crate::{LocalError, control};
+use crate::protocol::{Answer, Refusal, Request};
+use crate::{Class, LocalError, control};
 
 /// A conversation with a control process.
 #[derive(Debug)]
@@ -44,8 +44,11 @@ impl Client {
         let odd = |e: serde_json::Error| LocalError::Bug(format!("the answer is not understood: {e}"));
         match serde_json::from_str::<Answer>(&answer).map_err(odd)? {
             Answer::Ok(value) => serde_json::from_value(value).map_err(odd),
-            Answer::Error(refusal) if refusal.internal => Err(LocalError::Bug(refusal.message)),
-            Answer::Error(refusal) => Err(LocalError::Refused { message: refusal.message, hint: refusal.hint }),
+            Answer::Error(Refusal { message, hint, class }) => Err(match class {
+                Class::User => LocalError::Refused { message, hint },
+                Class::Retry | Class::Conflict => LocalError::NotNow { message, hint },
+                Class::Bug => LocalError::Bug(message),
+            }),
         }
     }
 }

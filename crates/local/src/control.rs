@@ -7,8 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::LocalError;
 use crate::protocol::{Answer, Refusal, Request};
+use crate::{Class, LocalError};
 
 /// The socket's name in the state folder.
 pub(crate) const SOCKET: &str = "control.sock";
@@ -104,7 +104,7 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) {
             Err(error) => Answer::Error(Refusal {
                 message: format!("the request is not understood: {error}"),
                 hint: Some("the command and the control process may be of different versions".to_owned()),
-                internal: false,
+                class: Class::User,
             }),
         };
         let mut text = serde_json::to_string(&answer).unwrap_or_default();
@@ -118,8 +118,10 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) {
 /// Puts a request to the loop and waits for its answer.
 pub(crate) async fn ask(requests: &mpsc::Sender<Asked>, request: Request) -> Answer {
     let (send, answer) = oneshot::channel();
-    let ended =
-        || Answer::Error(Refusal { message: "the control process is ending".to_owned(), hint: None, internal: false });
+    let ended = || {
+        let message = "the control process is ending".to_owned();
+        Answer::Error(Refusal { message, hint: None, class: Class::Retry })
+    };
     if requests.send(Asked { request, answer: send }).await.is_err() {
         return ended();
     }

@@ -22,6 +22,7 @@ use serin_supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::link::{Link, RouterCommand};
 use crate::model::{Key, Objects, RunState, Workload};
 use crate::observe::Staffing;
@@ -95,6 +96,7 @@ pub struct Engine {
     members: members::Members,
     link: Link,
     series: Series,
+    journal: Journal,
     scrapes: scrape::Scrapes,
     measuring: measure::Measuring,
     traffic: traffic::Traffic,
@@ -103,6 +105,8 @@ pub struct Engine {
     /// Rollouts to look at again although nothing changed.
     again_at: BTreeMap<Key, Instant>,
     routes_stale: bool,
+    /// Pools or members changed since members were last started and stopped.
+    staff_stale: bool,
     verified_at: Instant,
     blocked_until: Option<Instant>,
     /// Why the state cannot be written, while it cannot.
@@ -127,7 +131,7 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used, the side file is wrong, or the router cannot be started.
     pub async fn open(options: Options, watcher: Box<dyn FnMut(&EventRecord)>) -> Result<Self, LocalError> {
-        let mut engine = Self::take_up(options, watcher, side)?;
+        let mut engine = Self::take_up(options, side, watcher)?;
         engine.claim()?;
         engine.wait_for_router().await?;
         engine.remember()?;
@@ -140,8 +144,9 @@ impl Engine {
     /// # Errors
     /// When the folder is in use or cannot be used, or when the router does not stop.
     pub async fn stop_leftovers(options: Options) -> Result<(), LocalError> {
-        // What the side file says does not matter for stopping.
-        let mut engine = Self::take_up(options, Box::new(|_| {}), |_| Ok(Side::default()))?;
+        // Without their commands members are stopped all the same, only without waiting for their requests.
+        let side = |folder: &Path| Ok(Side::read(folder).unwrap_or_default());
+        let mut engine = Self::take_up(options, side, Box::new(|_| {}))?;
         engine.link.connect().await;
         engine.adopt();
         engine.begin_down();
@@ -155,8 +160,8 @@ impl Engine {
     /// The state as it was left, with nothing of the machine looked at yet.
     fn take_up(
         options: Options,
+        side: impl FnOnce(&Path) -> Result<Side, LocalError>,
         watcher: Box<dyn FnMut(&EventRecord)>,
-        side: impl FnOnce(Option<&Path>) -> Result<Side, LocalError>,
     ) -> Result<Self, LocalError> {
         // Checked before anything is made: a state folder without its socket could not be talked to.
         control::path(&options.state)?;
@@ -166,7 +171,7 @@ impl Engine {
         let id = meta.get("id").and_then(|v| v.as_str()).map_or_else(fresh_id, str::to_owned);
         let folder = options.folder.clone().or_else(|| meta.get("folder").and_then(|v| v.as_str()).map(PathBuf::from));
         let overrides = overrides(&options, &meta);
-        let side = side(folder.as_deref())?.with(&overrides);
+        let side = folder.as_deref().map_or_else(|| Ok(Side::default()), side)?.with(&overrides);
         let logs = options.state.join("logs");
         crate::store::make_private(&logs)?;
         let link = Link::new(RouterCommand {
@@ -177,6 +182,8 @@ impl Engine {
             log: logs.join("router.log"),
         });
         let supervisor = Supervisor::new(&logs, &id)?;
+        let journal = Journal::new(&options.state);
+        let series = journal.restore(scrape::limits());
         let mut engine = Self {
             origin: Origin { id, folder, overrides },
             side,
@@ -187,13 +194,15 @@ impl Engine {
             supervisor,
             members: members::Members::default(),
             link,
-            series: scrape::series(),
+            series,
+            journal,
             scrapes: scrape::Scrapes::default(),
             measuring: measure::Measuring::default(),
             traffic: traffic::Traffic::default(),
             dirty: BTreeSet::new(),
             again_at: BTreeMap::new(),
             routes_stale: true,
+            staff_stale: true,
             verified_at: Instant::now(),
             blocked_until: None,
             blocked: None,
@@ -205,7 +214,6 @@ impl Engine {
             options,
         };
         engine.load()?;
-        engine.restore_series();
         Ok(engine)
     }
 
@@ -284,7 +292,7 @@ impl Engine {
                 down = &mut quit, if !quitting => {
                     quitting = true;
                     if !down {
-                        self.snapshot_series();
+                        self.journal.take(&self.series);
                         return Ok(());
                     }
                     self.begin_down();
@@ -325,8 +333,8 @@ impl Engine {
         self.route().await;
         self.drain().await;
         self.watch_traffic().await;
-        if self.scrapes.snapshot_due() {
-            self.snapshot_series();
+        if self.journal.is_due() {
+            self.journal.take(&self.series);
         }
     }
 
@@ -353,6 +361,10 @@ impl Engine {
     /// Makes a batch durable; returns whether it is. Where the disk does not take it, nothing of it is acted on and it is
     /// tried again from a new decision.
     fn commit(&mut self, batch: Batch, events: &[EventRecord]) -> bool {
+        // Nothing to write says nothing about the disk.
+        if batch.is_empty() {
+            return true;
+        }
         match self.store.commit(batch) {
             Ok(()) => {
                 if self.blocked.take().is_some() {
@@ -401,8 +413,7 @@ impl Engine {
 
 /// The side file of a folder. A folder that is gone is not one without a side file: its members would be stopped for want of
 /// a command.
-fn side(folder: Option<&Path>) -> Result<Side, LocalError> {
-    let Some(folder) = folder else { return Ok(Side::default()) };
+fn side(folder: &Path) -> Result<Side, LocalError> {
     std::fs::metadata(folder).map_err(|source| LocalError::Read { path: folder.to_owned(), source })?;
     Side::read(folder)
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 /// What a caller should do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Try again later; nothing is wrong with the request.
     Retry,
@@ -87,6 +88,14 @@ pub enum LocalError {
         /// What would help.
         hint: Option<String>,
     },
+    /// A request that is right and cannot be carried out at present.
+    #[error("{message}")]
+    NotNow {
+        /// Why.
+        message: String,
+        /// What would help.
+        hint: Option<String>,
+    },
     /// A broken invariant.
     #[error("internal error: {0}")]
     Bug(String),
@@ -112,6 +121,7 @@ impl LocalError {
             | Self::Listen { .. }
             | Self::Router(_)
             | Self::State { .. }
+            | Self::NotNow { .. }
             | Self::Write { .. } => Class::Retry,
             Self::Bug(_) => Class::Bug,
             Self::Read { .. } | Self::Side { .. } | Self::Supervisor(_) | Self::Refused { .. } => Class::User,
@@ -121,7 +131,7 @@ impl LocalError {
     /// What would help, if something is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused { hint, .. } => hint.clone(),
+            Self::Refused { hint, .. } | Self::NotNow { hint, .. } => hint.clone(),
             Self::InUse { .. } => Some("stop it with `serin down`, or choose another folder with --state".to_owned()),
             Self::NotRunning { .. } => {
                 Some("start one with `serin up DIR`, or name its folder with --state".to_owned())

@@ -1,15 +1,18 @@
 //! The line to the router process: started when it is not there, told the table, read back. The router outlives this process,
 //! and this process brings it back when it died.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serin_core::Split;
 use serin_proxy::table::Route;
 use serin_proxy::{Batch, Client, Snapshot, Table};
 
-use crate::LocalError;
+use crate::model::Key;
+use crate::{LocalError, route};
 
 /// Shortest time between two starts of the router.
 const START_EVERY: Duration = Duration::from_millis(300);
@@ -46,6 +49,8 @@ pub struct Link {
     pid: Option<u32>,
     listen: Vec<SocketAddr>,
     carried: Option<Table>,
+    /// Where the routes of each name stand in the carried table.
+    places: BTreeMap<String, Vec<usize>>,
     version: u64,
     trouble: Option<String>,
     batch_seq: u64,
@@ -62,6 +67,7 @@ impl Link {
             pid: None,
             listen: Vec::new(),
             carried: None,
+            places: BTreeMap::new(),
             version: 0,
             trouble: None,
             batch_seq: 0,
@@ -86,6 +92,21 @@ impl Link {
     /// The table as it was read back, `None` while the router is not there.
     pub fn carried(&self) -> Option<&Table> {
         self.carried.as_ref()
+    }
+
+    fn carry(&mut self, table: Table) {
+        self.places.clear();
+        for (i, route) in table.routes.iter().enumerate() {
+            self.places.entry(route.name.clone()).or_default().push(i);
+        }
+        self.carried = Some(table);
+    }
+
+    /// Whether the router was read back to carry this split for this rollout.
+    pub fn carries(&self, rollout: &Key, split: &Split) -> bool {
+        let Some(table) = &self.carried else { return false };
+        let places = self.places.get(&route::route_name(rollout)).map_or(&[][..], Vec::as_slice);
+        route::carry(places.iter().filter_map(|i| table.routes.get(*i)), split)
     }
 
     /// Why the router is not there, as far as known.
@@ -122,7 +143,7 @@ impl Link {
             self.how.listen = *address;
         }
         self.version = self.version.max(table.version);
-        self.carried = Some(table);
+        self.carry(table);
         self.client = Some(client);
         self.trouble = None;
         true
@@ -164,7 +185,7 @@ impl Link {
         match timed(client.set_table(&table)).await {
             Ok(Ok(_)) => {
                 self.version = table.version;
-                self.carried = Some(table);
+                self.carry(table);
                 Ok(true)
             }
             Ok(Err(error @ (serin_proxy::ProxyError::Table(_) | serin_proxy::ProxyError::Stale { .. }))) => {

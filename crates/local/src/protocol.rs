@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Class;
+
 /// A request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -134,8 +136,8 @@ pub struct Refusal {
     pub message: String,
     /// What would help.
     pub hint: Option<String>,
-    /// Whether the fault is Serin's own.
-    pub internal: bool,
+    /// What the asker should do.
+    pub class: Class,
 }
 
 /// What a changing request did to one rollout.

@@ -215,11 +215,10 @@ fn render(split: &CoreSplit) -> Split {
     Split { groups, header_routes: split.header_routes.iter().map(route).collect() }
 }
 
-/// Whether the router, by the table read back from it, carries this split for this rollout.
-pub fn carries(table: &serin_proxy::Table, rollout: &Key, split: &CoreSplit) -> bool {
-    let name = route_name(rollout);
+/// Whether the routes of a rollout, read back from the router, carry this split.
+pub fn carry<'a>(routes: impl Iterator<Item = &'a Route>, split: &CoreSplit) -> bool {
     let wanted = render(split);
-    let mut routes = table.routes.iter().filter(|r| r.name == name).peekable();
+    let mut routes = routes.peekable();
     routes.peek().is_some()
         && routes.all(|r| {
             let same_group = |(a, b): (&Group, &Group)| a.version == b.version && a.weight == b.weight;

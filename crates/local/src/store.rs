@@ -130,8 +130,11 @@ impl Store {
         make_private(folder)?;
         let lock = locked(folder)?;
         let path = folder.join(FILE);
+        make_private_file(&path)?;
         let file = path.clone();
-        let mut store = Self::over(move || Database::create(&file), path)?;
+        // Without the check a file that something else damaged may be a panic much later.
+        let opener = move || Database::builder().set_check_integrity_on_open(true).create(&file);
+        let mut store = Self::over(opener, path)?;
         store._lock = Some(lock);
         Ok(store)
     }
@@ -302,4 +305,12 @@ pub fn make_private(folder: &Path) -> Result<(), LocalError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let failed = |source| LocalError::Write { path: folder.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)
+}
+
+/// Makes a file that only its owner can read, also in a folder that others can enter.
+fn make_private_file(path: &Path) -> Result<(), LocalError> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let failed = |source| LocalError::Write { path: path.to_owned(), source };
+    let file = File::options().create(true).append(true).mode(0o600).open(path).map_err(failed)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(failed)
 }

@@ -33,7 +33,7 @@ struct Connection<'a> {
 
 /// What waiting for a request led to.
 enum Arrival {
-    Plan(Box<Plan>),
+    Plan(Plan),
     Refused(Reason, Option<Refused>),
     /// The client closed, or was silent for too long.
     Nobody,
@@ -61,14 +61,18 @@ pub(crate) async fn serve(worker: &Worker, stream: TcpStream, peer: SocketAddr, 
 
 impl Connection<'_> {
     async fn run(mut self) {
+        let mut quiet_since = Instant::now();
         loop {
-            let next = match self.arrival().await {
+            let next = match self.arrival(quiet_since).await {
                 Arrival::Plan(mut plan) => exchange(self.worker, &mut plan, &mut self.side()).await,
                 Arrival::Refused(reason, body) => self.refuse(reason, body).await,
                 Arrival::Nobody => return,
             };
             match next {
-                Next::Another => self.rest(),
+                Next::Another(ended) => {
+                    quiet_since = Instant::from_std(ended);
+                    self.rest();
+                }
                 Next::Linger => return self.linger().await,
                 Next::Close => return,
                 Next::Cut => return self.cut(),
@@ -102,9 +106,9 @@ impl Connection<'_> {
     }
 
     /// Waits for the head of a request.
-    async fn arrival(&mut self) -> Arrival {
+    async fn arrival(&mut self, quiet_since: Instant) -> Arrival {
         let limits = &self.worker.shared.config.limits;
-        let idle_by = Instant::now() + limits.client_idle;
+        let idle_by = quiet_since + limits.client_idle;
         let mut head_by = None;
         // Reading a head again for every byte that comes would let a client burn a processor; a line end is the least that
         // can change the result, and a head has a limited number of those.
@@ -173,7 +177,7 @@ impl Connection<'_> {
         reason.write(&mut self.out, keep, is_head);
         let by = Instant::now() + self.worker.shared.config.limits.stall;
         match self.timer.within(by, self.stream.write_all(&self.out)).await {
-            Some(Ok(())) if keep => Next::Another,
+            Some(Ok(())) if keep => Next::Another(std::time::Instant::now()),
             Some(Ok(())) => Next::Linger,
             _ => Next::Cut,
         }

@@ -38,8 +38,8 @@ pub(crate) struct Side<'a> {
 /// How it goes on with the client's connection.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Another request may come.
-    Another,
+    /// Another request may come; this one ended at the time given.
+    Another(Instant),
     /// It closes.
     Close,
     /// It closes, and the client may still be sending.
@@ -62,8 +62,9 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
     let mut group = plan.group;
     let mut tally = Tally::begin(&service.groups[group].stats, worker.index, plan.begun);
     let mut reason = Reason::NoEndpoint;
+    let mut now = plan.begun;
     for attempt in 1..=ATTEMPTS_MAX {
-        let Some((found, endpoint)) = service.alive(group, &avoid, worker.shared.now_ms()) else { break };
+        let Some((found, endpoint)) = service.alive(group, &avoid, worker.shared.ms_at(now)) else { break };
         if found != group {
             tally.fall_back();
             group = found;
@@ -72,10 +73,11 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
         if attempt > 1 {
             tally.retried();
         }
-        let mut upstream = match connect(worker, &endpoint, fresh, side.timer).await {
+        let mut upstream = match connect(worker, &endpoint, fresh, now, side.timer).await {
             Ok(upstream) => upstream,
             Err(()) => {
-                endpoint.eject(worker.shared.now_ms() + worker.shared.config.limits.eject.as_millis() as u64);
+                now = Instant::now();
+                endpoint.eject(worker.shared.ms_at(now) + worker.shared.config.limits.eject.as_millis() as u64);
                 avoid.push(endpoint.key);
                 reason = Reason::UpstreamUnreachable;
                 continue;
@@ -87,6 +89,7 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
         let outcome = conversation.outcome();
         if matches!(end, End::Again) && attempt < ATTEMPTS_MAX {
             fresh = true;
+            now = Instant::now();
             reason = Reason::UpstreamBroken;
             continue;
         }
@@ -138,7 +141,7 @@ impl Attempt {
         }
         if answer.is_tunnel {
             return match finish(worker, side, now, false, true).await {
-                Next::Another => Next::Tunnel(self.upstream, self.tally),
+                Next::Another(_) => Next::Tunnel(self.upstream, self.tally),
                 cut => cut,
             };
         }
@@ -174,11 +177,17 @@ fn absorb(plan: &mut Plan, input: &mut Input, forward: &mut Vec<u8>) -> Result<(
 
 /// A connection to the endpoint: an idle one, or a new one. One that was found closed asks for a `fresh` one: where one idle
 /// connection has been closed the others have too.
-async fn connect(worker: &Worker, endpoint: &Arc<Endpoint>, fresh: bool, timer: &mut Timer) -> Result<Upstream, ()> {
-    if !fresh && let Some(upstream) = worker.checkout(endpoint) {
+async fn connect(
+    worker: &Worker,
+    endpoint: &Arc<Endpoint>,
+    fresh: bool,
+    now: Instant,
+    timer: &mut Timer,
+) -> Result<Upstream, ()> {
+    if !fresh && let Some(upstream) = worker.checkout(endpoint, now) {
         return Ok(upstream);
     }
-    let by = tokio::time::Instant::now() + worker.shared.config.limits.connect;
+    let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.connect;
     match timer.within(by, Upstream::connect(endpoint)).await {
         Some(Ok(upstream)) => Ok(upstream),
         Some(Err(error)) => {
@@ -195,7 +204,7 @@ async fn finish(worker: &Worker, side: &mut Side<'_>, now: Instant, close: bool,
     match (side.timer.within(by, side.stream.write_all(side.out)).await, close, sent) {
         (Some(Ok(())), _, false) => Next::Linger,
         (Some(Ok(())), true, true) => Next::Close,
-        (Some(Ok(())), false, true) => Next::Another,
+        (Some(Ok(())), false, true) => Next::Another(now),
         _ => Next::Cut,
     }
 }
@@ -218,7 +227,7 @@ async fn answer(plan: &Plan, side: &mut Side<'_>, reason: Reason, keep_alive: bo
     let by = tokio::time::Instant::now() + Duration::from_secs(5);
     let written = side.timer.within(by, side.stream.write_all(side.out)).await;
     match written {
-        Some(Ok(())) if keep_alive => Next::Another,
+        Some(Ok(())) if keep_alive => Next::Another(Instant::now()),
         Some(Ok(())) => Next::Linger,
         _ => Next::Cut,
     }

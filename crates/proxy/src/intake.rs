@@ -48,7 +48,7 @@ pub(crate) enum Intake {
     /// The head is not complete.
     More,
     /// Ready to be sent; so many bytes were the head.
-    Plan(Box<Plan>, usize),
+    Plan(Plan, usize),
     /// Not passed on. With its end known the next request may follow.
     Refused(Reason, Option<Refused>),
 }
@@ -94,7 +94,7 @@ pub(crate) fn take_in(buf: &[u8], around: &Surroundings<'_>, out: &mut Vec<u8>) 
         wants_upgrade: upgrade(&head).is_some(),
         expects_continue: head.expects_continue,
     };
-    Intake::Plan(Box::new(plan), head.len)
+    Intake::Plan(plan, head.len)
 }
 
 /// The group for a request, and the cookie to set.

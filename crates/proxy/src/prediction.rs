@@ -146,7 +146,7 @@ impl Scanner {
                 self.state = State::Missing;
                 return;
             }
-            let run = self.skim(&piece[at..]);
+            let run = self.skim(path, &piece[at..]);
             at += run;
             self.scanned += run;
             if let Some(&byte) = piece.get(at) {
@@ -157,10 +157,27 @@ impl Scanner {
         }
     }
 
-    /// How many of the next bytes change nothing: most of a long text that is skipped.
-    fn skim(&self, piece: &[u8]) -> usize {
+    /// Deals with a run of bytes at once where that is easy; how many they were.
+    fn skim(&mut self, path: &Path, piece: &[u8]) -> usize {
         match self.state {
             State::SkipText(_) => memchr::memchr2(b'"', b'\\', piece).unwrap_or(piece.len()),
+            State::Skip(_) => {
+                piece.iter().position(|b| matches!(b, b'"' | b',' | b'[' | b']' | b'{' | b'}')).unwrap_or(piece.len())
+            }
+            State::Key(Some(0)) => match &path.0[self.matched] {
+                Step::Key(key) if piece.starts_with(key) => {
+                    self.state = State::Key(Some(key.len()));
+                    key.len()
+                }
+                _ => 0,
+            },
+            State::Text => {
+                let run = piece.iter().take(CLASS_MAX - self.len).position(|b| matches!(b, b'"' | b'\\'));
+                let run = run.unwrap_or(piece.len().min(CLASS_MAX - self.len));
+                self.text[self.len..self.len + run].copy_from_slice(&piece[..run]);
+                self.len += run;
+                run
+            }
             _ => 0,
         }
     }

@@ -68,14 +68,14 @@ impl Shared {
         Ok(given)
     }
 
-    /// Milliseconds since the proxy started.
-    pub(crate) fn now_ms(&self) -> u64 {
-        ms_between(self.started, Instant::now())
+    /// Milliseconds from the start of the proxy to an instant.
+    pub(crate) fn ms_at(&self, now: Instant) -> u64 {
+        ms_between(self.started, now)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let routing = self.routing.load();
-        let mut endpoints = routing.views(self.now_ms());
+        let mut endpoints = routing.views(self.ms_at(Instant::now()));
         endpoints.extend(self.memory().leaving(&routing));
         Snapshot {
             table_version: routing.table.version,

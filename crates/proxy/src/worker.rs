@@ -130,8 +130,8 @@ impl Worker {
     }
 
     /// An idle connection to the endpoint that is still open.
-    pub(crate) fn checkout(&self, endpoint: &Arc<Endpoint>) -> Option<Upstream> {
-        self.pool.borrow_mut().take(endpoint, Instant::now(), self.shared.config.limits.upstream_idle)
+    pub(crate) fn checkout(&self, endpoint: &Arc<Endpoint>, now: Instant) -> Option<Upstream> {
+        self.pool.borrow_mut().take(endpoint, now, self.shared.config.limits.upstream_idle)
     }
 
     /// Keeps a connection for the next request.

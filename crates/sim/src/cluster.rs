@@ -143,6 +143,12 @@ impl Cluster {
         }
     }
 
+    /// Wanted members of the pools that have any, `v1=4,v2=1`.
+    pub fn sizes(&self) -> String {
+        let sizes = self.pools.iter().filter(|p| p.size > 0).map(|p| format!("{}={}", p.hash, p.size));
+        sizes.collect::<Vec<_>>().join(",")
+    }
+
     /// Decides and applies until nothing changes at this moment; returns what happened and when to look again.
     pub fn settle(&mut self) -> (Vec<Happening>, Option<Time>) {
         let mut happened = Vec::new();

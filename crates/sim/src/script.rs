@@ -58,7 +58,7 @@ fn command(line: &str) -> Result<Command, String> {
     let rest = || words[1..].to_vec();
     match words[0].as_str() {
         "replicas" | "router" | "surge" | "unavailable" | "deadline" | "background" | "dynamic" | "history"
-        | "window" => Ok(Command::Set(words)),
+        | "window" | "minPods" | "scaleDownDelay" | "abortDelay" => Ok(Command::Set(words)),
         "step" => Ok(Command::Step(rest())),
         "metric" => Ok(Command::Metric(rest())),
         "version" => version(&words),

@@ -136,6 +136,9 @@ impl Teller {
             "surge" => self.canary().max_surge = Amount::Count(number()?),
             "unavailable" => self.canary().max_unavailable = Amount::Count(number()?),
             "dynamic" => self.canary().dynamic_stable_scale = true,
+            "minPods" => self.canary().min_pods = Some(number()?),
+            "scaleDownDelay" => self.canary().scale_down_delay = script::span(&value)?,
+            "abortDelay" => self.canary().abort_scale_down_delay = Some(script::span(&value)?),
             "background" => self.canary().background_from = Some(number()? as usize),
             "history" => self.rollout.revision_history_limit = number()?,
             "window" => self.rollout.rollback_window = Some(number()?),
@@ -214,6 +217,7 @@ impl Teller {
             "phase" => cluster.status.phase.as_str().to_owned(),
             "step" => cluster.status.step_index.map_or("-".to_owned(), |i| i.to_string()),
             "weight" => cluster.split.as_ref().map_or("-".to_owned(), |s| s.weight.to_string()),
+            "sizes" => cluster.sizes(),
             other => return Err(format!("cannot expect '{other}'")),
         };
         if got == want { Ok(()) } else { Err(format!("{what} is {got}, not {want}")) }
@@ -329,6 +333,9 @@ fn metric(words: &[String]) -> Result<Metric, String> {
             "count" => metric.count = number()?,
             "failureLimit" => metric.failure_limit = number()? as i32,
             "inconclusiveLimit" => metric.inconclusive_limit = number()?,
+            "consecutiveErrorLimit" => metric.consecutive_error_limit = number()?,
+            "consecutiveSuccessLimit" => metric.consecutive_success_limit = number()?,
+            "dryRun" => metric.dry_run = value == "yes",
             other => return Err(format!("unknown word '{other}'")),
         }
     }

@@ -1,4 +1,5 @@
 # Analysis in the background aborts in the middle of a pause.
+# compat: 4.2-2, 4.3-1
 replicas 1
 router nginx
 background 1

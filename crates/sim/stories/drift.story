@@ -1,4 +1,5 @@
 # A version whose predictions have shifted answers fast and without errors, and is rolled back all the same.
+# compat: 4.3-3
 replicas 2
 router nginx
 step setWeight 20

@@ -1,4 +1,5 @@
 # A version that answers 500s never gets past 20%.
+# compat: 4.3-3, 2.6-15, 2.7-7
 replicas 2
 router nginx
 step setWeight 20

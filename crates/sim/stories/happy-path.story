@@ -1,4 +1,5 @@
 # A good version goes to 20, 50 and 100% by itself; the old one leaves after its delay.
+# compat: 2.7-17, 2.8-28, 1.7-6, 4.2-3
 replicas 2
 router nginx
 step setWeight 20

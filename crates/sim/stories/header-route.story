@@ -1,4 +1,5 @@
 # Testers reach the new version by a header before anybody else does.
+# compat: 1.7-18, 1.7-19
 replicas 1
 router nginx
 step setCanaryScale replicas 1

@@ -1,4 +1,5 @@
 # Neither good nor bad: the rollout waits for a person, whose promote skips the analysis.
+# compat: 4.3-3, 4.3-4, 7.5-2
 replicas 1
 router nginx
 step setWeight 20

@@ -1,4 +1,5 @@
 # A person does not want to wait: promote skips a step, promote full skips the rest.
+# compat: 7.5-2, 7.5-3, 7.5-4, 10.50
 replicas 2
 router nginx
 step setWeight 20

@@ -1,4 +1,5 @@
 # A person aborts, retries, aborts again and puts the old version back into the spec.
+# compat: 2.7-6, 2.7-10, 7.4-1, 7.4-2
 replicas 2
 router nginx
 step setWeight 20

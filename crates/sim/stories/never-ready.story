@@ -1,4 +1,5 @@
 # Members of the new version never come: it gets no traffic, and the deadline aborts it.
+# compat: 1.2-11
 replicas 2
 router nginx
 deadline 120s abort

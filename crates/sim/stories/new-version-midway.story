@@ -1,4 +1,5 @@
 # A third version arrives while the second is at 20%: it starts from the first step, the second one leaves at once.
+# compat: 2.4-5, 10.21
 replicas 2
 router nginx
 step setWeight 20

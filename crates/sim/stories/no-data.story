@@ -1,4 +1,5 @@
 # No data is neither zero nor success: after five failed looks the run is an error, and the update is aborted.
+# compat: 3.6-2, 10.1, 10.4
 replicas 2
 router nginx
 step setWeight 20

@@ -1,4 +1,5 @@
 # The number of replicas changes in the middle of a step; the step goes on where it was.
+# compat: 2.4-6, 2.2-8
 replicas 4
 router nginx
 step setWeight 50

@@ -1,4 +1,5 @@
 # The second look catches a version that becomes slow under more traffic.
+# compat: 4.2-3, 4.3-3
 replicas 2
 router nginx
 step setWeight 20

@@ -1,4 +1,5 @@
 # Going back to the version before, once the new one is promoted, takes the same steps.
+# compat: 10.53, B.8-2, 2.3-12
 replicas 2
 router nginx
 step setWeight 20

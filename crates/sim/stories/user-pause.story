@@ -1,4 +1,5 @@
 # A person halts the rollout in the middle; nothing moves until it is resumed.
+# compat: 1.2-7, 1.2-8, 7.4-3
 replicas 2
 router nginx
 step setWeight 20

@@ -1,4 +1,5 @@
 # Without a router the split is the number of members: 4 and a surge of 1.
+# compat: B.4-1, 10.23
 replicas 4
 router none
 surge 1

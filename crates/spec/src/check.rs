@@ -14,11 +14,11 @@ mod rollout;
 mod schema;
 mod template;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Origin};
-use crate::problem::{Findings, Problem};
+use crate::problem::{Findings, Problem, Severity};
 use crate::read::Source;
 use object::Objects;
 
@@ -30,7 +30,7 @@ const TOTAL_MAX: usize = 20_000;
 /// What came of checking.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
-    /// Every object without errors of its own.
+    /// Every object whose shape is right, be it that it breaks a rule.
     pub catalog: Catalog,
     /// Every problem of every file, in the order of the files and lines.
     pub problems: Vec<Problem>,
@@ -60,9 +60,9 @@ pub fn check_with(sources: &[Source], query: &dyn Fn(&str) -> Result<(), QueryEr
     let mut objects = Objects::default();
     let mut problems = Vec::new();
     for source in sources {
-        let mut of_file = Vec::new();
+        let mut of_file = Findings::default();
         object::read(source, &mut objects, &mut of_file);
-        problems.append(&mut of_file);
+        problems.extend(of_file.into_list());
     }
     let Objects { catalog, partial, .. } = objects;
     contents(&catalog, &catalog, query, &mut problems);
@@ -118,7 +118,7 @@ fn contents(objects: &Catalog, catalog: &Catalog, query: Queries<'_>, problems: 
 /// Collects the problems of one object, without the consequences of those that are known already.
 fn of_one(origin: &Origin, problems: &mut Vec<Problem>, check: impl FnOnce(&mut Findings)) {
     if problems.len() > TOTAL_MAX {
-        problems.push(Problem::more(&origin.file));
+        problems.push(Problem::more(&origin.file, Severity::Error));
         return;
     }
     let mut found = Findings::default();
@@ -127,26 +127,35 @@ fn of_one(origin: &Origin, problems: &mut Vec<Problem>, check: impl FnOnce(&mut 
     problems.extend(found.into_list().into_iter().filter(own));
 }
 
-/// Sorted by file and place, and cut off for files that have very many.
+/// Sorted by file and place, each once, and cut off for files that have very many.
 fn in_order(sources: &[Source], mut problems: Vec<Problem>) -> Vec<Problem> {
-    let rank = |problem: &Problem| sources.iter().position(|source| source.name == problem.file);
-    problems.sort_by_cached_key(|problem| (rank(problem), problem.line, problem.column, problem.path.clone()));
+    let ranks: BTreeMap<&str, usize> =
+        sources.iter().enumerate().map(|(rank, source)| (source.name.as_str(), rank)).collect();
+    let rank = |problem: &Problem| ranks.get(problem.file.as_str()).copied();
+    problems.sort_by(|a, b| {
+        let place = |problem: &Problem| (rank(problem), problem.line, problem.column);
+        place(a).cmp(&place(b)).then_with(|| (&a.path, &a.message).cmp(&(&b.path, &b.message)))
+    });
     problems.dedup();
+    problems.chunk_by(|a, b| a.file == b.file).flat_map(cut_off).collect()
+}
+
+/// The problems of one file, errors before warnings if not all of them are kept.
+fn cut_off(of_file: &[Problem]) -> Vec<Problem> {
+    if of_file.len() <= Findings::MAX {
+        return of_file.to_vec();
+    }
+    let errors = of_file.iter().filter(|problem| problem.is_error()).count();
+    let (mut errors_left, mut warnings_left) = (Findings::MAX, Findings::MAX.saturating_sub(errors));
     let mut kept: Vec<Problem> = Vec::new();
-    let mut problems = problems.into_iter().peekable();
-    while let Some(first) = problems.next() {
-        let file = first.file.clone();
-        let mut count = 1;
-        kept.push(first);
-        while let Some(next) = problems.next_if(|problem| problem.file == file) {
-            count += 1;
-            if count <= Findings::MAX {
-                kept.push(next);
-            }
-        }
-        if count > Findings::MAX {
-            kept.push(Problem::more(&file));
+    for problem in of_file {
+        let left = if problem.is_error() { &mut errors_left } else { &mut warnings_left };
+        if let Some(fewer) = left.checked_sub(1) {
+            *left = fewer;
+            kept.push(problem.clone());
         }
     }
+    let severity = if errors > Findings::MAX { Severity::Error } else { Severity::Warning };
+    kept.push(Problem::more(&of_file[0].file, severity));
     kept
 }

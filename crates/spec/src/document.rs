@@ -135,6 +135,13 @@ impl Node {
                 Spot { line, column: column + 1 + chars + doubled, width }
             }
             Style::Literal { first_line, indent } => {
+                // Empty lines need not be indented, so what stands in one is shown at the end of the line before.
+                let blank =
+                    self.text().is_some_and(|text| text[offset..].is_empty() || text[offset..].starts_with('\n'));
+                let before = if blank { before.trim_end_matches('\n') } else { before };
+                if blank && before.is_empty() {
+                    return self.spot;
+                }
                 let lines = before.matches('\n').count();
                 let on_line = before.rsplit('\n').next().unwrap_or_default().chars().count();
                 Spot { line: first_line + lines, column: indent + on_line + 1, width }

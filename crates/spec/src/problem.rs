@@ -2,7 +2,6 @@
 
 mod render;
 
-use std::cmp::Ordering;
 use std::fmt;
 
 use serde::Serialize;
@@ -80,9 +79,10 @@ impl Problem {
         self
     }
 
-    /// Stands for the problems of a file that are left out.
-    pub(crate) fn more(file: &str) -> Self {
-        Problem::of_file("more-problems", file, "more problems are not shown").at(1, 1, 0)
+    /// Stands for problems of a file that are left out.
+    pub(crate) fn more(file: &str, severity: Severity) -> Self {
+        let problem = Problem::of_file("more-problems", file, "more problems are not shown").at(1, 1, 0);
+        Problem { severity, ..problem }
     }
 
     /// The same problem at a place of its file.
@@ -133,10 +133,12 @@ pub(crate) fn one_line(text: String) -> String {
     line
 }
 
-/// Problems of one object, bounded: past the limit nobody reads on, and a hostile file must not fill the memory.
+/// Problems of one object or file, bounded: past the limit nobody reads on, and a hostile file must not fill the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Problem>,
+    /// Stands for those that are left out, and is as bad as the worst of them.
+    more: Option<Problem>,
 }
 
 impl Findings {
@@ -144,15 +146,15 @@ impl Findings {
     pub(crate) const MAX: usize = 200;
 
     pub(crate) fn push(&mut self, problem: Problem) {
-        match self.list.len().cmp(&Findings::MAX) {
-            Ordering::Less => self.list.push(problem),
-            // Whatever is left out, something is wrong.
-            Ordering::Equal => self.list.push(Problem::more(&problem.file)),
-            Ordering::Greater => {}
+        if self.list.len() < Findings::MAX {
+            self.list.push(problem);
+        } else if self.more.as_ref().is_none_or(|more| problem.severity < more.severity) {
+            self.more = Some(Problem::more(&problem.file, problem.severity));
         }
     }
 
-    pub(crate) fn into_list(self) -> Vec<Problem> {
+    pub(crate) fn into_list(mut self) -> Vec<Problem> {
+        self.list.extend(self.more);
         self.list
     }
 }

@@ -42,11 +42,11 @@ async fn foreground(state: &Path, up: Up, sources: Vec<Source>) -> Result<ExitCo
         prometheus: up.prometheus,
     };
     let mut engine = Engine::open(options, Box::new(show)).await?;
-    output::line(format!("serin takes requests on http://{}", engine.router()));
+    output::tell(format!("serin takes requests on http://{}", engine.router()));
     let sources: Vec<(String, String)> = sources.into_iter().map(|s| (s.name, s.text)).collect();
     for outcome in engine.apply(&sources)? {
         if outcome.changed {
-            output::line(outcome.message);
+            output::tell(outcome.message);
         }
     }
     engine.run(quit()).await?;
@@ -60,7 +60,7 @@ fn absolute(path: &Path) -> Result<PathBuf, CliError> {
 fn show(event: &EventRecord) {
     let name = event.object.rsplit('/').next().unwrap_or_default();
     let mark = if event.warning { "!" } else { " " };
-    output::line(format!("{} {mark} {name:<24} {}", time_of_day(event.at_ms), event.message));
+    output::tell(format!("{} {mark} {name:<24} {}", time_of_day(event.at_ms), event.message));
 }
 
 /// Ctrl-C stops everything; a TERM leaves members and router to the next control process, so that a service manager can
@@ -72,7 +72,7 @@ async fn quit() -> bool {
     };
     tokio::select! {
         _ = interrupt.recv() => {
-            eprintln!("stopping; requests under way are finished first");
+            output::tell("stopping; requests under way are finished first");
             true
         }
         _ = term.recv() => false,

@@ -85,7 +85,7 @@ fn look_at_everything(machine: &Machine, first: &str, second: &str) {
     let member = shown["pools"][0]["members"][0]["name"].as_str().unwrap();
     assert!(machine.run(&["logs", member, "--lines", "50"]).ok().contains("serving good.2"));
     machine.run(&["logs", "router"]).ok();
-    let answer = machine.run(&["query", "count(predictions_total{code=\"200\"})"]).ok();
-    assert_eq!(answer.trim(), "{} 1");
+    let count = || machine.run(&["query", "count(predictions_total{code=\"200\"})"]).ok();
+    eventually("without the series of the old member", || count().trim() == "{} 1");
     machine.run(&["query", "sum("]).fails(2);
 }

@@ -105,10 +105,10 @@ fn a_weight_that_was_about_to_change_changes_after_the_kill() {
 
 #[test]
 fn many_kills_in_a_row_neither_lose_a_request_nor_stop_the_update() {
-    let pause = "pause: {duration: 30s}";
-    let mut app = App::new("model", &["setWeight: 25", pause, "setWeight: 50", pause, "setWeight: 75", pause]);
+    let (pause, judged) = ("pause: {duration: 20s}", analysis("health"));
+    let mut app = App::new("model", &["setWeight: 25", pause, "setWeight: 50", &judged, "setWeight: 75", pause]);
     app.replicas = 2;
-    let mut machine = Machine::with(&[&app], &[]);
+    let mut machine = Machine::with(&[&app], &[error_rate("health", "10s", 4, 1)]);
     let load = machine.load(&app);
     machine.run(&["deploy", "model", "good.2"]).ok();
     for moment in [3, 170, 41, 260, 97, 12, 330, 64, 205, 130] {

@@ -217,8 +217,12 @@ impl Machine {
 
     /// Sends the control process a signal.
     pub(crate) fn signal_control(&self, signal: Signal) {
-        let id = self.up.as_ref().unwrap().id();
-        self::signal(i32::try_from(id).unwrap(), signal);
+        self::signal(self.control_pid(), signal);
+    }
+
+    /// The control process.
+    pub(crate) fn control_pid(&self) -> i32 {
+        i32::try_from(self.up.as_ref().unwrap().id()).unwrap()
     }
 
     /// Where the router takes requests, as the control process told when it started.

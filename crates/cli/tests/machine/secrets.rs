@@ -56,19 +56,23 @@ fn listeners(pids: &[i32]) -> BTreeSet<String> {
     found
 }
 
-/// A metric source that answers every question with an error that repeats the question, as careless ones do.
+/// A metric source whose answers repeat the question, as careless ones do: first as errors, then as what was measured.
 fn careless() -> (u16, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = Arc::new(Mutex::new(String::new()));
     let keep = Arc::clone(&heard);
     std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
             let mut asked = String::new();
             let mut reader = BufReader::new(stream);
             while reader.read_line(&mut asked).is_ok_and(|n| n > 2) {}
-            let body = format!("not for you: {asked}");
-            let head = format!("HTTP/1.1 500 No\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let (status, body) = match number {
+                0 => ("500 No", format!("not for you: {asked}")),
+                1 => ("200 OK", asked.clone()),
+                _ => ("200 OK", serde_json::json!({"verdict": asked}).to_string()),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = reader.get_mut().write_all((head + &body).as_bytes());
             keep.lock().unwrap().push_str(&asked);
         }
@@ -97,8 +101,9 @@ spec:
   metrics:
     - name: verdict
       interval: 5s
-      count: 2
-      consecutiveErrorLimit: 1
+      count: 3
+      failureLimit: 0
+      consecutiveErrorLimit: 3
       successCondition: result == "good"
       provider:
         web:
@@ -138,7 +143,7 @@ spec:
     for log in std::fs::read_dir(machine.state().join("logs")).unwrap().flatten() {
         seen += &String::from_utf8_lossy(&std::fs::read(log.path()).unwrap());
     }
-    assert!(seen.contains("verdict") && seen.contains("500"), "the analysis is there: {seen}");
+    assert!(seen.contains("500") && seen.contains("Bearer *"), "the analysis and its values are there: {seen}");
     for value in [TOKEN, PASSWORD] {
         let at = seen.find(value);
         assert_eq!(at, None, "{}", at.map_or("", |i| &seen[i.saturating_sub(300)..i + 30]));

@@ -42,6 +42,19 @@ fn down_cleans_up_after_a_killed_control_process() {
 }
 
 #[test]
+fn down_cleans_up_also_when_the_side_file_was_broken_since() {
+    let app = app();
+    let mut machine = Machine::with(&[&app], &[]);
+    machine.kill_control();
+    machine.write("serin.yaml", "router: [what, is, this]\n");
+    let refused = machine.run(&["up", "--detach"]).fails(2);
+    assert!(refused.contains("serin.yaml") && refused.contains("line 1"), "{refused}");
+    assert_eq!(machine.processes().len(), 3, "router and members go on");
+    machine.run(&["down"]).ok();
+    assert_eq!(machine.processes(), Vec::<i32>::new());
+}
+
+#[test]
 fn down_cleans_up_where_the_router_was_killed_too_and_its_port_is_taken() {
     let app = app();
     let mut machine = Machine::with(&[&app], &[]);

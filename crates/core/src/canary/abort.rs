@@ -13,6 +13,13 @@ pub fn drop_when_promoted(pass: &mut Pass) {
     }
 }
 
+/// An abort is the last word: asking to skip the rest takes an abort back, so where both are set the abort came later.
+pub fn outweighs_promotion(pass: &mut Pass) {
+    if pass.status.abort {
+        pass.status.promote_full = false;
+    }
+}
+
 /// Aborts the update: traffic goes back to stable in the next pass, the steps start from the first on a retry.
 /// `cause` is kept in the condition's message.
 //= compat: 2.6-14, 2.6-15, 2.7-6
@@ -31,6 +38,7 @@ pub fn mark(pass: &mut Pass, cause: &str) {
         message.push_str(&format!(": {cause}"));
     }
     pass.status.aborted_at.get_or_insert(pass.now);
+    pass.status.promote_full = false;
     pass.status.clear_pauses();
     let steps = pass.canary.steps.len();
     pass.status.step_index = (steps > 0).then_some(0);

@@ -1,12 +1,13 @@
 //! The end of a pass: counts, conditions, deadline, phase (sections 2.1, 2.5 and 2.6 of the reference).
 
 use super::{Pass, abort};
+use crate::analysis::RunPhase;
 use crate::condition::{Kind, Truth};
 use crate::phase::{self, Phase};
 use crate::reason::Reason;
 use crate::revision;
 use crate::rollout::Step;
-use crate::status::{Counts, Status};
+use crate::status::{Counts, PauseReason, Status};
 
 /// Completes the status and the reasons.
 pub fn conclude(pass: &mut Pass) {
@@ -113,6 +114,8 @@ fn progressing(pass: &mut Pass, healthy: bool) {
         }
         return;
     }
+    // A later abort has a time of its own.
+    pass.status.aborted_at = None;
     let retried = pass.status.conditions.reason(Kind::Progressing) == "RolloutAborted";
     let progressed = progressed(&pass.world.status, &pass.status);
     let conditions = &mut pass.status.conditions;
@@ -208,6 +211,10 @@ fn health(pass: &mut Pass, healthy: bool) {
 
 /// Something must be said about why nothing more happens.
 fn waiting(pass: &mut Pass) {
+    if pass.rollout().paused && !pass.reasons.contains(&Reason::PausedByPerson) {
+        pass.reasons.push(Reason::PausedByPerson);
+    }
+    inconclusive(pass);
     let said = !pass.reasons.is_empty();
     let Some(new) = pass.world.new_pool() else {
         return;
@@ -217,5 +224,19 @@ fn waiting(pass: &mut Pass) {
         pass.reasons.push(Reason::AwaitingMembers { hash, available, wanted });
     } else if !said && pass.status.phase == Phase::Healthy {
         pass.reasons.push(Reason::Settled);
+    }
+}
+
+/// The run that a person must judge, as long as the pause lasts: while it does, step runs are not looked at.
+fn inconclusive(pass: &mut Pass) {
+    let status = &pass.status;
+    let said = pass.reasons.iter().any(|r| matches!(r, Reason::PausedInconclusive { .. }));
+    if said || status.pause(PauseReason::InconclusiveAnalysisRun).is_none() {
+        return;
+    }
+    let runs = status.step_run.iter().chain(&status.background_run);
+    if let Some(run) = runs.into_iter().find(|r| r.phase == RunPhase::Inconclusive) {
+        let (run, message) = (run.name.clone(), run.message.clone());
+        pass.reasons.push(Reason::PausedInconclusive { run, message });
     }
 }

@@ -50,9 +50,10 @@ fn why(pass: &Pass) -> Option<String> {
     (over && traffic_moved(pass)).then(|| format!("Completed all {steps} canary steps"))
 }
 
-/// After the last step the router must be seen to send everything to the new version.
+/// After the last step the router must be seen to send everything to the new version, if that has members at all.
+//= compat: 1.2-2
 fn traffic_moved(pass: &Pass) -> bool {
-    if pass.canary.traffic.is_none() || pass.canary.steps.is_empty() {
+    if pass.canary.traffic.is_none() || pass.canary.steps.is_empty() || pass.rollout().replicas == 0 {
         return true;
     }
     pass.status.weights.as_ref().is_some_and(|w| w.verified && w.canary == pass.canary.weight_total())

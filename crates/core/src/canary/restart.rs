@@ -37,8 +37,20 @@ pub fn start_over(pass: &mut Pass) {
     } else if revision::within_rollback_window(pass.world) {
         status.step_index = (steps > 0).then_some(steps);
         pass.reasons.push(Reason::WithinRollbackWindow);
-        pass.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
+        if pass.world.new_pool().is_some_and(|p| p.size > 0) {
+            pass.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
+        }
     } else if !first {
         pass.reasons.push(Reason::Restarted);
+    }
+}
+
+/// Within the rollback window no step is left to run, also after a retry, which begins with the first.
+//= compat: 1.5-4
+pub fn skip_within_window(pass: &mut Pass) {
+    let steps = pass.canary.steps.len();
+    let updating = pass.status.stable.is_some() && !pass.fully_promoted() && !pass.status.abort;
+    if steps > 0 && updating && revision::within_rollback_window(pass.world) {
+        pass.status.step_index = Some(steps);
     }
 }

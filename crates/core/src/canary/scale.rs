@@ -22,15 +22,18 @@ pub fn resized(pass: &Pass) -> bool {
 }
 
 /// A pass that only adjusts sizes to changed replicas. Every pool in use learns the new replicas, also one whose size
-/// stays, or the rollout would do nothing else for ever.
+/// stays, or the rollout would do nothing else for ever. What must wait for the router or for the delay of an abort is
+/// left to the passes after it.
 //= compat: 2.2-8, 10.18
 pub fn resize(pass: &mut Pass) {
     pass.reasons.push(Reason::Resized);
     let sizes = sizes(pass);
     let (world, replicas) = (pass.world, pass.rollout().replicas);
+    let retiring = abort::delay(pass).is_some() && !pass.fully_promoted();
     let stable = world.stable_pool().filter(|p| p.hash != world.rollout.hash).map(|p| (p, sizes.stable));
-    let new = world.new_pool().map(|p| (p, sizes.new));
+    let new = world.new_pool().map(|p| (p, if retiring { p.size } else { sizes.new }));
     for (pool, size) in stable.into_iter().chain(new) {
+        let size = if may_shrink(pass, pool, size) { size } else { pool.size };
         if pool.size != size || (pool.size > 0 && pool.replicas_seen != Some(replicas)) {
             scale_to(pass, pool, size);
         }
@@ -64,17 +67,21 @@ pub fn reconcile(pass: &mut Pass) {
     others(pass);
 }
 
+//= compat: 9.4-2
 fn scale_to(pass: &mut Pass, pool: &Pool, size: u32) {
     if pool.size != size {
-        let (verb, name) = if size > pool.size { ("up", &pool.hash) } else { ("down", &pool.hash) };
-        let name = crate::revision::pool_name(pass.rollout(), name);
-        pass.event("ScalingReplicaSet", format!("Scaled {verb} ReplicaSet {name} from {} to {size}", pool.size));
+        let verb = if size > pool.size { "up" } else { "down" };
+        let name = crate::revision::pool_name(pass.rollout(), &pool.hash);
+        let (revision, from) = (pool.revision, pool.size);
+        let text = format!("Scaled {verb} ReplicaSet {name} (revision {revision}) from {from} to {size}");
+        pass.event("ScalingReplicaSet", text);
     }
     let replicas_seen = pass.rollout().replicas;
     pass.actions.push(Action::ScalePool { hash: pool.hash.clone(), size, replicas_seen });
 }
 
-/// A pool shrinks only to what the weight that the router really carries leaves to it: traffic moves first.
+/// A pool shrinks only to what the weight that the router really carries leaves to it: traffic moves first. A
+/// `setCanaryScale` is a wish to have fewer canary members than their weight needs, down to the last one.
 //= compat: 2.8-22
 fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
     if size >= pool.size {
@@ -93,7 +100,12 @@ fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
             weight = weight.max(1);
         }
     }
-    size >= sizing::share_rounded_up(pass.rollout().replicas, weight, split.weight_total).min(pool.size)
+    let wished = pool.hash == pass.rollout().hash && routed(pass).fixed_scale().is_some();
+    let needed = match wished {
+        true => weight.min(1),
+        false => sizing::share_rounded_up(pass.rollout().replicas, weight, split.weight_total),
+    };
+    size >= needed.min(pool.size)
 }
 
 /// The pools in use lose a planned scale-down.
@@ -114,15 +126,45 @@ pub fn sizes(pass: &Pass) -> Sizes {
     let world = pass.world;
     let replicas = pass.rollout().replicas;
     if pass.canary.traffic.is_some() {
-        let sizes = routed(pass).sizes();
         let new_is_stable = pass.status.stable.as_ref() == Some(&world.rollout.hash);
-        return if new_is_stable { Sizes { new: replicas, stable: replicas } } else { sizes };
+        return if new_is_stable { Sizes { new: replicas, stable: replicas } } else { routed_sizes(pass) };
     }
     let new = size(world.new_pool());
     let stable_pool = world.stable_pool().filter(|p| p.hash != world.rollout.hash);
     let older = world.other_pools().iter().map(|p| p.size).fold(0, u32::saturating_add);
     let (surge, unavailable) = (pass.canary.surge(replicas), pass.canary.unavailable(replicas));
     sizing::basic_pass(Limits { replicas, surge, unavailable }, basic_target(pass), new, size(stable_pool), older)
+}
+
+/// The original's sizes, but for ends of the way back that it never reaches.
+//= compat-differs: 2.8-21 the way back of an abort also ends where minPodsPerReplicaSet keeps a step from being taken
+fn routed_sizes(pass: &Pass) -> Sizes {
+    let routed = routed(pass);
+    let mut sizes = routed.sizes();
+    let recorded = pass.status.weights.as_ref();
+    let former = recorded.is_some_and(|w| w.canary_hash != pass.rollout().hash);
+    if former {
+        // The recorded weight is that of a version before: it asks nothing of the new pool.
+        sizes.new = Routed { weight_recorded: None, ..routed }.sizes().new;
+    }
+    if routed.fixed_scale().is_some() || former {
+        // Whatever size the canary is told to have, stable gets ready for the weight that is meant to come back to it.
+        let weight = if former { 0 } else { routed.step_weight() };
+        let total = pass.canary.weight_total();
+        let needed = sizing::share_rounded_up(pass.rollout().replicas, total.saturating_sub(weight), total);
+        sizes.stable = sizes.stable.max(needed);
+    }
+    if pass.status.abort && routed.fixed_scale().is_none() {
+        if recorded.is_none_or(|w| w.canary == 0) {
+            sizes.new = 0;
+        }
+        let smallest = pass.canary.min_pods.is_some_and(|min| routed.new.available <= min);
+        if smallest {
+            // The canary gets no smaller, so stable must become whole without waiting for that.
+            sizes.stable = pass.rollout().replicas;
+        }
+    }
+    sizes
 }
 
 /// Where a canary without a router is heading.
@@ -152,7 +194,8 @@ pub fn routed<'a>(pass: &Pass<'a>) -> Routed<'a> {
         promoted: pass.status.stable.is_none() || pass.fully_promoted(),
         new: size(pass.world.new_pool()),
         stable: size(pass.world.stable_pool()),
-        weight_recorded: pass.status.weights.as_ref().map(|w| w.canary),
+        // Before a router carries anything, all of it is stable's.
+        weight_recorded: Some(pass.status.weights.as_ref().map_or(0, |w| w.canary)),
     }
 }
 

@@ -211,7 +211,7 @@ impl Routed<'_> {
 
     /// The `setCanaryScale` in force; an abort ignores it unless the canary is meant to stay up.
     //= compat: 1.7-16, 1.7-17
-    fn fixed_scale(&self) -> Option<CanaryScale> {
+    pub fn fixed_scale(&self) -> Option<CanaryScale> {
         let stays = self.canary.abort_scale_down_delay == Some(crate::time::Span::ZERO);
         if self.promote_full || self.promoted || (self.abort && !stays) {
             return None;
@@ -260,12 +260,16 @@ impl Routed<'_> {
     }
 }
 
-/// Whether `available` of `wanted` members are enough to go on.
-//= compat: 2.9-1, 2.9-2, 2.9-3
+/// Whether `available` of `wanted` members are enough to go on. A threshold that asks for more than all of them asks for
+/// all of them, or an update of few replicas could never end.
+//= compat: 2.9-1, 2.9-2
+//= compat-differs: 2.9-3 a number above the wanted members counts as all of them; the original waits for ever
 pub fn enough(threshold: Option<Threshold>, wanted: u32, available: u32) -> bool {
     match threshold {
         None => available >= wanted,
-        Some(Threshold::Percent(percent)) => u64::from(available) * 100 >= u64::from(wanted) * u64::from(percent),
-        Some(Threshold::Pods(pods)) => available >= pods,
+        Some(Threshold::Percent(percent)) => {
+            u64::from(available) * 100 >= u64::from(wanted) * u64::from(percent.min(100))
+        }
+        Some(Threshold::Pods(pods)) => available >= pods.min(wanted),
     }
 }

@@ -61,7 +61,13 @@ pub fn split(pass: &mut Pass) {
         pass.status.weights = None;
         return;
     }
-    let Some(wanted) = wanted(pass) else { return };
+    let Some(wanted) = wanted(pass) else {
+        // What the router carries is not what is wanted, so no step may count it as done.
+        if let Some(weights) = &mut pass.status.weights {
+            weights.verified = false;
+        }
+        return;
+    };
     let previous = pass.status.weights.as_ref().map(|w| w.canary);
     let verified = pass.world.split.as_ref() == Some(&wanted);
     pass.status.weights = Some(Weights {
@@ -98,10 +104,11 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
     if pass.fully_promoted() && weight == 0 {
         return Some(Split::all_to(stable, total));
     }
-    let canary = match pass.fully_promoted() {
-        // Going back to stable with a stable pool that still grows: the former canary keeps its share meanwhile.
-        true => pass.status.weights.as_ref().map_or_else(|| stable.clone(), |w| w.canary_hash.clone()),
-        false => pass.rollout().hash.clone(),
+    let canary = match pass.fully_promoted() || pass.status.abort {
+        // Going back while stable still grows: whichever version has the rest of the traffic keeps it meanwhile. That need
+        // not be the one of the template, which may have come in the middle and have no members yet.
+        true if weight > 0 => pass.status.weights.as_ref().map_or_else(|| stable.clone(), |w| w.canary_hash.clone()),
+        _ => pass.rollout().hash.clone(),
     };
     let header_routes = header_routes(pass);
     Some(Split { stable, canary, weight, weight_total: total, header_routes })
@@ -136,9 +143,16 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
     let Some(index) = pass.status.step_index.filter(|_| steps > 0) else {
         return 0;
     };
-    match scale::at_target(pass) {
-        true => pass.canary.weight_at(Some(index)),
-        false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)),
+    if scale::sizes(pass).new == 0 {
+        // A `setCanaryScale` of nothing: traffic leaves before the members do.
+        return 0;
+    }
+    let wanted = pass.canary.weight_at(Some(index));
+    let has_more = recorded_here >= wanted && new.available >= sizing::share_rounded_up(replicas, wanted, total);
+    match scale::at_target(pass) || has_more {
+        true => wanted,
+        // A step down moves the traffic first: the members that are too many stay until it is gone.
+        false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)).min(wanted),
     }
 }
 
@@ -152,15 +166,19 @@ fn carried(new: &Pool, pass: &Pass, recorded: u32) -> u32 {
 }
 
 /// With dynamic stable scale traffic leaves the canary only as fast as stable grows.
-//= compat: 6.1-3
+//= compat-differs: 6.1-3 a canary that never had a weight gets none, and a whole stable pool takes everything at once
 fn step_down(pass: &Pass, stable: &Pool) -> u32 {
     let total = pass.canary.weight_total();
     let replicas = pass.rollout().replicas;
+    if stable.available >= replicas {
+        return 0;
+    }
     let carried = sizing::share_rounded_down(total, stable.available.min(replicas), replicas.max(1));
     let needed = total.saturating_sub(carried);
     let step = scale::routed(pass).step_down_weight();
-    let Some(current) = pass.status.weights.as_ref().map(|w| w.canary) else {
-        return needed.max(step);
+    let holder = pass.status.weights.as_ref().and_then(|w| Some((w.canary, pass.world.pool(&w.canary_hash)?)));
+    let Some((current, _)) = holder.filter(|(_, pool)| pool.available > 0) else {
+        return 0;
     };
     if step == 0 {
         return needed.min(current);
@@ -170,19 +188,28 @@ fn step_down(pass: &Pass, stable: &Pool) -> u32 {
 
 /// Never shift weight to a stable pool that lacks the members for it. The original holds an abort back for this as well;
 /// but a bad version must not keep its traffic because one of many stable members restarts, so going back needs one
-/// available stable member only, unless stable was shrunk on purpose (`dynamicStableScale`).
+/// available stable member only, unless stable was shrunk on purpose (`dynamicStableScale`). A canary that has lost all
+/// its members answers nothing at all, and keeps nothing.
 //= compat: 2.9-4
-//= compat-differs: 6.1-4 an abort leaves the bad version as soon as stable has a member, not only at full size
+//= compat-differs: 6.1-4 traffic leaves an aborted or dead version as soon as stable has a member, not only at full size
 fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
     let total = pass.canary.weight_total();
     let replicas = pass.rollout().replicas;
-    let leaving = pass.status.abort || pass.fully_promoted();
-    let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total);
-    let wanted = match leaving && !pass.canary.dynamic_stable_scale {
+    let leaving = (pass.status.abort || pass.fully_promoted()) && !pass.canary.dynamic_stable_scale;
+    let dead = pass
+        .world
+        .split
+        .as_ref()
+        .is_some_and(|s| s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0));
+    let gains = replicas > 0 && total.saturating_sub(weight) > carried_by(pass, &stable.hash);
+    let moves = pass.world.split.is_none() || carried_by(pass, &stable.hash) != total.saturating_sub(weight);
+    let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total).max(u32::from(gains));
+    let wanted = match leaving || dead {
         true => needed.min(1),
         false => needed,
     };
-    let enough = stable.available >= wanted
+    let enough = !moves
+        || stable.available >= wanted
         || (pass.canary.progress_threshold.is_some()
             && sizing::enough(pass.canary.progress_threshold, wanted, stable.available));
     if !enough {
@@ -191,8 +218,16 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
     enough
 }
 
+/// Weight that the router gives a pool, as read back.
+fn carried_by(pass: &Pass, hash: &Hash) -> u32 {
+    let Some(split) = &pass.world.split else { return 0 };
+    let stable = if split.stable == *hash { split.weight_stable() } else { 0 };
+    let canary = if split.canary == *hash { split.weight } else { 0 };
+    stable + canary
+}
+
 /// The header routes in force: what the steps up to the current one have set and not removed. None before the first
-/// promotion, without an available canary, after an abort, or once the steps are over.
+/// promotion, without an available canary or where it is to have no members, after an abort, or once the steps are over.
 //= compat: 1.7-18, 1.7-19, 6.1-5
 fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
     let steps = &pass.canary.steps;
@@ -200,7 +235,12 @@ fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
     let Some(index) = pass.status.step_index.filter(|i| *i < steps.len()) else {
         return Vec::new();
     };
-    if !available || pass.fully_promoted() || pass.status.abort || pass.status.promote_full {
+    if !available
+        || scale::sizes(pass).new == 0
+        || pass.fully_promoted()
+        || pass.status.abort
+        || pass.status.promote_full
+    {
         return Vec::new();
     }
     if revision::number(pass.world) <= 1 {

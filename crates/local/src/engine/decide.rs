@@ -10,7 +10,7 @@ use super::{Engine, RunKey};
 use crate::model::{Key, RunState, Workload};
 use crate::record::{RunRecord, WorkloadRecord};
 use crate::store::{Batch, EventRecord, Shelf};
-use crate::{apply, observe, route};
+use crate::{apply, observe};
 
 /// Passes without a change of time before a rollout is called a loop. Far more than any update needs.
 const PASSES_MAX: usize = 100;
@@ -89,6 +89,7 @@ impl Engine {
             self.again_at.insert(key.clone(), Instant::now() + AGAIN);
         }
         self.routes_stale |= settled.changed;
+        self.staff_stale |= settled.changed;
         for (name, run) in settled.runs {
             match run {
                 Some(run) => {
@@ -144,11 +145,7 @@ impl Engine {
     }
 
     fn observe(&self, key: &Key, settled: &Settled) -> serin_core::World {
-        let carried = settled
-            .workload
-            .split
-            .clone()
-            .filter(|split| self.link.carried().is_some_and(|table| route::carries(table, key, split)));
+        let carried = settled.workload.split.clone().filter(|split| self.link.carries(key, split));
         let kept = self.runs.iter().filter(|(name, _)| !settled.runs.contains_key(*name));
         let changed = settled.runs.iter().filter_map(|(name, run)| Some((name, run.as_ref()?)));
         let mine = kept.chain(changed).filter(|(_, run)| run.owner.as_ref() == Some(key));

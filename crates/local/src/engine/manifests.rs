@@ -160,6 +160,7 @@ impl Engine {
         // A changed template, service or ingress may concern any of them.
         self.dirty.extend(self.workloads.keys().cloned());
         self.routes_stale = true;
+        self.staff_stale = true;
         Ok(outcomes)
     }
 

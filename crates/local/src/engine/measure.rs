@@ -7,7 +7,7 @@ use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
 use serin_core::{Hash, Time};
 use serin_providers::{Measured as Answer, ProviderError, embedded, http, prometheus, web};
-use serin_spec::arguments::{self, ArgumentError};
+use serin_spec::arguments::{self, ArgumentError, Filled};
 use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
 use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::provider::Metric as WireMetric;
@@ -139,23 +139,19 @@ impl Engine {
                 None => None,
             };
             if let Some(answer) = answer {
-                let answer = answer.map_err(|text| match &filled {
-                    Some(Ok(filled)) => filled.redact(&text),
-                    _ => text,
-                });
-                keep(&mut next, index, now, self.now(), answer);
+                let filled = filled.as_ref().and_then(|f| f.as_ref().ok());
+                keep(&mut next, index, (now, self.now()), answer, filled);
             } else {
                 self.measuring.waiting.insert((name.clone(), index));
             }
         }
-        // An assessment while an answer is under way would give a first pass an end that it has not.
         next.status = assess(&next.core, &next.status, now);
         if next.status != before {
             self.keep_run(name, next);
         }
     }
 
-    fn filled(&self, name: &RunKey, spec: &AnalysisRunSpec) -> Result<arguments::Filled, String> {
+    fn filled(&self, name: &RunKey, spec: &AnalysisRunSpec) -> Result<Filled, String> {
         let secret = |secret: &str| -> Option<BTreeMap<String, String>> {
             let key = name.beside(secret);
             let object = self.objects.secrets.get(&key)?;
@@ -224,11 +220,8 @@ impl Engine {
             return;
         };
         let mut next = run.clone();
-        let answer = measured.answer.map_err(|text| match self.filled(&measured.run, &run.spec) {
-            Ok(filled) => filled.redact(&text),
-            Err(_) => text,
-        });
-        keep(&mut next, measured.index, measured.started, now, answer);
+        let filled = self.filled(&measured.run, &run.spec).ok();
+        keep(&mut next, measured.index, (measured.started, now), measured.answer, filled.as_ref());
         next.status = assess(&next.core, &next.status, now);
         // Only what is durable counts as taken: where the disk is full the question is asked again.
         self.measuring.waiting.remove(&place);
@@ -273,8 +266,15 @@ async fn ask_prometheus(request: serin_providers::Request) -> Result<Answer, Pro
     }
 }
 
-/// Judges an answer and keeps it as a measurement.
-fn keep(run: &mut RunState, index: usize, started: Time, finished: Time, answer: Result<Answer, String>) {
+/// Judges an answer, measured from the first time to the second, and keeps it as a measurement. What a source says may repeat
+/// what it was asked with, so neither the value nor the message is kept with a secret in it.
+fn keep(
+    run: &mut RunState,
+    index: usize,
+    (started, finished): (Time, Time),
+    answer: Result<Answer, String>,
+    filled: Option<&Filled>,
+) {
     let Some(metric) = run.core.metrics.get(index) else { return };
     let (phase, message, value) = match answer {
         Ok(measured) => {
@@ -283,6 +283,11 @@ fn keep(run: &mut RunState, index: usize, started: Time, finished: Time, answer:
         }
         Err(message) => (RunPhase::Error, message, String::new()),
     };
+    let shown = |text: String| match filled {
+        Some(filled) => filled.redact(&text),
+        None => text,
+    };
+    let (message, value) = (shown(message), shown(value));
     let measurement = Measurement { phase, message, value, started, finished: Some(finished), resume_at: None };
     record(&run.core, &mut run.status, index, measurement);
 }

@@ -20,6 +20,8 @@ pub(super) struct Members {
     seen: BTreeMap<MemberId, Seen>,
     failures: BTreeMap<(Key, Hash), String>,
     counts: BTreeMap<(Key, Hash), Staffing>,
+    /// Some member is ready but not yet for `minReadySeconds`.
+    awaits_time: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -48,7 +50,8 @@ impl Members {
     }
 
     pub(super) fn of(&self, key: &Key, hash: &Hash) -> impl Iterator<Item = (&MemberId, &Seen)> {
-        self.seen.iter().filter(move |(id, _)| id.rollout == *key && id.hash == *hash)
+        let id = |ordinal| MemberId { rollout: key.clone(), hash: hash.clone(), ordinal };
+        self.seen.range(id(0)..=id(u32::MAX))
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&MemberId, &Seen)> {
@@ -119,7 +122,9 @@ impl Engine {
 
     pub(super) fn look_at_members(&mut self) {
         let changed = self.supervisor.turn();
-        self.refresh_members(changed);
+        if changed || self.members.awaits_time {
+            self.refresh_members(changed);
+        }
     }
 
     /// Brings what is seen up to date; rollouts whose members changed are decided again.
@@ -142,6 +147,7 @@ impl Engine {
             seen.insert(id, Seen { view, ready_since });
         }
         self.routes_stale |= changed;
+        self.staff_stale |= changed;
         self.members.seen = seen;
         let mut counts: BTreeMap<(Key, Hash), Staffing> = BTreeMap::new();
         for (id, seen) in self.members.seen.iter().filter(|(_, s)| !s.leaves()) {
@@ -163,11 +169,16 @@ impl Engine {
         for place in self.members.counts.keys().filter(|p| !counts.contains_key(*p)) {
             self.dirty.insert(place.0.clone());
         }
+        self.members.awaits_time = counts.values().any(|c| c.available < c.ready);
         self.members.counts = counts;
     }
 
     /// Starts and stops members until every pool has what it wants.
     pub(super) fn staff(&mut self) {
+        if !self.staff_stale {
+            return;
+        }
+        self.staff_stale = false;
         let mut wanted: Vec<(MemberId, serin_core::Hash)> = Vec::new();
         let mut failures = BTreeMap::new();
         let mut stops = Vec::new();
@@ -192,6 +203,7 @@ impl Engine {
             !seen.leaves() && self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)).is_none()
         });
         stops.extend(orphans.map(|(id, _)| id.clone()));
+        let mut started = false;
         for (id, hash) in wanted {
             let Some(template) =
                 self.workloads.get(&id.rollout).and_then(|w| w.pool(&hash)).map(|p| p.template.clone())
@@ -199,7 +211,10 @@ impl Engine {
                 continue;
             };
             match staff::process(&id, &template, self.ground()) {
-                Ok(spec) => self.supervisor.want(spec),
+                Ok(spec) => {
+                    self.supervisor.want(spec);
+                    started = true;
+                }
                 Err(why) => {
                     failures.insert((id.rollout.clone(), hash), why);
                 }
@@ -222,7 +237,7 @@ impl Engine {
             }
         }
         self.members.failures = failures;
-        if !stops.is_empty() {
+        if !stops.is_empty() || started {
             self.refresh_members(true);
         }
     }
@@ -239,12 +254,17 @@ impl Engine {
             return;
         }
         let Some(stats) = self.link.stats().await else { return };
+        let mut changed = false;
         for id in draining {
             let pod = id.pod();
             let busy = stats.endpoints.iter().any(|e| e.id == pod && e.in_flight > 0);
             if !busy {
                 self.supervisor.drained(&id.process());
+                changed = true;
             }
+        }
+        if changed {
+            self.refresh_members(true);
         }
     }
 

@@ -33,7 +33,7 @@ impl Engine {
     fn carried(&self) -> std::collections::BTreeMap<crate::model::Key, bool> {
         let carries = |(key, w): (&crate::model::Key, &crate::model::Workload)| {
             let split = w.split.as_ref()?;
-            Some((key.clone(), self.link.carried().is_some_and(|t| route::carries(t, key, split))))
+            Some((key.clone(), self.link.carries(key, split)))
         };
         self.workloads.iter().filter_map(carries).collect()
     }

@@ -2,10 +2,9 @@
 //! scrape configuration attaches.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serin_promql::{Labels, Limits, Store as Series, text};
+use serin_promql::{Labels, Limits, text};
 use serin_providers::{Method, Request, http};
 use serin_supervisor::State;
 
@@ -24,15 +23,6 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long samples are kept, in milliseconds on the rollout's clock.
 const RETENTION_MS: i64 = 2 * 3600 * 1000;
 
-/// Time between two snapshots of the series, so that a restart finds the last windows.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(5);
-
-/// What a snapshot holds: windows of queries are rarely longer, and a smaller one is written faster. Milliseconds.
-const WINDOW_MS: i64 = 15 * 60 * 1000;
-
-/// The store's file.
-const SNAPSHOT: &str = "series.snapshot";
-
 /// The page of a member, or why there is none.
 #[derive(Debug)]
 pub(super) struct Scraped {
@@ -48,18 +38,11 @@ pub(super) struct Scrapes {
     known: std::collections::BTreeMap<MemberId, Labels>,
     troubled: BTreeSet<MemberId>,
     began: Option<Instant>,
-    snapshot: Option<Instant>,
 }
 
-impl Scrapes {
-    pub(super) fn snapshot_due(&self) -> bool {
-        self.snapshot.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY)
-    }
-}
-
-/// An empty series store.
-pub(super) fn series() -> Series {
-    Series::new(Limits { retention_ms: RETENTION_MS, ..Limits::default() })
+/// What the series store keeps.
+pub(super) fn limits() -> Limits {
+    Limits { retention_ms: RETENTION_MS, ..Limits::default() }
 }
 
 impl Engine {
@@ -114,6 +97,7 @@ impl Engine {
             Ok(samples) => {
                 let labels = Labels::from_pairs([("job", "serin-router")]);
                 self.series.append_scrape(&labels, &samples, now);
+                self.journal.keep(now, &labels, Some(&page));
             }
             Err(error) => tracing::error!("the router's metrics cannot be read: {error}"),
         }
@@ -127,6 +111,7 @@ impl Engine {
         for id in gone {
             if let Some(labels) = self.scrapes.known.remove(&id) {
                 self.series.target_gone(&labels, now);
+                self.journal.keep(now, &labels, None);
             }
             self.scrapes.troubled.remove(&id);
         }
@@ -135,46 +120,22 @@ impl Engine {
     pub(super) fn take_scrape(&mut self, scraped: Scraped) {
         self.scrapes.under_way.remove(&scraped.member);
         let now = self.now().as_millis();
-        let samples = scraped.page.and_then(|page| text::parse(&page).map_err(|e| format!("line {}: {}", e.line, e)));
-        match samples {
-            Ok(samples) => {
+        let read = scraped.page.and_then(|page| Ok((text::parse(&page).map_err(|e| e.to_string())?, page)));
+        match read {
+            Ok((samples, page)) => {
                 self.series.append_scrape(&scraped.labels, &samples, now);
+                self.journal.keep(now, &scraped.labels, Some(&page));
                 self.scrapes.troubled.remove(&scraped.member);
             }
             Err(why) => {
                 // No data is not zero: the series of this member end until it can be read again.
                 self.series.target_gone(&scraped.labels, now);
+                self.journal.keep(now, &scraped.labels, None);
                 if self.scrapes.troubled.insert(scraped.member.clone()) {
                     let message = format!("the metrics of {} cannot be read: {why}", scraped.member.pod());
                     self.note_on(&scraped.member.rollout.to_string(), "ScrapeFailed", message, true);
                 }
             }
-        }
-    }
-
-    fn snapshot_path(&self) -> PathBuf {
-        self.options.state.join(SNAPSHOT)
-    }
-
-    /// Takes up the series that an earlier control process left. One that cannot be read is as good as none: the windows fill
-    /// again.
-    pub(super) fn restore_series(&mut self) {
-        if let Ok(bytes) = std::fs::read(self.snapshot_path())
-            && let Some(series) = Series::restore(&bytes, Limits { retention_ms: RETENTION_MS, ..Limits::default() })
-        {
-            self.series = series;
-        }
-    }
-
-    /// Leaves the series of the last windows to the next control process.
-    pub(super) fn snapshot_series(&mut self) {
-        self.scrapes.snapshot = Some(Instant::now());
-        let bytes = self.series.snapshot(WINDOW_MS);
-        let path = self.snapshot_path();
-        let beside = path.with_extension("new");
-        // A snapshot that is lost costs some windows, not the rollout; a full disk is reported by the state.
-        if std::fs::write(&beside, bytes).is_ok() {
-            let _ = std::fs::rename(&beside, &path);
         }
     }
 }

@@ -5,12 +5,12 @@ use serde_json::Value;
 use serin_promql::Query;
 
 use super::Engine;
+use crate::LocalError;
 use crate::model::{Key, Workload};
 use crate::protocol::{Answer, Info, Outcome, Refusal, Request};
 use crate::record::WorkloadRecord;
 use crate::request::{self, Done};
 use crate::store::{Batch, EventRecord, Shelf};
-use crate::{Class, LocalError};
 
 impl Engine {
     pub(super) async fn answer(&mut self, asked: Request) -> Answer {
@@ -20,11 +20,9 @@ impl Engine {
         }
         match self.carry_out(asked) {
             Ok(value) => Answer::Ok(value),
-            Err(error) => Answer::Error(Refusal {
-                message: error.to_string(),
-                hint: error.hint(),
-                internal: error.class() == Class::Bug,
-            }),
+            Err(error) => {
+                Answer::Error(Refusal { message: error.to_string(), hint: error.hint(), class: error.class() })
+            }
         }
     }
 
@@ -143,7 +141,10 @@ impl Engine {
             return Ok(());
         }
         let why = self.blocked.clone().unwrap_or_default();
-        Err(LocalError::refused_with(format!("nothing was changed: {why}"), "free space on the disk and try again"))
+        Err(LocalError::NotNow {
+            message: format!("nothing was changed: {why}"),
+            hint: Some("free space on the disk and try again".to_owned()),
+        })
     }
 
     fn delete(&mut self, service: &str) -> Result<Vec<Outcome>, LocalError> {
@@ -162,6 +163,7 @@ impl Engine {
             self.runs.retain(|_, run| run.owner.as_ref() != Some(key));
         }
         self.routes_stale = true;
+        self.staff_stale = true;
         let outcome =
             |key: &Key| Outcome { rollout: key.to_string(), message: format!("{key} is deleted"), changed: true };
         Ok(keys.iter().map(outcome).collect())

@@ -8,7 +8,6 @@ use serin_supervisor::State;
 use super::Engine;
 use crate::model::{Key, PoolState, RunState, Workload};
 use crate::request::pool_image;
-use crate::route;
 use crate::view::{
     MeasurementView, MemberRow, MetricView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView,
     WeightView,
@@ -52,9 +51,19 @@ impl Engine {
             pools: pools.into_iter().map(|p| self.pool_view(key, w, p)).collect(),
             runs: runs.into_iter().map(|(name, run)| run_view(&name.name, run)).collect(),
             traffic: self.traffic.of(key),
-            reasons: w.reasons.iter().map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() }).collect(),
+            reasons: self.reasons(w),
             wake_at_ms: w.wake_at.map(Time::as_millis),
         }
+    }
+
+    /// Why a rollout is where it is; that nothing can be written outweighs everything that was decided before.
+    fn reasons(&self, w: &Workload) -> Vec<ReasonView> {
+        let blocked = self.blocked.iter().map(|why| ReasonView {
+            code: "state-not-written".to_owned(),
+            text: format!("nothing goes on until the state can be written: {why}"),
+        });
+        let decided = w.reasons.iter().map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() });
+        blocked.chain(decided).collect()
     }
 
     fn weight(&self, key: &Key, w: &Workload) -> WeightView {
@@ -67,7 +76,7 @@ impl Engine {
             return WeightView { routed: false, set: canary.weight_at(w.status.step_index), actual, total };
         }
         let set = w.status.weights.as_ref().map_or(0, |x| x.canary);
-        let carried = w.split.as_ref().filter(|s| self.link.carried().is_some_and(|t| route::carries(t, key, s)));
+        let carried = w.split.as_ref().filter(|s| self.link.carries(key, s));
         WeightView { routed: true, set, actual: carried.map(|s| s.weight), total }
     }
 
@@ -92,7 +101,7 @@ impl Engine {
             port: seen.view.port,
             restarts: seen.view.health.restarts,
             trouble: seen.view.trouble.clone(),
-            log: seen.view.log.to_string_lossy().into_owned(),
+            log: absolute(&seen.view.log),
         });
         PoolView {
             hash: pool.hash.to_string(),
@@ -141,8 +150,13 @@ impl Engine {
     /// Pod names and log files.
     pub(super) fn logs(&self, key: &Key) -> Vec<(String, String)> {
         let members = self.members.all().filter(|(id, _)| id.rollout == *key);
-        members.map(|(id, seen)| (id.pod(), seen.view.log.to_string_lossy().into_owned())).collect()
+        members.map(|(id, seen)| (id.pod(), absolute(&seen.view.log))).collect()
     }
+}
+
+/// A path that holds for a reader in another folder too.
+fn absolute(path: &std::path::Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
 fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {

@@ -29,7 +29,7 @@ const DIRECT_BYTES: usize = 8 * 1024;
 /// How it ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    Answered(Box<Answered>),
+    Answered(Answered),
     /// Nothing of it can have been executed, or executing it twice does no harm, and nothing was answered.
     Again,
     /// The upstream is at fault.
@@ -229,7 +229,7 @@ impl<'a> Conversation<'a> {
             scanner: Scanner::new(),
         };
         match self.receive_body(answer, &mut answered.scanner, input, out, upstream, client).await {
-            Ok(()) => End::Answered(Box::new(answered)),
+            Ok(()) => End::Answered(answered),
             Err(end) => end,
         }
     }

@@ -84,7 +84,7 @@ fn request_ids_are_kept_or_made() {
 fn visitors_keep_their_version() {
     let option = "\"sticky\": {\"cookie\": {\"name\": \"serin\"}},";
     let plan = |headers: &str| match take(option, false, &format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n")).0 {
-        Intake::Plan(plan, _) => *plan,
+        Intake::Plan(plan, _) => plan,
         other => panic!("{other:?}"),
     };
     let first = plan("Accept: b");

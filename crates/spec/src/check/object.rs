@@ -11,7 +11,7 @@ use super::nearest::nearest;
 use super::schema::Schema;
 use crate::catalog::{Catalog, Entry, Foreign, Key, Object, Origin, Place, is_namespaced, key};
 use crate::document::{self, Kind, Node};
-use crate::problem::{Problem, Severity, one_line};
+use crate::problem::{Findings, Problem, Severity, one_line};
 use crate::read::Source;
 
 /// Most objects of all files: as many as a large cluster holds of these kinds, and few enough to compare with each other.
@@ -29,7 +29,7 @@ pub(crate) struct Objects {
 }
 
 /// Reads every object of a source.
-pub(crate) fn read(source: &Source, objects: &mut Objects, problems: &mut Vec<Problem>) {
+pub(crate) fn read(source: &Source, objects: &mut Objects, problems: &mut Findings) {
     let (documents, complete) = document::parse(source, problems);
     objects.catalog.incomplete |= !complete;
     let file: Arc<str> = source.name.as_str().into();
@@ -39,7 +39,7 @@ pub(crate) fn read(source: &Source, objects: &mut Objects, problems: &mut Vec<Pr
 }
 
 /// Sorts one object by its kind. The items of a `List` are objects of their own.
-fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Vec<Problem>) {
+fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Findings) {
     let catalog = &mut objects.catalog;
     if node.kind == Kind::Null {
         return;
@@ -124,12 +124,12 @@ fn unidentified(origin: &Origin) -> Vec<Problem> {
     problems
 }
 
-fn known_object(known: Known, mut origin: Origin, objects: &mut Objects, problems: &mut Vec<Problem>) {
+fn known_object(known: Known, mut origin: Origin, objects: &mut Objects, problems: &mut Findings) {
     let mut outcome = Schema::of(known).check(&origin);
     outcome.problems.extend(unnamed(known, &origin));
     origin.wrong = outcome.wrong;
     let whole = !outcome.problems.iter().any(Problem::is_error);
-    problems.append(&mut outcome.problems);
+    problems.extend(outcome.problems);
     let (namespace, name) = identity(known, &origin);
     let list = if whole { &mut objects.catalog } else { &mut objects.partial };
     match enter(known, outcome.value, origin, list) {

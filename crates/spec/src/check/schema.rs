@@ -93,9 +93,10 @@ impl Schema {
 
     /// Checks a whole object.
     pub(crate) fn check(&self, origin: &Origin) -> Outcome {
-        let mut walker = Walker { schema: self, origin, problems: Vec::new(), wrong: Vec::new() };
+        let mut walker = Walker { schema: self, origin, problems: Vec::new(), warnings: Vec::new(), wrong: Vec::new() };
         let value = walker.value(&origin.node, &self.root, "", origin.node.spot);
         let value = value.unwrap_or_else(|| self.empty(&self.root));
+        walker.problems.append(&mut walker.warnings);
         Outcome { value, problems: walker.problems, wrong: walker.wrong }
     }
 
@@ -135,6 +136,8 @@ struct Walker<'s> {
     schema: &'s Schema,
     origin: &'s Origin,
     problems: Vec<Problem>,
+    /// Of the status; they leave room for the problems of the rest.
+    warnings: Vec<Problem>,
     wrong: Vec<String>,
 }
 
@@ -219,16 +222,18 @@ impl Walker<'_> {
 
     /// A status comes from a controller, perhaps of another version; what does not fit is left out with a warning.
     fn status(&mut self, field: &Field, schema: &Value) -> Option<Value> {
-        let (before, wrong) = (self.problems.len(), self.wrong.len());
+        let (outer, wrong) = (std::mem::take(&mut self.problems), self.wrong.len());
         let value = self.value(&field.node, schema, "status", field.spot);
         self.wrong.truncate(wrong);
-        if self.problems.len() == before {
+        let found = std::mem::replace(&mut self.problems, outer);
+        if found.is_empty() {
             return value;
         }
-        for problem in &mut self.problems[before..] {
-            problem.severity = Severity::Warning;
-            problem.hint = Some("the whole status is ignored".to_owned());
-        }
+        self.warnings.extend(
+            found
+                .into_iter()
+                .map(|problem| Problem { severity: Severity::Warning, ..problem }.hint("the whole status is ignored")),
+        );
         None
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::{Field, Kind, Node, Spot, Style, quoted, scalar};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Findings, Problem, Severity};
 use crate::read::{self, Source};
 
 /// Deepest nesting. Kubernetes' deepest kinds need about twenty levels.
@@ -22,7 +22,7 @@ const ANCHORED_MAX: usize = 200_000;
 
 /// Reads every document of a source. What cannot be read is reported, and the other documents are read all the same.
 /// The second answer is false if a document is missing for that reason.
-pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> (Vec<Node>, bool) {
+pub(crate) fn parse(source: &Source, problems: &mut Findings) -> (Vec<Node>, bool) {
     if source.text.len() as u64 > read::FILE_BYTES_MAX {
         problems.push(read::too_large(&source.name));
         return (Vec::new(), false);
@@ -42,16 +42,21 @@ pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> (Vec<Node>,
             complete = false;
         }
         nodes_left = reader.nodes_left;
-        problems.append(&mut reader.problems);
+        problems.extend(reader.problems.into_list());
         trees.append(&mut reader.done);
     }
     (trees, complete)
 }
 
 /// Characters that YAML forbids. The parser takes NUL for the end of the text, so half a file would be read in silence.
+/// A carriage return alone ends a line for YAML and for hardly any editor, so places behind it would mislead.
 fn control_character(file: &str, text: &str) -> Option<Problem> {
-    let allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-    let (at, found) = text.char_indices().find(|(_, c)| !allowed(*c))?;
+    let forbidden = |at: usize, c: char| match c {
+        '\t' | '\n' | '\u{85}' => false,
+        '\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
+        c => c.is_control(),
+    };
+    let (at, found) = text.char_indices().find(|(at, c)| forbidden(*at, *c))?;
     let line = text[..at].matches('\n').count() + 1;
     let column = text[..at].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let message = format!("the file holds the control character U+{:04X}", u32::from(found));
@@ -112,7 +117,7 @@ struct Reader<'s> {
     copies_left: usize,
     anchored_left: usize,
     done: Vec<Node>,
-    problems: Vec<Problem>,
+    problems: Findings,
 }
 
 type Step<T = ()> = Result<T, Box<Problem>>;
@@ -130,7 +135,7 @@ impl<'s> Reader<'s> {
             copies_left: COPIED_MAX,
             anchored_left: ANCHORED_MAX,
             done: Vec::new(),
-            problems: Vec::new(),
+            problems: Findings::default(),
         }
     }
 
@@ -139,13 +144,7 @@ impl<'s> Reader<'s> {
             let (event, span) = event.map_err(|error| {
                 let mark = error.marker();
                 let line = self.lines.get(mark.line().saturating_sub(1)).copied();
-                // The end of the text is one line behind the last.
-                let (number, column) = match (line, self.lines.last()) {
-                    (None, Some(last)) => (self.lines.len(), last.chars().count() + 1),
-                    _ => (mark.line(), mark.col() + 1),
-                };
-                let spot = Spot { line: number + self.lines_before, column, width: 1 };
-                Box::new(syntax(self.file, spot, error.info(), line))
+                Box::new(syntax(self.file, self.place(mark, 1), error.info(), line))
             })?;
             let spot = self.spot(span);
             match event {
@@ -169,8 +168,16 @@ impl<'s> Reader<'s> {
 
     fn spot(&self, span: Span) -> Spot {
         let (start, end) = (span.start, span.end);
-        let width = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 0 };
-        Spot { line: start.line() + self.lines_before, column: start.col() + 1, width }
+        self.place(&start, if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 0 })
+    }
+
+    /// The end of the text is one line behind the last for the parser; here it is the end of the last line.
+    fn place(&self, mark: &Marker, width: usize) -> Spot {
+        let (line, column) = match self.lines.last() {
+            Some(last) if mark.line() > self.lines.len() => (self.lines.len(), last.chars().count()),
+            _ => (mark.line(), mark.col()),
+        };
+        Spot { line: line + self.lines_before, column: column + 1, width }
     }
 
     fn problem(&self, code: &'static str, spot: Spot, message: impl Into<String>) -> Problem {

@@ -20,9 +20,9 @@ pub(crate) fn check(text: &str) {
     let lines: Vec<&str> = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n').collect();
     for problem in &problems {
         assert!(!problem.message.is_empty() && !problem.to_string().contains('\n'), "{problem:?}");
-        // The reader also ends lines at a lone carriage return, as YAML does.
-        let in_text = problem.line <= lines.len() || text.contains('\r');
-        assert!(problem.line == 0 || in_text && problem.column >= 1, "{problem}: not in the text");
+        let line = problem.line.checked_sub(1).map(|at| lines.get(at).copied().unwrap_or_default());
+        let in_text = line.is_none_or(|line| problem.column >= 1 && problem.column <= line.chars().count() + 1);
+        assert!(in_text && problem.line <= lines.len(), "{problem}: not in the text");
         render(problem, &sources, Colour::Never);
     }
     if problems.iter().any(|problem| problem.is_error()) {

@@ -1,0 +1,28 @@
+//! Decisions of the canary strategy: scenarios, tables of single decisions, and what holds in every world.
+
+#[path = "canary/conditions.rs"]
+mod conditions;
+#[path = "canary/faults.rs"]
+mod faults;
+#[path = "canary/flow.rs"]
+mod flow;
+#[path = "canary/judging.rs"]
+mod judging;
+#[path = "canary/oracle.rs"]
+mod oracle;
+#[path = "canary/people.rs"]
+mod people;
+#[path = "canary/progress.rs"]
+mod progress;
+#[path = "canary/reasons.rs"]
+mod reasons;
+#[path = "canary/scenarios.rs"]
+mod scenarios;
+#[path = "canary/sizes.rs"]
+mod sizes;
+#[path = "canary/small.rs"]
+mod small;
+#[path = "canary/stage.rs"]
+mod stage;
+#[path = "canary/walk.rs"]
+mod walk;
