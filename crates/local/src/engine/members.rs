@@ -279,6 +279,7 @@ impl Engine {
                 self.supervisor.drained(&id);
             }
         }
-        self.routes_stale = true;
+        // That they drain is seen at once, or each would wait for the end of its time.
+        self.refresh_members(true);
     }
 }
