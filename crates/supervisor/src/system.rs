@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use crate::machine::MemberSpec;
 use crate::{SupervisorError, logs};
@@ -110,12 +110,17 @@ impl Process {
 
     /// After the leader ended, whatever is left of its group ends too.
     pub fn sweep(&self) {
+        // Looking through all processes for each that ended would cost the square of their number; most leave nobody behind.
+        let Some(group) = Pid::from_raw(self.identity.pid) else { return };
+        if test_kill_process_group(group).is_err() {
+            return;
+        }
         let left = std::fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
             let pid: Option<i32> = entry.file_name().to_str().and_then(|n| n.parse().ok());
             pid.and_then(stat).is_some_and(|s| s.group == self.identity.pid && s.state != 'Z')
         });
-        if left && let Some(pid) = Pid::from_raw(self.identity.pid) {
-            let _ = kill_process_group(pid, Signal::KILL);
+        if left {
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
