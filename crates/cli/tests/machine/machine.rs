@@ -131,7 +131,12 @@ impl Machine {
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        finish(self.command(arguments), &arguments.join(" "))
+        self.run_within(arguments, PATIENCE)
+    }
+
+    /// Runs a command that has to end sooner than others.
+    pub(crate) fn run_within(&self, arguments: &[&str], patience: Duration) -> Ran {
+        finish(self.command(arguments), &arguments.join(" "), patience)
     }
 
     /// Starts `serin up` with the manifest folder and waits until it answers.
@@ -321,8 +326,8 @@ impl Drop for Machine {
     }
 }
 
-/// Runs a command to its end, at most [`PATIENCE`] long.
-pub(crate) fn finish(mut command: Command, what: &str) -> Ran {
+/// Runs a command to its end, at most so long.
+pub(crate) fn finish(mut command: Command, what: &str, patience: Duration) -> Ran {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let drain = |pipe: Option<Box<dyn std::io::Read + Send>>| {
         let mut pipe = pipe.unwrap();
@@ -339,7 +344,7 @@ pub(crate) fn finish(mut command: Command, what: &str) -> Ran {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > patience {
             child.kill().unwrap();
             panic!("`serin {what}` does not end: {} {}", out.join().unwrap(), err.join().unwrap());
         }

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use crate::machine::{Machine, finish};
+use crate::machine::{Machine, PATIENCE, finish};
 use crate::manifests::{App, analysis, error_rate};
 
 fn help(arguments: &[&str]) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_serin"));
     command.args(arguments).env("COLUMNS", "100").env_remove("SERIN_STATE").current_dir(Path::new("/"));
-    finish(command, "--help").ok()
+    finish(command, "--help", PATIENCE).ok()
 }
 
 #[test]

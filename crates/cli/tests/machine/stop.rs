@@ -20,7 +20,8 @@ fn down_leaves_no_process_and_what_was_wanted_comes_back() {
     let mut machine = Machine::with(&[&app], &[]);
     machine.run(&["deploy", "model", "good.2"]).ok();
     machine.at_step("model", 1, 20);
-    assert_eq!(machine.run(&["down"]).ok(), "everything is stopped\n");
+    // Members are told to end once they have no requests, not once the ten seconds that they may take for them are over.
+    assert_eq!(machine.run_within(&["down"], Duration::from_secs(8)).ok(), "everything is stopped\n");
     assert!(machine.ended().success(), "{}", machine.said());
     assert_eq!(machine.processes(), Vec::<i32>::new());
     machine.run(&["status"]).fails(3);
@@ -37,7 +38,7 @@ fn down_cleans_up_after_a_killed_control_process() {
     let mut machine = Machine::with(&[&app], &[]);
     machine.kill_control();
     assert_eq!(machine.processes().len(), 3, "router and members go on");
-    machine.run(&["down"]).ok();
+    machine.run_within(&["down"], Duration::from_secs(8)).ok();
     assert_eq!(machine.processes(), Vec::<i32>::new());
 }
 
