@@ -335,6 +335,7 @@ impl Engine {
         self.watch_traffic().await;
         if self.journal.is_due() {
             self.journal.take(&self.series);
+            self.tidy_logs();
         }
     }
 

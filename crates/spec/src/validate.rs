@@ -7,6 +7,8 @@ mod selector;
 mod spec;
 mod step;
 
+pub use step::HEADER_ROUTE_UNSUPPORTED;
+
 use std::fmt;
 
 use serde::Serialize;

@@ -81,14 +81,24 @@ fn without_a_traffic_router_members_are_the_weight_and_the_service_is_the_host()
 }
 
 #[test]
-fn a_header_route_is_refused_where_the_router_of_the_manifest_has_none() {
-    let mut app = App::new("model", &["setHeaderRoute: {name: beta}", "setWeight: 50"]);
+fn a_header_route_leads_to_the_new_version_and_ends_with_the_steps() {
+    let route = "setHeaderRoute: {name: beta, match: [{headerName: X-Beta, headerValue: {exact: 'yes'}}]}";
+    let mut app = App::new("model", &["setCanaryScale: {replicas: 1}", route, "pause: {}"]);
     app.routing = ", managedRoutes: [{name: beta}]".to_owned();
-    let machine = Machine::new();
-    machine.write("model.yaml", &app.yaml());
-    let err = machine.run(&["up", "app"]).fails(2);
-    assert!(err.contains("spec.strategy.canary.steps[0].setHeaderRoute"), "{err}");
-    assert!(!machine.state().exists());
+    let machine = Machine::with(&[&app], &[]);
+    // A cluster's nginx has none.
+    machine.run(&["lint", "app"]).fails(2);
+    machine.run(&["lint", "--local", "app"]).ok();
+    machine.run(&["deploy", "model", "registry.test/model:good.2"]).ok();
+    let view = machine.at_step("model", 2, 0);
+    let (stable, canary) = (hash_of(&view, "good.1"), hash_of(&view, "good.2"));
+    let asked = |value: &str| counted(&mut machine.visitor(&app).with("X-Beta", value), 20);
+    assert_eq!(asked("yes"), BTreeMap::from([(canary.clone(), 20)]));
+    assert_eq!(asked("no"), BTreeMap::from([(stable.clone(), 20)]));
+    assert_eq!(counted(&mut machine.visitor(&app), 20), BTreeMap::from([(stable.clone(), 20)]));
+    machine.run(&["abort", "model"]).ok();
+    machine.until("model", "aborted", |v| v["phase"] == "Degraded");
+    assert_eq!(asked("yes"), BTreeMap::from([(stable, 20)]));
 }
 
 #[test]

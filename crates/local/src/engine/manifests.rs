@@ -10,7 +10,7 @@ use serin_promql::Query;
 use serin_spec::catalog::Catalog;
 use serin_spec::wire;
 use serin_spec::wire::meta::ObjectMeta;
-use serin_spec::{Problem, Source};
+use serin_spec::{Problem, Severity, Source};
 
 use super::Engine;
 use crate::model::{Key, Objects, RunState, Workload};
@@ -23,7 +23,19 @@ use crate::{LocalError, merge, request};
 pub fn check(sources: &[Source]) -> (Catalog, Vec<Problem>) {
     let (catalog, mut problems) = check_for_cluster(sources);
     problems.extend(serin_spec::validate::local(&catalog));
+    problems.iter_mut().for_each(allow_header_route);
     (catalog, problems)
+}
+
+/// Argo refuses header routes with nginx; the router of one machine carries them whatever the manifest names, so that is only
+/// worth a word there.
+fn allow_header_route(problem: &mut Problem) {
+    if problem.message == serin_spec::validate::HEADER_ROUTE_UNSUPPORTED {
+        problem.severity = Severity::Warning;
+        problem.code = "header-route";
+        problem.message = "header routes work on one machine; Argo Rollouts refuses them with nginx".to_owned();
+        problem.hint = None;
+    }
 }
 
 /// Checks manifests for whoever will run them: syntax, schema, rules, queries, and whether the objects fit each other.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serin_core::{Hash, Span, Time};
 use serin_proxy::table::Endpoint;
@@ -13,6 +15,9 @@ use crate::model::Key;
 use crate::observe::Staffing;
 use crate::route::Endpoints;
 use crate::staff::{self, Ground, MemberId};
+
+/// How long the log of a member that is gone is kept: long enough to look into last week's incident.
+const LOG_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is seen of the members.
 #[derive(Debug, Default)]
@@ -265,6 +270,27 @@ impl Engine {
         }
         if changed {
             self.refresh_members(true);
+        }
+    }
+
+    /// Keeps the logs of router and control process within bounds, and forgets those of members that are long gone.
+    pub(super) fn tidy_logs(&self) {
+        let folder = self.options.state.join("logs");
+        for name in ["router.log", "serin.log"] {
+            // One that cannot be rotated is tried again with the next snapshot.
+            let _ = serin_supervisor::logs::rotate(&folder.join(name));
+        }
+        let live: BTreeSet<PathBuf> = self.members.all().map(|(_, seen)| seen.view.log.clone()).collect();
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let old = entry
+                .metadata()
+                .and_then(|m| m.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LOG_KEPT));
+            let member = path.file_stem().and_then(|s| s.to_str()).is_some_and(|stem| MemberId::parse(stem).is_some());
+            if old && member && !live.contains(&path.with_extension("log")) {
+                let _ = std::fs::remove_file(&path);
+            }
         }
     }
 

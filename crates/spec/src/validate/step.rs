@@ -70,6 +70,9 @@ fn pause_s(duration: &IntOrString) -> i64 {
     }
 }
 
+/// Argo's words for a header route with a router that has none.
+pub const HEADER_ROUTE_UNSUPPORTED: &str = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
+
 //= compat: 8.3-18, 8.3-20
 fn header_route(routing: Option<&RolloutTrafficRouting>, route: &SetHeaderRoute, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -77,11 +80,12 @@ fn header_route(routing: Option<&RolloutTrafficRouting>, route: &SetHeaderRoute,
         routing.istio.is_some() || routing.alb.is_some() || routing.apisix.is_some() || !routing.plugins.is_empty()
     });
     if !supported {
-        let detail = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
-        errors.push(FieldError::invalid(path, detail));
+        errors.push(FieldError::invalid(path, HEADER_ROUTE_UNSUPPORTED));
     }
+    // One machine's own router carries header routes for nginx manifests too, so their values must make sense there.
+    let nginx = routing.is_some_and(|routing| routing.nginx.is_some());
     let alb = routing.is_some_and(|routing| routing.alb.is_some());
-    for (i, rule) in route.matches.iter().enumerate().filter(|_| supported) {
+    for (i, rule) in route.matches.iter().enumerate().filter(|_| supported || nginx) {
         let value = rule.header_value.as_ref();
         let here = format!("{path}.match[{i}].headerValue");
         if alb {
