@@ -137,6 +137,12 @@ impl Workload {
         Key::of(&self.object.metadata)
     }
 
+    /// The object as it is wanted, with its status in Argo's fields.
+    pub fn manifest(&self) -> wire::rollout::Rollout {
+        let status = serin_spec::raise::status(&self.status, &self.object);
+        wire::rollout::Rollout { status: Some(status), ..self.object.clone() }
+    }
+
     /// The template that is wanted now.
     pub fn template(&self) -> wire::pod::PodTemplate {
         self.object.spec.template.clone().unwrap_or_default()

@@ -3,7 +3,7 @@
 
 use serin_core::{Rollout, Status, intent, phase::Phase};
 use serin_spec::wire::rollout::Rollout as WireRollout;
-use serin_spec::{image, lower};
+use serin_spec::{lower, raise};
 
 use crate::LocalError;
 use crate::model::{Key, PoolState, Workload};
@@ -47,35 +47,17 @@ pub fn change(workload: &mut Workload, edit: impl FnOnce(&mut WireRollout)) {
 /// # Errors
 /// When there is no such container, or several and none is named.
 pub fn deploy(workload: &mut Workload, version: &str, container: Option<&str>) -> Result<Done, LocalError> {
-    let template = workload.template();
-    let containers = template.containers();
-    let names: Vec<&str> = containers.iter().map(|c| c.name.as_str()).collect();
-    let chosen = match container {
-        Some(name) => containers.iter().find(|c| c.name == name),
-        None if containers.len() == 1 => containers.first(),
-        None => {
-            let message = format!("{} has several containers", workload.key());
-            return Err(LocalError::refused_with(message, format!("name one with --container: {}", names.join(", "))));
-        }
-    };
-    let Some(chosen) = chosen else {
-        let message = format!("{} has no container \"{}\"", workload.key(), container.unwrap_or_default());
-        return Err(LocalError::refused_with(message, format!("its containers: {}", names.join(", "))));
-    };
-    let image = match version.contains('/') {
-        true => version.to_owned(),
-        false => image::with_tag(&chosen.image, version),
-    };
-    if image == chosen.image {
-        return Ok(Done::unchanged(format!("{} already wants {image}", workload.key())));
+    let key = workload.key();
+    let mut object = workload.object.clone();
+    let image = raise::rollout_with_image(&mut object, container, version).map_err(|error| {
+        let names: Vec<String> = workload.template().containers().into_iter().map(|c| c.name).collect();
+        LocalError::refused_with(format!("{key}: {error}"), format!("name one with --container: {}", names.join(", ")))
+    })?;
+    if object == workload.object {
+        return Ok(Done::unchanged(format!("{key} already wants {image}")));
     }
-    let name = chosen.name.clone();
-    change(workload, |object| {
-        if let Some(template) = &mut object.spec.template {
-            template.set_image(&name, &image);
-        }
-    });
-    Ok(Done::changed(format!("{} wants {image} now", workload.key())))
+    change(workload, |present| *present = object);
+    Ok(Done::changed(format!("{key} wants {image} now")))
 }
 
 fn update_in_progress(workload: &Workload) -> bool {

@@ -7,11 +7,11 @@ use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
 use serin_core::{Hash, Time};
 use serin_providers::{Measured as Answer, ProviderError, embedded, http, prometheus, web};
-use serin_spec::arguments::{self, ArgumentError, Filled};
+use serin_spec::arguments::{self, Analysis, ArgumentError, Filled};
+use serin_spec::lower;
 use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
 use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::provider::Metric as WireMetric;
-use serin_spec::{lower, raise};
 
 use super::{Engine, Report, RunKey};
 use crate::model::{Key, RunState, Workload};
@@ -73,36 +73,24 @@ impl Engine {
     }
 
     fn run_spec(&self, workload: &Workload, kind: RunKind) -> Result<AnalysisRunSpec, ArgumentError> {
-        let Some(canary) = &workload.object.spec.strategy.canary else { return Ok(AnalysisRunSpec::default()) };
-        let background = canary.analysis.as_ref();
-        let step = match kind {
-            RunKind::Step(index) => canary.steps.get(index).and_then(|s| s.analysis.as_ref()),
-            RunKind::Background => None,
-        };
-        let (templates, args, dry_run, retention) = match (kind, step, background) {
-            (RunKind::Step(_), Some(a), _) => (&a.templates, &a.args, &a.dry_run, &a.measurement_retention),
-            (RunKind::Background, _, Some(a)) => (&a.templates, &a.args, &a.dry_run, &a.measurement_retention),
+        let Some(analysis) = Analysis::of(&workload.object, kind) else {
             // The steps changed since; the next decision stops this run.
-            _ => return Ok(AnalysisRunSpec::default()),
+            return Ok(AnalysisRunSpec::default());
         };
-        let namespace = workload.key();
+        let key = workload.key();
         let find = |reference: &AnalysisTemplateRef| -> Option<&AnalysisTemplateSpec> {
             match reference.cluster_scope {
                 true => self.objects.cluster_templates.get(&reference.template_name).map(|t| &t.spec),
-                false => self.objects.templates.get(&namespace.beside(&reference.template_name)).map(|t| &t.spec),
+                false => self.objects.templates.get(&key.beside(&reference.template_name)).map(|t| &t.spec),
             }
         };
-        let template = arguments::compose(templates, &find)?;
-        let mut object = workload.object.clone();
-        object.status = Some(raise::status(&workload.status, &workload.object));
-        let rollout = serde_json::to_value(&object).unwrap_or_default();
+        let rollout = serde_json::to_value(workload.manifest()).unwrap_or_default();
         let environment = arguments::Environment {
             rollout: &rollout,
             latest: &workload.rollout.hash,
             stable: workload.status.stable.as_ref(),
         };
-        let args = arguments::resolve(args, &environment)?;
-        arguments::instantiate(&template, &args, dry_run, retention)
+        analysis.run_spec(&find, &environment)
     }
 
     /// Takes the measurements that are due.

@@ -48,7 +48,7 @@ impl Engine {
             }
             Request::Manifest { service } => {
                 let keys = self.resolve(Some(&service))?;
-                json(&keys.iter().map(|key| self.manifest(key)).collect::<Vec<_>>())
+                json(&keys.iter().filter_map(|key| self.workloads.get(key)).map(Workload::manifest).collect::<Vec<_>>())
             }
             Request::Events { service, count } => json(&self.events(service.as_deref(), count)?),
             Request::Logs { service } => {

@@ -2,7 +2,6 @@
 
 use serin_core::analysis::{Metric, MetricResult, RunKind};
 use serin_core::{Hash, Time};
-use serin_spec::{raise, wire};
 use serin_supervisor::State;
 
 use super::Engine;
@@ -116,14 +115,6 @@ impl Engine {
             failure: staffing.failure,
             members: members.collect(),
         }
-    }
-
-    /// The object as it is wanted, with its status in Argo's fields.
-    pub(super) fn manifest(&self, key: &Key) -> wire::rollout::Rollout {
-        let Some(w) = self.workloads.get(key) else { return wire::rollout::Rollout::default() };
-        let mut object = w.object.clone();
-        object.status = Some(raise::status(&w.status, &w.object));
-        object
     }
 
     /// The rollouts as metrics in the text format.
