@@ -12,6 +12,7 @@ mod manifests;
 mod routes;
 mod screens;
 mod secrets;
+mod server;
 mod service;
 mod start;
 mod stop;
