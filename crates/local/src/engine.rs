@@ -134,6 +134,7 @@ impl Engine {
         let mut engine = Self::take_up(options, side, watcher)?;
         engine.claim()?;
         engine.wait_for_router().await?;
+        engine.compare_address()?;
         engine.remember()?;
         engine.adopt();
         Ok(engine)
@@ -227,6 +228,21 @@ impl Engine {
         for (key, record) in self.store.read::<RunRecord>(Shelf::Runs)? {
             self.runs.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
         }
+        Ok(())
+    }
+
+    /// A router that an earlier control process left runs where it was told then. Asked for another address it cannot be moved
+    /// without cutting off its visitors, so that is said and not ignored.
+    fn compare_address(&mut self) -> Result<(), LocalError> {
+        let (wanted, here) = (self.side.router.listen, self.link.listen());
+        if wanted.port() == 0 || wanted == here {
+            return Ok(());
+        }
+        let message = format!("the router runs on {here} already, not on {wanted}");
+        if self.options.listen.is_some() {
+            return Err(LocalError::refused_with(message, "stop it with `serin down` first, or leave --listen out"));
+        }
+        self.note("RouterElsewhere", format!("{message}: it moves with `serin down` and `serin up`"), true);
         Ok(())
     }
 

@@ -54,6 +54,20 @@ fn commands_without_a_control_process_say_how_to_start_one() {
 }
 
 #[test]
+fn a_router_that_runs_is_not_asked_to_move_in_silence() {
+    let app = app();
+    let mut machine = Machine::with(&[&app], &[]);
+    let here = machine.router();
+    machine.kill_control();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let err = machine.run(&["up", "--listen", &free.to_string()]).fails(2);
+    assert!(err.contains(&format!("runs on {here} already, not on {free}")) && err.contains("serin down"), "{err}");
+    assert_eq!(machine.visitor(&app).get("/predict").unwrap().status, 200, "its visitors are not cut off");
+    machine.up_again();
+    assert_eq!(machine.router(), here);
+}
+
+#[test]
 fn a_port_that_is_taken_is_named_and_leaves_nothing_behind() {
     let mut machine = Machine::new();
     let app = app();
