@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::go;
 use crate::number;
 use crate::value::{Key, Value};
 
@@ -240,11 +241,11 @@ fn write_value(value: &Value, indent: usize, out: &mut String) -> Result<(), Str
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(_) | Value::Int(_) => out.push_str(&value.to_string()),
-        Value::Float(x) if x.is_finite() => out.push_str(&number::json_text(*x)),
+        Value::Float(x) if x.is_finite() => out.push_str(&go::number(*x)),
         Value::Float(x) => {
             return Err(format!("{} cannot be written as JSON", number::go_text(*x)));
         }
-        Value::Str(s) => write_text(s, out),
+        Value::Str(s) => go::text(s, out),
         Value::List(items) if items.is_empty() => out.push_str("[]"),
         Value::List(items) => {
             out.push('[');
@@ -263,7 +264,7 @@ fn write_value(value: &Value, indent: usize, out: &mut String) -> Result<(), Str
                     return Err("a map with keys that are not text cannot be written as JSON".to_owned());
                 };
                 line(i > 0, indent + 1, out);
-                write_text(key, out);
+                go::text(key, out);
                 out.push_str(": ");
                 write_value(item, indent + 1, out)?;
             }
@@ -279,23 +280,4 @@ fn line(comma: bool, indent: usize, out: &mut String) {
     for _ in 0..indent {
         out.push_str("  ");
     }
-}
-
-fn write_text(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }

@@ -13,6 +13,7 @@ mod error;
 mod eval;
 mod facts;
 mod function;
+pub mod go;
 mod json;
 mod literal;
 mod number;

@@ -1,14 +1,14 @@
 //! Numbers as Go reads and prints them.
 
 /// The shortest digits of a finite float and the power of ten of the first one: 0.97 is ("97", -1).
-fn digits(x: f64) -> (String, i32) {
+pub(crate) fn digits(x: f64) -> (String, i32) {
     let text = format!("{:e}", x.abs());
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     (mantissa.replace('.', ""), exponent.parse().unwrap_or(0))
 }
 
 /// `d.ddde+XX`, the exponent at least `width` digits wide.
-fn scientific(digits: &str, exponent: i32, width: usize) -> String {
+pub(crate) fn scientific(digits: &str, exponent: i32, width: usize) -> String {
     let (first, rest) = digits.split_at(1);
     let dot = if rest.is_empty() { "" } else { "." };
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -30,18 +30,6 @@ pub(crate) fn go_text(x: f64) -> String {
     }
     let sign = if x < 0.0 { "-" } else { "" };
     format!("{sign}{}", scientific(&digits, exponent, 2))
-}
-
-/// A finite float as Go writes it into JSON: an exponent below 1e-6 and from 1e21 on.
-pub(crate) fn json_text(x: f64) -> String {
-    let (digits, exponent) = digits(x);
-    if x == 0.0 || (-6..21).contains(&exponent) {
-        return format!("{x}");
-    }
-    let sign = if x < 0.0 { "-" } else { "" };
-    // Go widens exponents to two digits and its JSON writer narrows only the negative ones again.
-    let width = if exponent < 0 { 1 } else { 2 };
-    format!("{sign}{}", scientific(&digits, exponent, width))
 }
 
 /// A whole number in decimal with an optional sign, nothing around it.

@@ -172,6 +172,13 @@ impl Objects {
         self.config_maps.get(key)?.data.get(entry).cloned()
     }
 
+    /// Every value of a Secret that can be decoded, by name.
+    pub fn secret_values(&self, key: &Key) -> Option<BTreeMap<String, String>> {
+        let secret = self.secrets.get(key)?;
+        let names = secret.data.keys().chain(secret.string_data.keys());
+        Some(names.filter_map(|n| Some((n.clone(), self.secret_value(key, n)?))).collect())
+    }
+
     /// A value of a Secret, decoded.
     pub fn secret_value(&self, key: &Key, entry: &str) -> Option<String> {
         let secret = self.secrets.get(key)?;

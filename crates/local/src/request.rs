@@ -1,7 +1,7 @@
 //! What people ask for, as changes of a workload's wanted object and memory. Pure; the engine makes the result durable and
 //! decides afterwards.
 
-use serin_core::{Rollout, Status, intent, phase::Phase};
+use serin_core::{Rollout, Status, intent};
 use serin_spec::wire::rollout::Rollout as WireRollout;
 use serin_spec::{lower, raise};
 
@@ -233,11 +233,6 @@ pub fn resolve<'a>(service: &str, keys: impl Iterator<Item = &'a Key> + Clone) -
         }
     }
     Err(LocalError::refused_with(format!("there is no rollout \"{service}\""), format!("known: {}", known())))
-}
-
-/// Whether nothing happens by itself any more.
-pub fn is_final(status: &Status) -> bool {
-    matches!(status.phase, Phase::Healthy | Phase::Degraded)
 }
 
 #[cfg(test)]

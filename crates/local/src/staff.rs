@@ -133,14 +133,8 @@ fn environment(
             }
         }
         if let Some(reference) = &whole.secret_ref {
-            let key = id.rollout.beside(&reference.name);
-            match objects.secrets.get(&key) {
-                Some(secret) => {
-                    let names = secret.data.keys().chain(secret.string_data.keys());
-                    let known =
-                        names.filter_map(|n| Some((format!("{}{n}", whole.prefix), objects.secret_value(&key, n)?)));
-                    env.extend(known);
-                }
+            match objects.secret_values(&id.rollout.beside(&reference.name)) {
+                Some(values) => env.extend(values.into_iter().map(|(k, v)| (format!("{}{k}", whole.prefix), v))),
                 None if reference.optional => {}
                 None => return Err(format!("envFrom names Secret \"{}\", which is missing", reference.name)),
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
-use serin_expr::Value;
+use serin_expr::{Value, go};
 
 /// JSON as a value of the condition language. All its numbers are floats, as in Go.
 pub(crate) fn value(json: &Json) -> Value {
@@ -30,8 +30,8 @@ fn write(json: &Json, out: &mut String) {
     match json {
         Json::Null => out.push_str("null"),
         Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Json::Number(number) => out.push_str(&float(number.as_f64().unwrap_or(f64::NAN))),
-        Json::String(text) => quoted(text, out),
+        Json::Number(number) => out.push_str(&go::number(number.as_f64().unwrap_or(f64::NAN))),
+        Json::String(text) => go::text(text, out),
         Json::Array(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
@@ -49,42 +49,13 @@ fn write(json: &Json, out: &mut String) {
                 if index > 0 {
                     out.push(',');
                 }
-                quoted(key, out);
+                go::text(key, out);
                 out.push(':');
                 write(item, out);
             }
             out.push('}');
         }
     }
-}
-
-/// A float with an exponent only below 1e-6 and from 1e21 on.
-fn float(value: f64) -> String {
-    if value == 0.0 || (1e-6..1e21).contains(&value.abs()) {
-        return format!("{value}");
-    }
-    let text = format!("{value:e}");
-    // Go has a sign in every exponent, and no leading zero in a negative one.
-    if text.contains("e-") { text } else { text.replace('e', "e+") }
-}
-
-fn quoted(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Analysis runs: made from the rollout's templates, measured when they are due, judged, and made durable after every
 //! measurement, so that a restart loses none and takes none twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
@@ -109,8 +109,8 @@ impl Engine {
 
     fn measure_run(&mut self, name: &RunKey, now: Time) {
         let Some(run) = self.runs.get(name) else { return };
-        let before = run.status.clone();
-        let mut next = run.clone();
+        // Most turns have nothing to do for a run, so only its status is copied.
+        let mut status = run.status.clone();
         let due = schedule::due(&run.core, &run.status, now);
         let wanted: Vec<usize> = due.into_iter().filter(|(_, task)| *task == Task::Measure).map(|(i, _)| i).collect();
         let filled = (!wanted.is_empty()).then(|| self.filled(name, &run.spec));
@@ -128,24 +128,20 @@ impl Engine {
             };
             if let Some(answer) = answer {
                 let filled = filled.as_ref().and_then(|f| f.as_ref().ok());
-                keep(&mut next, index, (now, self.now()), answer, filled);
+                keep(&run.core, &mut status, index, (now, self.now()), answer, filled);
             } else {
                 self.measuring.waiting.insert((name.clone(), index));
             }
         }
-        next.status = assess(&next.core, &next.status, now);
-        if next.status != before {
+        let status = assess(&run.core, &status, now);
+        if status != run.status {
+            let next = RunState { status, ..run.clone() };
             self.keep_run(name, next);
         }
     }
 
     fn filled(&self, name: &RunKey, spec: &AnalysisRunSpec) -> Result<Filled, String> {
-        let secret = |secret: &str| -> Option<BTreeMap<String, String>> {
-            let key = name.beside(secret);
-            let object = self.objects.secrets.get(&key)?;
-            let names = object.data.keys().chain(object.string_data.keys());
-            Some(names.filter_map(|n| Some((n.clone(), self.objects.secret_value(&key, n)?))).collect())
-        };
+        let secret = |secret: &str| self.objects.secret_values(&name.beside(secret));
         arguments::fill(spec, &secret).map_err(|e| e.to_string())
     }
 
@@ -207,10 +203,10 @@ impl Engine {
             self.measuring.waiting.remove(&place);
             return;
         };
-        let mut next = run.clone();
+        let mut status = run.status.clone();
         let filled = self.filled(&measured.run, &run.spec).ok();
-        keep(&mut next, measured.index, (measured.started, now), measured.answer, filled.as_ref());
-        next.status = assess(&next.core, &next.status, now);
+        keep(&run.core, &mut status, measured.index, (measured.started, now), measured.answer, filled.as_ref());
+        let next = RunState { status: assess(&run.core, &status, now), ..run.clone() };
         // Only what is durable counts as taken: where the disk is full the question is asked again.
         self.measuring.waiting.remove(&place);
         self.keep_run(&measured.run, next);
@@ -257,13 +253,14 @@ async fn ask_prometheus(request: serin_providers::Request) -> Result<Answer, Pro
 /// Judges an answer, measured from the first time to the second, and keeps it as a measurement. What a source says may repeat
 /// what it was asked with, so neither the value nor the message is kept with a secret in it.
 fn keep(
-    run: &mut RunState,
+    spec: &RunSpec,
+    status: &mut RunStatus,
     index: usize,
     (started, finished): (Time, Time),
     answer: Result<Answer, String>,
     filled: Option<&Filled>,
 ) {
-    let Some(metric) = run.core.metrics.get(index) else { return };
+    let Some(metric) = spec.metrics.get(index) else { return };
     let (phase, message, value) = match answer {
         Ok(measured) => {
             let (phase, message) = verdict::judge(metric, &measured.value);
@@ -277,5 +274,5 @@ fn keep(
     };
     let (message, value) = (shown(message), shown(value));
     let measurement = Measurement { phase, message, value, started, finished: Some(finished), resume_at: None };
-    record(&run.core, &mut run.status, index, measurement);
+    record(spec, status, index, measurement);
 }

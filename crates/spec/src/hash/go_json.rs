@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Number, Value};
+use serin_expr::go;
 
 use super::Types;
 use super::fields::table::{Field, Kind, Presence};
@@ -22,7 +23,7 @@ pub(super) fn object(value: &Value, fields: &[Field], types: Types, out: &mut St
         if !std::mem::take(&mut first) {
             out.push(',');
         }
-        text(field.name, out);
+        go::text(field.name, out);
         out.push(':');
         match field.presence {
             Presence::Null if held.is_null() => out.push_str("null"),
@@ -104,7 +105,7 @@ fn map(held: &Value, out: &mut String, mut item: impl FnMut(&Value, &mut String)
         if i > 0 {
             out.push(',');
         }
-        text(key, out);
+        go::text(key, out);
         out.push(':');
         item(value, out);
     }
@@ -125,13 +126,13 @@ fn amount(held: &Value, out: &mut String) {
         other => other.to_string(),
     };
     let canonical = Quantity::parse(&written).map_or(written, |quantity| quantity.to_string());
-    text(&canonical, out);
+    go::text(&canonical, out);
 }
 
 /// Go keeps whole seconds, in UTC.
 fn time(held: &Value, out: &mut String) {
     match held.as_str().and_then(timestamp::parse) {
-        Some(time) => text(&timestamp::format(serin_core::Time::from_secs(time.as_secs())), out),
+        Some(time) => go::text(&timestamp::format(serin_core::Time::from_secs(time.as_secs())), out),
         None => out.push_str("null"),
     }
 }
@@ -141,7 +142,7 @@ fn raw(held: &Value, out: &mut String) {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Number(value) => number(value, out),
-        Value::String(value) => text(value, out),
+        Value::String(value) => go::text(value, out),
         Value::Array(_) => list(held, out, raw),
         Value::Object(_) => map(held, out, raw),
     }
@@ -154,37 +155,5 @@ fn number(value: &Number, out: &mut String) {
         let _ = write!(out, "{value}");
         return;
     };
-    if float == 0.0 || (1e-6..1e21).contains(&float.abs()) {
-        let _ = write!(out, "{float}");
-        return;
-    }
-    let written = format!("{float:e}");
-    match written.split_once('e') {
-        Some((digits, power)) if !power.starts_with('-') => {
-            let _ = write!(out, "{digits}e+{power:0>2}");
-        }
-        // Go leaves the leading zero of a negative exponent of one digit out.
-        _ => out.push_str(&written),
-    }
-}
-
-/// A string with Go's escapes: those of JSON, and those that keep it harmless inside HTML and JavaScript.
-pub(super) fn text(value: &str, out: &mut String) {
-    out.push('"');
-    for c in value.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
+    out.push_str(&go::number(float));
 }
