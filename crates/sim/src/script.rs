@@ -2,7 +2,7 @@
 
 use serin_core::Span;
 
-use crate::cluster::Measure;
+use crate::world::Measure;
 
 /// One line of a script.
 #[derive(Debug, Clone, PartialEq)]

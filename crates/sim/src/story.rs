@@ -7,8 +7,10 @@ use serin_core::rollout::{Amount, Canary, CanaryScale, Rollout, Step, Strategy, 
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
 use serin_core::{Hash, Span, Time, intent};
 
-use crate::cluster::{Cluster, Happening, Version};
+use crate::drive::Sim;
+use crate::measure::Plans;
 use crate::script::{self, Command};
+use crate::world::{Cluster, Happening, Version};
 
 /// Begin of every story's clock, so that transcripts show small numbers.
 const EPOCH: Time = Time::from_secs(1_000_000);
@@ -30,7 +32,7 @@ struct Teller {
     rollout: Rollout,
     metrics: Vec<Metric>,
     versions: Vec<(String, Version)>,
-    cluster: Option<Cluster>,
+    sim: Option<Sim>,
     before: Option<String>,
     transcript: String,
 }
@@ -57,14 +59,7 @@ impl Teller {
                 ..Canary::default()
             }),
         };
-        Self {
-            rollout,
-            metrics: Vec::new(),
-            versions: Vec::new(),
-            cluster: None,
-            before: None,
-            transcript: String::new(),
-        }
+        Self { rollout, metrics: Vec::new(), versions: Vec::new(), sim: None, before: None, transcript: String::new() }
     }
 
     fn canary(&mut self) -> &mut Canary {
@@ -87,9 +82,9 @@ impl Teller {
                 Ok(())
             }
             Command::Version { name, ready_after, measures } => {
-                let version = Version { ready_after, measures: measures.into_iter().collect() };
-                if let Some(cluster) = &mut self.cluster {
-                    cluster.versions.insert(Hash::new(&name), version.clone());
+                let version = Version { measures: measures.into_iter().collect(), ..Version::steady(ready_after) };
+                if let Some(sim) = &mut self.sim {
+                    sim.cluster.versions.insert(Hash::new(&name), version.clone());
                 }
                 self.versions.retain(|(n, _)| *n != name);
                 self.versions.push((name, version));
@@ -98,13 +93,12 @@ impl Teller {
             Command::Deploy(name) => self.deploy(&name),
             Command::Run(span) => {
                 let end = self.world()?.now + span;
-                self.play(end, |_| false);
-                Ok(())
+                self.play(end, |_| false)
             }
             Command::Until { phase, within } => {
                 let end = self.world()?.now + within;
-                self.play(end, |c| c.status.phase.as_str().eq_ignore_ascii_case(&phase));
-                let reached = self.world()?.status.phase.as_str();
+                self.play(end, |c| c.truth.status.phase.as_str().eq_ignore_ascii_case(&phase))?;
+                let reached = self.world()?.truth.status.phase.as_str();
                 match reached.eq_ignore_ascii_case(&phase) {
                     true => Ok(()),
                     false => Err(format!("still {reached} after {within}")),
@@ -116,7 +110,7 @@ impl Teller {
     }
 
     fn world(&mut self) -> Result<&mut Cluster, String> {
-        self.cluster.as_mut().ok_or_else(|| "nothing is deployed yet".to_owned())
+        self.sim.as_mut().map(|sim| &mut sim.cluster).ok_or_else(|| "nothing is deployed yet".to_owned())
     }
 
     fn set(&mut self, words: &[String]) -> Result<(), String> {
@@ -156,9 +150,11 @@ impl Teller {
     fn changed_spec(&mut self) {
         self.rollout.generation += 1;
         self.rollout.steps_hash = format!("s{}", self.canary().steps.len());
-        let Some(cluster) = &mut self.cluster else { return };
-        let (hash, paused) = (cluster.rollout.hash.clone(), cluster.rollout.paused);
-        cluster.rollout = Rollout { hash, paused, ..self.rollout.clone() };
+        let Some(sim) = &mut self.sim else { return };
+        let rollout = &mut sim.cluster.truth.rollout;
+        let (hash, paused) = (rollout.hash.clone(), rollout.paused);
+        *rollout = Rollout { hash, paused, ..self.rollout.clone() };
+        sim.touch();
     }
 
     fn deploy(&mut self, name: &str) -> Result<(), String> {
@@ -167,56 +163,55 @@ impl Teller {
         }
         let hash = Hash::new(name);
         self.rollout.generation += 1;
-        match &mut self.cluster {
-            Some(cluster) => {
-                self.before = Some(cluster.rollout.hash.as_str().to_owned());
-                cluster.rollout.hash = hash;
-                cluster.rollout.generation += 1;
+        match &mut self.sim {
+            Some(sim) => {
+                let rollout = &mut sim.cluster.truth.rollout;
+                self.before = Some(rollout.hash.as_str().to_owned());
+                rollout.hash = hash;
+                rollout.generation += 1;
             }
             None => {
-                let mut cluster = Cluster::new(Rollout { hash, ..self.rollout.clone() }, EPOCH);
-                cluster.metrics.clone_from(&self.metrics);
+                let mut cluster = Cluster::new(Rollout { hash, ..self.rollout.clone() }, EPOCH, 0);
+                cluster.plans = Plans::same(self.metrics.clone());
                 for (name, version) in &self.versions {
                     cluster.versions.insert(Hash::new(name), version.clone());
                 }
-                self.cluster = Some(cluster);
+                self.sim = Some(Sim::new(cluster));
             }
         }
         self.say(&format!("person: deploy {name}"));
-        self.settle();
-        Ok(())
+        self.settle()
     }
 
     fn person(&mut self, what: &str) -> Result<(), String> {
         self.say(&format!("person: {what}"));
         let before = self.before.clone();
-        let cluster = self.world()?;
+        let world = &mut self.world()?.truth;
         match what {
             "promote" | "resume" => {
-                intent::promote(&cluster.rollout, &mut cluster.status);
-                cluster.rollout.paused = false;
+                intent::promote(&world.rollout, &mut world.status);
+                world.rollout.paused = false;
             }
             "promote full" => {
-                intent::promote_full(&cluster.rollout, &mut cluster.status);
-                cluster.rollout.paused = false;
+                intent::promote_full(&world.rollout, &mut world.status);
+                world.rollout.paused = false;
             }
-            "abort" => intent::abort(&mut cluster.status),
-            "retry" => intent::retry(&mut cluster.status),
-            "pause" => cluster.rollout.paused = true,
-            "undo" => cluster.rollout.hash = Hash::new(before.ok_or("there is no version to go back to")?),
+            "abort" => intent::abort(&mut world.status),
+            "retry" => intent::retry(&mut world.status),
+            "pause" => world.rollout.paused = true,
+            "undo" => world.rollout.hash = Hash::new(before.ok_or("there is no version to go back to")?),
             other => return Err(format!("nobody can '{other}'")),
         }
-        self.settle();
-        Ok(())
+        self.settle()
     }
 
     fn expect(&mut self, what: &str, want: &str) -> Result<(), String> {
         let cluster = self.world()?;
         let got = match what {
-            "stable" => cluster.status.stable.as_ref().map_or(String::new(), ToString::to_string),
-            "phase" => cluster.status.phase.as_str().to_owned(),
-            "step" => cluster.status.step_index.map_or("-".to_owned(), |i| i.to_string()),
-            "weight" => cluster.split.as_ref().map_or("-".to_owned(), |s| s.weight.to_string()),
+            "stable" => cluster.truth.status.stable.as_ref().map_or(String::new(), ToString::to_string),
+            "phase" => cluster.truth.status.phase.as_str().to_owned(),
+            "step" => cluster.truth.status.step_index.map_or("-".to_owned(), |i| i.to_string()),
+            "weight" => cluster.truth.split.as_ref().map_or("-".to_owned(), |s| s.weight.to_string()),
             "sizes" => cluster.sizes(),
             other => return Err(format!("cannot expect '{other}'")),
         };
@@ -224,30 +219,24 @@ impl Teller {
     }
 
     /// Lets the world run until `end` or until `done`.
-    fn play(&mut self, end: Time, done: impl Fn(&Cluster) -> bool) {
-        loop {
-            let next = self.settle();
-            let Some(cluster) = &mut self.cluster else { return };
-            if done(cluster) {
-                return;
-            }
-            match next {
-                Some(at) if at <= end => cluster.now = at.max(cluster.now),
-                _ => {
-                    cluster.now = end;
-                    self.settle();
-                    return;
-                }
+    fn play(&mut self, end: Time, done: impl Fn(&Cluster) -> bool) -> Result<(), String> {
+        self.settle()?;
+        while !done(self.world()?) {
+            let Some(sim) = &mut self.sim else { break };
+            match sim.step(end, &mut |_, _, _| {}).map_err(|e| e.to_string())? {
+                Some(happened) => happened.iter().for_each(|h| self.tell(h)),
+                None => break,
             }
         }
+        Ok(())
     }
 
-    fn settle(&mut self) -> Option<Time> {
-        let (happened, next) = self.cluster.as_mut()?.settle();
-        for happening in happened {
-            self.tell(&happening);
-        }
-        next
+    fn settle(&mut self) -> Result<(), String> {
+        let Some(sim) = &mut self.sim else { return Ok(()) };
+        sim.touch();
+        let happened = sim.settle(&mut |_, _, _| {}).map_err(|e| e.to_string())?;
+        happened.iter().for_each(|h| self.tell(h));
+        Ok(())
     }
 
     fn tell(&mut self, happening: &Happening) {
@@ -259,6 +248,7 @@ impl Teller {
                 let message = if message.is_empty() { String::new() } else { format!(": {message}") };
                 self.say(&format!("{run} is {phase}{message}"));
             }
+            Happening::Fault(what) => self.say(&format!("fault: {what}")),
             Happening::Decided(decision) => {
                 for event in &decision.events {
                     self.say(&format!("{}{}", if event.warning { "! " } else { "" }, event.message));
@@ -275,8 +265,8 @@ impl Teller {
     }
 
     fn state_line(&self) -> String {
-        let Some(cluster) = &self.cluster else { return String::new() };
-        let status = &cluster.status;
+        let Some(sim) = &self.sim else { return String::new() };
+        let status = &sim.cluster.truth.status;
         let step = status.step_index.map_or(String::new(), |i| format!(" step {i}"));
         let message = if status.message.is_empty() { String::new() } else { format!(" ({})", status.message) };
         format!("== {}{step}{message}", status.phase.as_str())
@@ -288,7 +278,7 @@ impl Teller {
     }
 
     fn say(&mut self, what: &str) {
-        let seconds = self.cluster.as_ref().map_or(0, |c| c.now.since(EPOCH).as_secs());
+        let seconds = self.sim.as_ref().map_or(0, |s| s.cluster.now.since(EPOCH).as_secs());
         let _ = writeln!(self.transcript, "{seconds:>5}s  {what}");
     }
 }

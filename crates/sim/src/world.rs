@@ -1,0 +1,415 @@
+//! The simulated world: it keeps what an adapter would observe, does what an action asks, and changes by itself.
+
+pub mod member;
+mod queue;
+
+use std::collections::BTreeMap;
+
+use serin_core::analysis::schedule::{self, Task};
+use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
+use serin_core::world::Service;
+use serin_core::{Action, Decision, Hash, Pool, Rollout, Span, Time, World};
+
+use crate::measure::{Answer, Plan, Plans};
+use crate::random::Rng;
+pub use member::{Behaviour, Delay};
+use member::{Change, Member};
+use queue::Queue;
+
+/// How a version behaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// How its members come and go.
+    pub members: Behaviour,
+    /// What each metric measures for it, unless a query says.
+    pub measures: BTreeMap<String, Measure>,
+}
+
+impl Version {
+    /// A version whose members are ready after a fixed time (`None` never), which measures nothing.
+    pub fn steady(ready_after: Option<Span>) -> Self {
+        Self { members: Behaviour::steady(ready_after), measures: BTreeMap::new() }
+    }
+}
+
+/// What a metric measures.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measure {
+    /// One sample.
+    Number(f64),
+    /// An empty vector.
+    NoData,
+    /// The query fails.
+    Broken(String),
+}
+
+/// An analysis run: what the source of its metrics and its own controller know of it.
+#[derive(Debug, Clone)]
+pub struct SimRun {
+    /// What it measures, and how.
+    plan: Plan,
+    /// The plan's spec, with what it was told since.
+    spec: RunSpec,
+    /// Its memory.
+    status: RunStatus,
+    /// When there is something to do for it.
+    wake_at: Option<Time>,
+}
+
+/// What happened, for a transcript.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// A decision did something.
+    Decided(Box<Decision>),
+    /// A measurement was taken.
+    Measured {
+        /// The run.
+        run: String,
+        /// The metric.
+        metric: String,
+        /// The value as text.
+        value: String,
+        /// The result.
+        phase: RunPhase,
+    },
+    /// A run ended.
+    RunEnded {
+        /// The run.
+        run: String,
+        /// How.
+        phase: RunPhase,
+        /// Why.
+        message: String,
+    },
+    /// Something went wrong on the way between decisions and the world.
+    Fault(String),
+}
+
+/// What happens by itself.
+#[derive(Debug, Clone)]
+enum Event {
+    /// A member changes.
+    Member { pool: Hash, id: u64, change: Change },
+    /// An action that was on its way arrives.
+    Arrives(Box<Action>),
+}
+
+/// The world of one rollout.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The clock.
+    pub now: Time,
+    /// What there is, in the form in which it is observed. The counts of the pools and the phases of the runs are kept
+    /// true by [`Cluster::advance`] and [`Cluster::measure`]; everything else may be changed at will.
+    pub truth: World,
+    /// How each version behaves.
+    pub versions: BTreeMap<Hash, Version>,
+    /// What each run measures.
+    pub plans: Plans,
+    /// How long a member must have been ready to be available (`minReadySeconds`).
+    pub min_ready: Span,
+    members: BTreeMap<Hash, Vec<Member>>,
+    runs: BTreeMap<String, SimRun>,
+    queue: Queue<Event>,
+    rng: Rng,
+    born: u64,
+}
+
+impl Cluster {
+    /// A world with nothing deployed. What is random in it follows from the seed.
+    pub fn new(rollout: Rollout, now: Time, seed: u64) -> Self {
+        let services = services(&rollout);
+        let truth = World {
+            rollout,
+            status: serin_core::Status::default(),
+            pools: Vec::new(),
+            runs: Vec::new(),
+            services,
+            split: None,
+        };
+        Self {
+            now,
+            truth,
+            versions: BTreeMap::new(),
+            plans: Plans::default(),
+            min_ready: Span::ZERO,
+            members: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            queue: Queue::default(),
+            rng: Rng::stream(seed, 1),
+            born: 0,
+        }
+    }
+
+    /// Wanted members of the pools that have any, `v1=4,v2=1`.
+    pub fn sizes(&self) -> String {
+        let sizes = self.truth.pools.iter().filter(|p| p.size > 0).map(|p| format!("{}={}", p.hash, p.size));
+        sizes.collect::<Vec<_>>().join(",")
+    }
+
+    /// When the next thing happens by itself; measurements included.
+    pub fn next_at(&self) -> Option<Time> {
+        let runs = self.runs.values().filter_map(|run| run.wake_at);
+        runs.chain(self.queue.next_at()).min().map(|at| at.max(self.now))
+    }
+
+    /// Moves the clock to `to` and lets happen what is due until then. Returns whether anything changed that an adapter
+    /// observes.
+    pub fn advance(&mut self, to: Time) -> bool {
+        let mut changed = false;
+        while let Some((at, event)) = self.queue.pop(to) {
+            self.now = self.now.max(at);
+            match event {
+                Event::Member { pool, id, change } => changed |= self.change_member(&pool, id, change),
+                Event::Arrives(action) => {
+                    self.apply(&action);
+                    changed = true;
+                }
+            }
+        }
+        self.now = self.now.max(to);
+        changed
+    }
+
+    /// An action that is on its way and arrives later.
+    pub fn apply_later(&mut self, at: Time, action: Action) {
+        self.queue.push(at, Event::Arrives(Box::new(action)));
+    }
+
+    /// Carries out one action, as an adapter would. Twice is once.
+    pub fn apply(&mut self, action: &Action) {
+        let now = self.now;
+        match action {
+            Action::CreatePool { hash, revision } => {
+                if self.truth.pool(hash).is_none() {
+                    self.truth.pools.push(Pool::new(hash.clone(), *revision, now));
+                }
+            }
+            Action::SetRevision { hash, revision } => self.edit(hash, |p| p.revision = *revision),
+            Action::ScalePool { hash, size, replicas_seen } => {
+                self.edit(hash, |p| {
+                    p.size = *size;
+                    p.replicas_seen = Some(*replicas_seen);
+                    if *size == 0 {
+                        p.scale_down_at = None;
+                    }
+                });
+                self.staff(hash);
+            }
+            Action::SetScaleDownAt { hash, at } => self.edit(hash, |p| p.scale_down_at = *at),
+            Action::DeletePool { hash } => {
+                self.truth.pools.retain(|p| p.hash != *hash);
+                self.members.remove(hash);
+            }
+            Action::PointService { service, hash } => {
+                for s in self.truth.services.iter_mut().filter(|s| s.name == *service) {
+                    s.selects = Some(hash.clone());
+                }
+            }
+            Action::SetSplit(split) => self.truth.split = Some(split.clone()),
+            Action::StartRun { name, kind, hash, .. } => self.start_run(name, *kind, hash),
+            Action::StopRun { name } => self.stop_run(name),
+            Action::DeleteRun { name } => {
+                self.runs.remove(name);
+                self.truth.runs.retain(|r| r.name != *name);
+            }
+        }
+    }
+
+    fn edit(&mut self, hash: &Hash, edit: impl FnOnce(&mut Pool)) {
+        if let Some(pool) = self.truth.pools.iter_mut().find(|p| p.hash == *hash) {
+            edit(pool);
+        }
+    }
+
+    /// Makes as many members exist as the pool wants; the newest go first.
+    fn staff(&mut self, hash: &Hash) {
+        let Some(size) = self.truth.pool(hash).map(|p| p.size as usize) else { return };
+        let mut members = self.members.remove(hash).unwrap_or_default();
+        members.truncate(size);
+        while members.len() < size {
+            let member = self.start_member(hash);
+            members.push(member);
+        }
+        self.members.insert(hash.clone(), members);
+        self.count(hash);
+    }
+
+    fn start_member(&mut self, hash: &Hash) -> Member {
+        self.born += 1;
+        let id = self.born;
+        if let Some(version) = self.versions.get(hash) {
+            let behaviour = &version.members;
+            let never = behaviour.never_ready > 0.0 && self.rng.chance(behaviour.never_ready);
+            let ready_at = self.now + behaviour.ready_after.draw(&mut self.rng);
+            if !never {
+                self.queue.push(ready_at, Event::Member { pool: hash.clone(), id, change: Change::Ready });
+            }
+        }
+        Member { id, ready_since: None }
+    }
+
+    /// What a member does by itself; nothing if it is gone by now.
+    fn change_member(&mut self, hash: &Hash, id: u64, change: Change) -> bool {
+        let now = self.now;
+        let Some(members) = self.members.get_mut(hash) else { return false };
+        let Some(member) = members.iter_mut().find(|m| m.id == id) else { return false };
+        match change {
+            Change::Ready => {
+                member.ready_since = Some(now);
+                self.after_ready(hash, id);
+            }
+            Change::Available => {}
+            Change::Unready => {
+                member.ready_since = None;
+                let lasts = self.versions[hash].members.flap_lasts.draw(&mut self.rng);
+                self.queue.push(now + lasts, Event::Member { pool: hash.clone(), id, change: Change::Ready });
+            }
+            Change::Crash => {
+                let again = self.start_member(hash);
+                let members = self.members.get_mut(hash).into_iter().flatten();
+                members.filter(|m| m.id == id).for_each(|m| *m = again.clone());
+            }
+        }
+        self.count(hash);
+        true
+    }
+
+    /// What is ahead of a member that just became ready.
+    fn after_ready(&mut self, hash: &Hash, id: u64) {
+        let now = self.now;
+        let event = |change| Event::Member { pool: hash.clone(), id, change };
+        if self.min_ready > Span::ZERO {
+            self.queue.push(now + self.min_ready, event(Change::Available));
+        }
+        let Some(version) = self.versions.get(hash) else { return };
+        let mut after = |mean: Option<Span>| {
+            let ms = crate::sample::exponential(&mut self.rng, mean?.as_millis() as f64);
+            Some(Span::from_millis(ms as i64))
+        };
+        // Whichever comes first; after it, the member draws anew.
+        let (crash, flap) = (after(version.members.crash_every), after(version.members.flap_every));
+        match (crash, flap) {
+            (Some(crash), flap) if flap.is_none_or(|flap| crash <= flap) => {
+                self.queue.push(now + crash, event(Change::Crash));
+            }
+            (_, Some(flap)) => self.queue.push(now + flap, event(Change::Unready)),
+            _ => {}
+        }
+    }
+
+    /// Brings the counts of a pool up to date.
+    fn count(&mut self, hash: &Hash) {
+        let members = self.members.get(hash).map_or(&[][..], Vec::as_slice);
+        let (now, min_ready) = (self.now, self.min_ready);
+        let ready = members.iter().filter(|m| m.ready_since.is_some()).count() as u32;
+        let available = members.iter().filter(|m| m.ready_since.is_some_and(|at| at + min_ready <= now)).count() as u32;
+        let existing = members.len() as u32;
+        self.edit(hash, |p| (p.members, p.ready, p.available) = (existing, ready, available));
+    }
+
+    fn start_run(&mut self, name: &str, kind: RunKind, hash: &Hash) {
+        if self.runs.contains_key(name) {
+            return;
+        }
+        let plan = self.plans.of(kind, &self.truth.rollout.hash, self.truth.status.stable.as_ref());
+        let mut status = RunStatus::default();
+        if let Some(problem) = &plan.problem {
+            status.phase = RunPhase::Error;
+            status.message.clone_from(problem);
+            (status.started, status.completed) = (Some(self.now), Some(self.now));
+        }
+        self.truth.runs.push(serin_core::world::Run {
+            name: name.to_owned(),
+            kind,
+            hash: hash.clone(),
+            phase: status.phase,
+            message: status.message.clone(),
+            terminating: false,
+            created: self.now,
+        });
+        // In the order of their names, whatever the order of their creation.
+        self.truth.runs.sort_by(|a, b| a.name.cmp(&b.name));
+        let spec = plan.spec.clone();
+        let wake_at = schedule::wake_at(&spec, &status, self.now);
+        self.runs.insert(name.to_owned(), SimRun { plan, spec, status, wake_at });
+    }
+
+    fn stop_run(&mut self, name: &str) {
+        if let Some(run) = self.runs.get_mut(name) {
+            run.spec.terminate = true;
+            run.wake_at = schedule::wake_at(&run.spec, &run.status, self.now);
+        }
+        self.truth.runs.iter_mut().filter(|r| r.name == name).for_each(|r| r.terminating = true);
+    }
+
+    /// Takes the measurements that are due, as the controller of the runs would.
+    pub fn measure(&mut self, seen: &mut Vec<Happening>) {
+        let now = self.now;
+        if self.runs.values().all(|run| run.wake_at.is_none_or(|at| at > now)) {
+            return;
+        }
+        for view in &mut self.truth.runs {
+            let Some(run) = self.runs.get_mut(&view.name) else { continue };
+            if run.status.phase.is_completed() || run.wake_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            let constants = self.versions.get(&view.hash).map(|v| &v.measures);
+            run.measure(&view.name, constants, now, seen);
+            if run.status.phase.is_completed() {
+                seen.push(Happening::RunEnded {
+                    run: view.name.clone(),
+                    phase: run.status.phase,
+                    message: run.status.message.clone(),
+                });
+            }
+            view.phase = run.status.phase;
+            view.message.clone_from(&run.status.message);
+        }
+    }
+}
+
+/// The services of a rollout; each selects nothing yet.
+fn services(rollout: &Rollout) -> Vec<Service> {
+    let canary = rollout.canary();
+    let named = canary.stable_service.iter().chain(&canary.canary_service);
+    named.map(|name| Service { name: name.clone(), selects: None }).collect()
+}
+
+impl SimRun {
+    fn measure(
+        &mut self,
+        name: &str,
+        constants: Option<&BTreeMap<String, Measure>>,
+        now: Time,
+        seen: &mut Vec<Happening>,
+    ) {
+        // A metric that ends badly ends the run in the pass after it.
+        for _ in 0..2 {
+            for (index, task) in schedule::due(&self.spec, &self.status, now) {
+                if task != Task::Measure {
+                    continue;
+                }
+                let metric = &self.spec.metrics[index];
+                let (phase, message, value) = match self.plan.answer(index, constants, now) {
+                    Answer::Broken(why) => (RunPhase::Error, why, String::new()),
+                    Answer::Value(value, text) => {
+                        let (phase, message) = verdict::judge(metric, &value);
+                        (phase, message, text)
+                    }
+                };
+                let measurement =
+                    Measurement { phase, message, value, started: now, finished: Some(now), resume_at: None };
+                seen.push(Happening::Measured {
+                    run: name.to_owned(),
+                    metric: metric.name.clone(),
+                    value: measurement.value.clone(),
+                    phase: measurement.phase,
+                });
+                record(&self.spec, &mut self.status, index, measurement);
+            }
+            self.status = assess(&self.spec, &self.status, now);
+        }
+        self.wake_at = schedule::wake_at(&self.spec, &self.status, now);
+    }
+}
