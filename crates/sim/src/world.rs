@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
+use serin_core::rollout::Strategy;
 use serin_core::world::Service;
 use serin_core::{Action, Decision, Hash, Pool, Rollout, Span, Time, World};
 
@@ -197,6 +198,7 @@ impl Cluster {
                 self.staff(hash);
             }
             Action::SetScaleDownAt { hash, at } => self.edit(hash, |p| p.scale_down_at = *at),
+            Action::MarkPromoted { hash } => self.edit(hash, |p| p.promoted = true),
             Action::DeletePool { hash } => {
                 self.truth.pools.retain(|p| p.hash != *hash);
                 self.members.remove(hash);
@@ -371,9 +373,13 @@ impl Cluster {
 
 /// The services of a rollout; each selects nothing yet.
 fn services(rollout: &Rollout) -> Vec<Service> {
-    let canary = rollout.canary();
-    let named = canary.stable_service.iter().chain(&canary.canary_service);
-    named.map(|name| Service { name: name.clone(), selects: None }).collect()
+    let names = match &rollout.strategy {
+        Strategy::Canary(canary) => [canary.stable_service.clone(), canary.canary_service.clone()],
+        Strategy::BlueGreen(blue_green) => {
+            [Some(blue_green.active_service.clone()), blue_green.preview_service.clone()]
+        }
+    };
+    names.into_iter().flatten().map(|name| Service { name, selects: None }).collect()
 }
 
 impl SimRun {
