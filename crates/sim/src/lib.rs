@@ -6,10 +6,13 @@
 //! beside the crate are the tests that a reviewer reads first.
 
 pub mod control;
+pub mod description;
 pub mod drive;
+pub mod load;
 pub mod measure;
 pub mod random;
 pub mod sample;
 pub mod script;
 pub mod story;
+pub mod transcript;
 pub mod world;

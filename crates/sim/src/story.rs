@@ -1,7 +1,5 @@
 //! Plays a script against a simulated world and writes what happened, line by line.
 
-use std::fmt::Write as _;
-
 use serin_core::analysis::Metric;
 use serin_core::rollout::{Amount, Canary, CanaryScale, Rollout, Step, Strategy, Traffic};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
@@ -10,6 +8,7 @@ use serin_core::{Hash, Span, Time, intent};
 use crate::drive::Sim;
 use crate::measure::Plans;
 use crate::script::{self, Command};
+use crate::transcript::Transcript;
 use crate::world::{Cluster, Happening, Version};
 
 /// Begin of every story's clock, so that transcripts show small numbers.
@@ -23,9 +22,9 @@ pub fn run(text: &str) -> Result<String, String> {
     let commands = script::parse(text)?;
     let mut teller = Teller::new();
     for (line, command) in commands {
-        teller.command(command).map_err(|why| format!("line {line}: {why}\n{}", teller.transcript))?;
+        teller.command(command).map_err(|why| format!("line {line}: {why}\n{}", teller.transcript.text()))?;
     }
-    Ok(teller.transcript)
+    Ok(teller.transcript.text().to_owned())
 }
 
 struct Teller {
@@ -34,7 +33,7 @@ struct Teller {
     versions: Vec<(String, Version)>,
     sim: Option<Sim>,
     before: Option<String>,
-    transcript: String,
+    transcript: Transcript,
 }
 
 impl Teller {
@@ -59,7 +58,14 @@ impl Teller {
                 ..Canary::default()
             }),
         };
-        Self { rollout, metrics: Vec::new(), versions: Vec::new(), sim: None, before: None, transcript: String::new() }
+        Self {
+            rollout,
+            metrics: Vec::new(),
+            versions: Vec::new(),
+            sim: None,
+            before: None,
+            transcript: Transcript::new(EPOCH),
+        }
     }
 
     fn canary(&mut self) -> &mut Canary {
@@ -241,46 +247,14 @@ impl Teller {
     }
 
     fn tell(&mut self, happening: &Happening) {
-        match happening {
-            Happening::Measured { run, metric, value, phase } => {
-                self.say(&format!("{run}: {metric} = {} {phase}", if value.is_empty() { "?" } else { value }));
-            }
-            Happening::RunEnded { run, phase, message } => {
-                let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-                self.say(&format!("{run} is {phase}{message}"));
-            }
-            Happening::Fault(what) => self.say(&format!("fault: {what}")),
-            Happening::Decided(decision) => {
-                for event in &decision.events {
-                    self.say(&format!("{}{}", if event.warning { "! " } else { "" }, event.message));
-                }
-                for action in &decision.actions {
-                    self.say(&format!("  -> {action}"));
-                }
-                let line = self.state_line();
-                if !self.transcript.lines().rev().any(|l| l.contains("== ")) || self.last_state() != line {
-                    self.say(&line);
-                }
-            }
+        if let Some(sim) = &self.sim {
+            self.transcript.tell(sim.cluster.now, happening, &sim.cluster.truth.status);
         }
     }
 
-    fn state_line(&self) -> String {
-        let Some(sim) = &self.sim else { return String::new() };
-        let status = &sim.cluster.truth.status;
-        let step = status.step_index.map_or(String::new(), |i| format!(" step {i}"));
-        let message = if status.message.is_empty() { String::new() } else { format!(" ({})", status.message) };
-        format!("== {}{step}{message}", status.phase.as_str())
-    }
-
-    fn last_state(&self) -> String {
-        let line = self.transcript.lines().rev().find(|l| l.contains("== ")).unwrap_or("");
-        line.find("== ").map_or(String::new(), |at| line[at..].to_owned())
-    }
-
     fn say(&mut self, what: &str) {
-        let seconds = self.sim.as_ref().map_or(0, |s| s.cluster.now.since(EPOCH).as_secs());
-        let _ = writeln!(self.transcript, "{seconds:>5}s  {what}");
+        let now = self.sim.as_ref().map_or(EPOCH, |s| s.cluster.now);
+        self.transcript.say(now, what);
     }
 }
 

@@ -13,6 +13,7 @@ pub mod problem;
 pub mod quantity;
 pub mod raise;
 pub mod read;
+pub mod settings;
 mod timestamp;
 pub mod validate;
 pub mod wire;
