@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use check::check;
+pub(crate) use check::time_of_day_ms;
 
 /// A world.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
