@@ -10,11 +10,15 @@ pub mod description;
 pub mod drive;
 pub mod load;
 pub mod measure;
+pub mod plot;
 pub mod random;
 pub mod sample;
 pub mod scenario;
 pub mod script;
 pub mod simulate;
 pub mod story;
+pub mod summary;
 pub mod transcript;
 pub mod world;
+
+pub use serin_core::Span;
