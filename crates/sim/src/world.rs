@@ -175,7 +175,12 @@ impl Cluster {
             }
         }
         self.queue.push(self.now, Event::ScrapeRouter);
-        self.load = Some(Box::new(load));
+        let mut load = Box::new(load);
+        for (pool, member) in self.members.iter().flat_map(|(pool, members)| members.iter().map(move |m| (pool, m))) {
+            let first = self.now + load.until_first_scrape();
+            self.queue.push(first, Event::Scrape { pool: pool.clone(), id: member.id });
+        }
+        self.load = Some(load);
         let hashes: Vec<Hash> = self.members.keys().cloned().collect();
         hashes.iter().for_each(|hash| self.tell_load(hash));
     }

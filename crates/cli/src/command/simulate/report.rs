@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
+use serin_sim::Span;
 use serin_sim::plot::{self, Histogram, Panel};
 use serin_sim::scenario::{Expected, Scenario};
 use serin_sim::simulate::{Outcome, Report};
@@ -27,11 +28,11 @@ fn one(scenario: &Scenario, report: &Report, transcript: &str) -> String {
         "{}: {} after {}{}",
         scenario.name,
         report.outcome.as_str(),
-        report.took,
+        rounded(report.took),
         verdict(scenario, report)
     );
     if let Some(detected) = report.detected {
-        let _ = writeln!(out, "  taken back    {detected} after the deploy");
+        let _ = writeln!(out, "  taken back    {} after the deploy", rounded(detected));
     }
     let _ = writeln!(
         out,
@@ -55,14 +56,24 @@ fn verdict(scenario: &Scenario, report: &Report) -> &'static str {
 
 /// Failed requests against those of the stable version.
 fn beyond(excess: f64) -> String {
-    let whole = excess.round();
-    if whole == 0.0 {
+    let whole = whole(excess);
+    if whole == 0 {
         "no more than the stable version would have failed".to_owned()
-    } else if whole > 0.0 {
+    } else if whole > 0 {
         format!("{whole} more than the stable version would have failed")
     } else {
         format!("{} fewer than the stable version would have failed", -whole)
     }
+}
+
+/// To the nearest whole number.
+fn whole(x: f64) -> i64 {
+    x.round() as i64
+}
+
+/// To the second.
+fn rounded(span: Span) -> Span {
+    Span::from_secs((span.as_millis() + 500).div_euclid(1000))
 }
 
 fn many(scenario: &Scenario, reports: &[Report], terminal: bool) -> String {
@@ -92,7 +103,7 @@ fn many(scenario: &Scenario, reports: &[Report], terminal: bool) -> String {
     }
     let _ = writeln!(out, "\n  {:<26}{:>9}{:>9}{:>9}{:>9}", "", "p10", "p50", "p90", "max");
     for (name, spread, unit) in rows(&summary) {
-        let cell = |share| spread.quantile(share).map_or("-".to_owned(), |x| format!("{x:.0}{unit}"));
+        let cell = |share| spread.quantile(share).map_or("-".to_owned(), |x| format!("{}{unit}", whole(x)));
         let cells: String = QUANTILES.iter().map(|(_, share)| format!("{:>9}", cell(*share))).collect();
         let _ = writeln!(out, "  {name:<26}{cells}");
     }
@@ -174,7 +185,7 @@ fn spread_json(spread: &Spread) -> Value {
 }
 
 fn report_json(report: &Report) -> Value {
-    let seconds = |span: serin_sim::Span| span.as_millis() as f64 / 1000.0;
+    let seconds = |span: Span| span.as_millis() as f64 / 1000.0;
     json!({
         "seed": report.seed,
         "outcome": report.outcome.as_str(),
