@@ -68,8 +68,8 @@ fn good() -> &'static [u8] {
             batch.put(Shelf::Runs, "ns/run", &version.repeat(900)).unwrap();
             memory.open().unwrap().commit(batch).unwrap();
         }
-        let bytes = memory.0.lock().unwrap().clone();
-        bytes
+        let content = memory.0.lock().unwrap();
+        content.clone()
     })
 }
 
