@@ -198,7 +198,9 @@ impl Engine {
 /// The events of a decision, without those of a switch that an earlier one decided and that the router does not carry yet.
 fn news(workload: &Workload, decision: &Decision) -> Vec<Event> {
     let waits = decision.actions.iter().filter_map(|action| match action {
-        Action::PointService { service, hash } => (workload.services.get(service)? == &Some(hash.clone())).then_some(service),
+        Action::PointService { service, hash } => {
+            (workload.services.get(service)? == &Some(hash.clone())).then_some(service)
+        }
         _ => None,
     });
     let waits: Vec<String> = waits.map(|service| format!("'{service}'")).collect();

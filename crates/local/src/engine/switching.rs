@@ -121,8 +121,7 @@ impl Engine {
         let Ok(mut outcomes) = serde_json::from_value::<Vec<Outcome>>(value.clone()) else { return value };
         for (key, before) in rollouts {
             let Some(outcome) = outcomes.iter_mut().find(|o| o.rollout == key.to_string()) else { continue };
-            let Some((workload, blue_green)) =
-                self.workloads.get(key).and_then(|w| Some((w, w.rollout.blue_green()?)))
+            let Some((workload, blue_green)) = self.workloads.get(key).and_then(|w| Some((w, w.rollout.blue_green()?)))
             else {
                 continue;
             };
@@ -131,9 +130,12 @@ impl Engine {
             if !self.is_carried(key) {
                 outcome.message += "; the router does not carry it yet, see `serin explain`";
             } else if now != *before
-                && let Some(pool) = now.and_then(|hash| workload.pool(&hash))
+                && let Some(pool) = now.as_ref().and_then(|hash| workload.pool(hash))
             {
                 outcome.message += &format!("; {name} leads to {} now", pool_image(pool));
+            } else if workload.status.blue_green.checkpoint && now.as_ref() != Some(&workload.rollout.hash) {
+                let wanted = workload.rollout.replicas;
+                outcome.message += &format!("; {name} is switched once all {wanted} members are available");
             }
         }
         serde_json::to_value(&outcomes).unwrap_or(value)
