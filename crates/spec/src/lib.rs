@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod catalog;
 pub mod check;
+pub mod crd;
 mod document;
 pub mod duration;
 pub mod hash;

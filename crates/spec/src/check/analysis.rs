@@ -266,7 +266,9 @@ fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems
     //= compat: 3.15-2
     for template in flat.templates.iter().filter(|template| template.cluster) {
         template_secrets(catalog, template.origin, namespace, &template.spec.args, problems);
-        for (i, reference) in template.spec.templates.iter().enumerate().filter(|(_, further)| !further.is_cluster_scope()) {
+        for (i, reference) in
+            template.spec.templates.iter().enumerate().filter(|(_, further)| !further.is_cluster_scope())
+        {
             missing(catalog, template.origin, namespace, reference, &format!("spec.templates[{i}]"), problems);
         }
     }
