@@ -14,7 +14,7 @@ pub mod problem;
 pub mod quantity;
 pub mod raise;
 pub mod read;
-mod timestamp;
+pub mod timestamp;
 pub mod validate;
 pub mod wire;
 
