@@ -38,6 +38,11 @@ pub enum Action {
         /// When; `None` drops the plan.
         at: Option<Time>,
     },
+    /// Remember that the pool's version was the stable one.
+    MarkPromoted {
+        /// Which pool.
+        hash: Hash,
+    },
     /// Forget a pool without members.
     DeletePool {
         /// Which pool.
@@ -89,6 +94,7 @@ impl std::fmt::Display for Action {
                 write!(f, "pool {hash} goes to 0 at {}s", at.as_secs())
             }
             Action::SetScaleDownAt { hash, at: None } => write!(f, "pool {hash} stays"),
+            Action::MarkPromoted { hash } => write!(f, "pool {hash} was promoted"),
             Action::DeletePool { hash } => write!(f, "delete pool {hash}"),
             Action::PointService { service, hash } => write!(f, "service {service} selects {hash}"),
             Action::SetSplit(split) => {

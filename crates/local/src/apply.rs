@@ -43,6 +43,7 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
                 size: 0,
                 replicas_seen: None,
                 scale_down_at: None,
+                promoted: false,
                 template,
             });
             true
@@ -59,6 +60,7 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
             *pool != before
         }
         Action::SetScaleDownAt { hash, at } => set(workload.pool_mut(hash).map(|p| &mut p.scale_down_at), *at),
+        Action::MarkPromoted { hash } => set(workload.pool_mut(hash).map(|p| &mut p.promoted), true),
         Action::DeletePool { hash } => {
             let before = workload.pools.len();
             workload.pools.retain(|p| p.hash != *hash);

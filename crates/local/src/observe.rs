@@ -38,6 +38,7 @@ pub fn world<'a>(
             available: seen.available,
             replicas_seen: p.replicas_seen,
             scale_down_at: p.scale_down_at,
+            promoted: p.promoted,
             failure: seen.failure,
         }
     });

@@ -70,6 +70,7 @@ impl Teller {
     fn canary(&mut self) -> &mut Canary {
         match &mut self.rollout.strategy {
             Strategy::Canary(canary) => canary,
+            Strategy::BlueGreen(_) => panic!("not a canary story"),
         }
     }
 

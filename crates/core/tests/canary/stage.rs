@@ -90,7 +90,7 @@ pub(crate) const PAUSE: Step = Step::Pause(None);
 impl Stage {
     /// A world in which nothing was ever decided.
     pub(crate) fn new(rollout: Rollout) -> Self {
-        let canary = rollout.canary();
+        let canary = rollout.canary().unwrap();
         let names = canary.stable_service.iter().chain(&canary.canary_service);
         let services = names.map(|name| Service { name: name.clone(), selects: None }).collect();
         let world =
@@ -122,7 +122,7 @@ impl Stage {
 
     /// A change of the spec.
     pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Rollout, &mut Canary)) {
-        let mut canary = self.world.rollout.canary().clone();
+        let mut canary = self.world.rollout.canary().unwrap().clone();
         edit(&mut self.world.rollout, &mut canary);
         self.world.rollout.strategy = Strategy::Canary(canary);
         self.world.rollout.generation += 1;
@@ -244,6 +244,7 @@ impl Stage {
                     (run.terminating, run.phase) = (true, RunPhase::Successful);
                 }
             }
+            Action::MarkPromoted { .. } => unreachable!("only blue-green remembers promotions"),
             Action::DeleteRun { name } => self.world.runs.retain(|r| r.name != *name),
         }
     }
@@ -326,7 +327,7 @@ impl Stage {
             status.promote_full,
             status.weights.as_ref().map(|w| (w.canary_hash.as_str(), w.canary, w.verified)),
             self.says(Kind::Progressing),
-            world.rollout.canary().steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            world.rollout.canary().unwrap().steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
         )
     }
 

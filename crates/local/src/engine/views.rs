@@ -66,7 +66,12 @@ impl Engine {
     }
 
     fn weight(&self, key: &Key, w: &Workload) -> WeightView {
-        let canary = w.rollout.canary();
+        let Some(canary) = w.rollout.canary() else {
+            // All or nothing: the version is active or it is not.
+            let active = |hash: &Option<serin_core::Hash>| hash.is_some() && *hash == w.status.current_hash;
+            let set = if active(&w.status.blue_green.active) { 100 } else { 0 };
+            return WeightView { routed: true, set, actual: Some(set), total: 100 };
+        };
         let total = canary.weight_total();
         if canary.traffic.is_none() {
             // Without a router the members are the weight.
@@ -151,7 +156,7 @@ fn absolute(path: &std::path::Path) -> String {
 }
 
 fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {
-    let steps = &w.rollout.canary().steps;
+    let steps = w.rollout.canary().map_or(&[][..], |c| &c.steps);
     let index = w.status.step_index.unwrap_or(0);
     let state = |i: usize| match i.cmp(&index) {
         _ if promoted => "done",
