@@ -17,6 +17,7 @@ pub mod read;
 pub mod timestamp;
 pub mod validate;
 pub mod wire;
+pub mod workload;
 
 pub use catalog::{Catalog, Entry, Place};
 pub use check::{Checked, check, check_with};
