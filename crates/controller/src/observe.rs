@@ -87,12 +87,23 @@ pub fn observe(cluster: &Cluster) -> Observed {
             Err(error) => return Observed::Invalid(error.to_string()),
         }
     }
+    Observed::Ready(Box::new(view(cluster, rollout)))
+}
+
+/// The snapshot of a rollout whose template is missing: its pools as they are, for the status that says so. Nothing else may be
+/// decided on it, since what would be the version under way is not known.
+//= compat: 8.1-4
+pub fn view_without_template(cluster: &Cluster) -> View {
+    view(cluster, cluster.rollout.clone())
+}
+
+fn view(cluster: &Cluster, rollout: Rollout) -> View {
     let Claimed { owned: mut pools, writes: claims } = claim(&rollout, &cluster.replica_sets);
     pools.sort_by_key(|pool| (pool.0.created(), pool.0.name().to_owned()));
     let services: Vec<Object> = named(&rollout).filter_map(|name| service(cluster, &rollout, name)).collect();
     let world = world(cluster, &rollout, &pools, &services);
     let missing_runs = run::missing(&rollout, &world);
-    Observed::Ready(Box::new(View { world, rollout, pools, services, claims, missing_runs }))
+    View { world, rollout, pools, services, claims, missing_runs }
 }
 
 fn world(cluster: &Cluster, rollout: &Rollout, pools: &[ReplicaSet], services: &[Object]) -> World {
