@@ -267,6 +267,11 @@ impl Cluster {
                     s.selects = Some(hash.clone());
                 }
             }
+            Action::ScaleWorkload { replicas } => {
+                if let Some(workload) = &mut self.truth.rollout.workload {
+                    workload.replicas = *replicas;
+                }
+            }
             Action::SetSplit(split) => self.truth.split = Some(split.clone()),
             Action::StartRun { name, kind, hash, .. } => self.start_run(name, *kind, hash),
             Action::StopRun { name } => self.stop_run(name),

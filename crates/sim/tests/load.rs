@@ -27,6 +27,7 @@ fn rollout(strategy: Strategy) -> Rollout {
         revision_history_limit: 10,
         rollback_window: None,
         run_history_limits: (5, 5),
+        workload: None,
         strategy,
     }
 }
