@@ -133,9 +133,9 @@ impl Control {
                 return Ok(());
             }
             cluster.truth.status.clone_from(&decision.status);
+            happened.push(Happening::Decided(Box::new(decision.clone())));
             let then = self.carry_out(cluster, &decision.actions, happened);
             let wake_at = decision.wake_at;
-            happened.push(Happening::Decided(Box::new(decision.clone())));
             last = Some(decision);
             match then {
                 Then::Killed => return Ok(()),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serin_core::{Status, Time};
+use serin_core::{Action, Status, Time};
 
 use crate::world::Happening;
 
@@ -40,6 +40,16 @@ impl Transcript {
         let _ = writeln!(self.text, "{seconds:>5}s  {shown}");
     }
 
+    /// An action in words, its times counted like all others here.
+    fn asked(&self, action: &Action) -> String {
+        match action {
+            Action::SetScaleDownAt { hash, at: Some(at) } => {
+                format!("pool {hash} goes to 0 at {}s", at.since(self.epoch).as_secs())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Tells what happened, and where the rollout stands if that is news.
     pub fn tell(&mut self, now: Time, happening: &Happening, status: &Status) {
         match happening {
@@ -56,7 +66,7 @@ impl Transcript {
                     self.say(now, &format!("{}{}", if event.warning { "! " } else { "" }, event.message));
                 }
                 for action in &decision.actions {
-                    self.say(now, &format!("  -> {action}"));
+                    self.say(now, &format!("  -> {}", self.asked(action)));
                 }
                 let state = state(status);
                 if self.last_state != state {

@@ -69,7 +69,7 @@ fn run_spec(
     let namespace = object.metadata.namespace();
     let find = |reference: &AnalysisTemplateRef| -> Option<&AnalysisTemplateSpec> {
         let name = reference.template_name.as_str();
-        match reference.cluster_scope.unwrap_or(false) {
+        match reference.is_cluster_scope() {
             true => catalog.find::<wire::ClusterAnalysisTemplate>("", name).map(|e| &e.object.spec),
             false => catalog.find::<AnalysisTemplate>(namespace, name).map(|e| &e.object.spec),
         }
