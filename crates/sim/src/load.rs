@@ -43,6 +43,10 @@ pub struct Scene {
     pub member_labels: BTreeMap<Hash, Labels>,
     /// Labels of the router's series about a version.
     pub router_labels: BTreeMap<Hash, Labels>,
+    /// What the router exports of copies and previews for each version.
+    pub router_others: Vec<Export>,
+    /// Labels of those series.
+    pub router_others_labels: BTreeMap<Hash, Labels>,
     /// Whether any query reads a series; those that none reads are not kept.
     pub wanted: Arc<dyn Fn(&Labels) -> bool + Send + Sync>,
 }
@@ -116,6 +120,13 @@ struct Routed {
     page: Page,
 }
 
+/// Whose requests they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Users,
+    Others,
+}
+
 #[derive(Debug, Clone)]
 struct PoolLoad {
     hash: Hash,
@@ -137,7 +148,7 @@ pub struct Load {
     /// The version whose requests are tallied on their own, and the one it is compared with.
     compared: Option<(Hash, Hash)>,
     pools: Vec<PoolLoad>,
-    routed: BTreeMap<Hash, Routed>,
+    routed: BTreeMap<(Hash, Whose), Routed>,
     /// Latency bounds of every family, ascending.
     bounds: Arc<[f64]>,
     /// Users' requests that nobody answers.
@@ -152,7 +163,7 @@ impl Load {
     /// The load of a world that begins at `now`.
     pub fn new(scene: Arc<Scene>, now: Time, seed: u64) -> Self {
         let mut bounds: Vec<f64> = Vec::new();
-        for export in scene.members.iter().chain(&scene.router) {
+        for export in scene.members.iter().chain(&scene.router).chain(&scene.router_others) {
             if let export::Family::Durations { bounds: own } = &export.family {
                 bounds.extend(own);
             }
@@ -315,24 +326,26 @@ impl Load {
             self.tally.new_failed += users.1;
             self.tally.new_failed_if_stable += pending.failed_if_stable;
         }
-        let (good, failed) = (users.0 + others.0, users.1 + others.1);
-        if good + failed == 0 {
-            return;
-        }
         let middle = since + Span::from_millis(now.since(since).as_millis() / 2);
-        let mut new = Counters { good, failed, ..Counters::default() };
-        self.details(pool, slot, middle, &mut new);
-        self.pools[pool].targets[slot].counters.add(&new);
-        if let Some(routed) = self.routed.get_mut(&self.pools[pool].hash) {
-            routed.counters.add(&new);
+        for (whose, (good, failed)) in [(Whose::Users, users), (Whose::Others, others)] {
+            if good + failed == 0 {
+                continue;
+            }
+            let mut new = Counters { good, failed, ..Counters::default() };
+            self.details(pool, slot, whose, middle, &mut new);
+            self.pools[pool].targets[slot].counters.add(&new);
+            if let Some(routed) = self.routed.get_mut(&(self.pools[pool].hash.clone(), whose)) {
+                routed.counters.add(&new);
+            }
         }
     }
 
     /// Latency and predictions of the answers, as far as anybody reads them.
-    fn details(&mut self, pool: usize, slot: usize, at: Time, new: &mut Counters) {
+    fn details(&mut self, pool: usize, slot: usize, whose: Whose, at: Time, new: &mut Counters) {
         let hash = &self.pools[pool].hash;
         let Some(answers) = self.scene.answers.get(hash) else { return };
-        let pages = [Some(&self.pools[pool].targets[slot].page), self.routed.get(hash).map(|r| &r.page)];
+        let routed = self.routed.get(&(hash.clone(), whose));
+        let pages = [Some(&self.pools[pool].targets[slot].page), routed.map(|r| &r.page)];
         let shown = |what: fn(&Page) -> bool| pages.iter().flatten().any(|page| what(page));
         let (latency, classes, numbers) =
             (shown(Page::shows_latency), shown(Page::shows_classes), shown(Page::shows_numbers));
@@ -376,13 +389,12 @@ impl Load {
     /// A scrape of the router.
     pub(crate) fn scrape_router(&mut self) {
         for pool in 0..self.pools.len() {
-            let hash = self.pools[pool].hash.clone();
-            if !self.routed.contains_key(&hash) {
-                let page = self.scene.router_labels.get(&hash).map(|labels| {
-                    let scene = &self.scene;
-                    Page::new(&scene.router, labels, &self.bounds, &scene.classes, &*scene.wanted)
-                });
-                self.routed.insert(hash, Routed { page: page.unwrap_or_default(), ..Routed::default() });
+            for whose in [Whose::Users, Whose::Others] {
+                let key = (self.pools[pool].hash.clone(), whose);
+                if !self.routed.contains_key(&key) {
+                    let page = self.routed_page(&key.0, whose);
+                    self.routed.insert(key, Routed { page, ..Routed::default() });
+                }
             }
         }
         if self.routed.values().all(|r| r.page.is_empty()) {
@@ -396,6 +408,16 @@ impl Load {
                 false => routed.page.scrape(&routed.counters, &mut self.store, self.at),
             }
         }
+    }
+
+    fn routed_page(&self, hash: &Hash, whose: Whose) -> Page {
+        let scene = &self.scene;
+        let (exports, labels) = match whose {
+            Whose::Users => (&scene.router, &scene.router_labels),
+            Whose::Others => (&scene.router_others, &scene.router_others_labels),
+        };
+        let Some(labels) = labels.get(hash) else { return Page::default() };
+        Page::new(exports, labels, &self.bounds, &scene.classes, &*scene.wanted)
     }
 
     fn is_lost(&mut self) -> bool {

@@ -69,6 +69,8 @@ fn scene(traffic: Traffic) -> Scene {
         router: vec![export("router_requests_total", requests())],
         member_labels: both.iter().map(|(name, _)| (Hash::new(*name), labels(name))).collect(),
         router_labels: both.iter().map(|(name, _)| (Hash::new(*name), labels(name))).collect(),
+        router_others: vec![export("router_mirror_requests_total", requests())],
+        router_others_labels: both.iter().map(|(name, _)| (Hash::new(*name), labels(name))).collect(),
         wanted: Arc::new(|_| true),
     }
 }
