@@ -49,6 +49,46 @@ pub struct Scene {
     pub router_others_labels: BTreeMap<Hash, Labels>,
     /// Whether any query reads a series; those that none reads are not kept.
     pub wanted: Arc<dyn Fn(&Labels) -> bool + Send + Sync>,
+    /// Pages that were made ahead.
+    pub pages: Pages,
+}
+
+/// Pages of the members of each version, by slot, made once for all runs: which of hundreds of series any query reads takes
+/// longer to find out than the rest of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Pages(BTreeMap<Hash, Vec<Page>>);
+
+impl Scene {
+    /// Makes the pages of so many members of each version ahead.
+    pub fn prepare(&mut self, members: usize) {
+        let bounds = self.bounds();
+        let of = |hash: &Hash| (0..members).map(|slot| self.member_page(hash, slot, &bounds)).collect();
+        self.pages = Pages(self.member_labels.keys().map(|hash| (hash.clone(), of(hash))).collect());
+    }
+
+    /// Latency bounds of every family, ascending.
+    fn bounds(&self) -> Arc<[f64]> {
+        let mut bounds: Vec<f64> = Vec::new();
+        for export in self.members.iter().chain(&self.router).chain(&self.router_others) {
+            if let export::Family::Durations { bounds: own } = &export.family {
+                bounds.extend(own);
+            }
+        }
+        bounds.sort_by(f64::total_cmp);
+        bounds.dedup();
+        bounds.into()
+    }
+
+    fn member_page(&self, hash: &Hash, slot: usize, bounds: &[f64]) -> Page {
+        if let Some(page) = self.pages.0.get(hash).and_then(|pages| pages.get(slot)) {
+            return page.clone();
+        }
+        let Some(labels) = self.member_labels.get(hash) else { return Page::default() };
+        let pod = format!("{hash}-{slot}");
+        let mut labels = labels.edit();
+        labels.set("pod", pod.as_str()).set("instance", pod);
+        Page::new(&self.members, &labels.build(), bounds, &self.classes, &*self.wanted)
+    }
 }
 
 impl std::fmt::Debug for Scene {
@@ -162,14 +202,7 @@ pub struct Load {
 impl Load {
     /// The load of a world that begins at `now`.
     pub fn new(scene: Arc<Scene>, now: Time, seed: u64) -> Self {
-        let mut bounds: Vec<f64> = Vec::new();
-        for export in scene.members.iter().chain(&scene.router).chain(&scene.router_others) {
-            if let export::Family::Durations { bounds: own } = &export.family {
-                bounds.extend(own);
-            }
-        }
-        bounds.sort_by(f64::total_cmp);
-        bounds.dedup();
+        let bounds = scene.bounds();
         Self {
             scene,
             store: Store::default(),
@@ -177,7 +210,7 @@ impl Load {
             compared: None,
             pools: Vec::new(),
             routed: BTreeMap::new(),
-            bounds: bounds.into(),
+            bounds,
             unanswered: 0.0,
             stale: true,
             at: now,
@@ -237,16 +270,7 @@ impl Load {
     }
 
     fn target(&self, hash: &Hash, slot: usize) -> Target {
-        let scene = &self.scene;
-        let page = match scene.member_labels.get(hash) {
-            Some(labels) => {
-                let pod = format!("{hash}-{slot}");
-                let mut labels = labels.edit();
-                labels.set("pod", pod.as_str()).set("instance", pod);
-                Page::new(&scene.members, &labels.build(), &self.bounds, &scene.classes, &*scene.wanted)
-            }
-            None => Page::default(),
-        };
+        let page = self.scene.member_page(hash, slot, &self.bounds);
         Target { counters: Counters::default(), page, pending: Pending::default(), ready: false, since: self.at }
     }
 

@@ -18,7 +18,7 @@ use crate::description::{
 use crate::load::conduct::{Answers, Change, Conduct, Outage};
 use crate::load::export::{Export, Family};
 use crate::load::traffic::{HeaderShare, Traffic};
-use crate::load::{Scene, Scrape};
+use crate::load::{Pages, Scene, Scrape};
 use crate::random::Rng;
 use crate::world::{Behaviour, Delay, Measure, Version};
 
@@ -203,7 +203,7 @@ fn scene(
             |hash: &Hash| Labels::from_pairs([("job", "serin-router"), ("route", route), ("version", hash.as_str())]);
         cast.keys().map(|hash| (hash.clone(), labels(hash))).collect()
     };
-    Scene {
+    let mut scene = Scene {
         traffic: traffic(world),
         answers,
         outages: world.outages.iter().map(outage).collect(),
@@ -224,7 +224,11 @@ fn scene(
         },
         member_labels: cast.iter().map(|(hash, part)| (hash.clone(), member_labels(&part.object, hash))).collect(),
         wanted,
-    }
+        pages: Pages::default(),
+    };
+    // Surge and a resize by people stay below twice the replicas in all but odd cases, which are made when they come up.
+    scene.prepare(object.spec.replicas.map_or(1, |n| usize::try_from(n).unwrap_or(0)).min(100) * 2);
+    scene
 }
 
 fn traffic(world: &Description) -> Traffic {
