@@ -6,6 +6,7 @@
 
 pub mod conduct;
 pub mod export;
+pub mod scene;
 mod share;
 pub mod traffic;
 
@@ -13,100 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serin_core::{Hash, Span, Time, World};
-use serin_promql::{Labels, Store};
+use serin_promql::Store;
 
 use crate::random::Rng;
 use crate::sample;
-use conduct::{Answers, Conduct, Outage};
-use export::{Counters, Export, Page};
+use conduct::Conduct;
+use export::{Counters, Page};
+pub use scene::{Pages, Scene, Scrape};
 use share::Share;
-use traffic::Traffic;
-
-/// What does not change in a run: shared by all runs of a scenario.
-#[derive(Clone)]
-pub struct Scene {
-    /// The requests.
-    pub traffic: Traffic,
-    /// How each version answers.
-    pub answers: BTreeMap<Hash, Answers>,
-    /// What hits all of them.
-    pub outages: Vec<Outage>,
-    /// The predicted classes.
-    pub classes: Vec<Arc<str>>,
-    /// When and how well metrics are scraped.
-    pub scrape: Scrape,
-    /// What members export.
-    pub members: Vec<Export>,
-    /// What the router exports for each version.
-    pub router: Vec<Export>,
-    /// Labels of every series of a version's members, but `pod` and `instance`.
-    pub member_labels: BTreeMap<Hash, Labels>,
-    /// Labels of the router's series about a version.
-    pub router_labels: BTreeMap<Hash, Labels>,
-    /// What the router exports of copies and previews for each version.
-    pub router_others: Vec<Export>,
-    /// Labels of those series.
-    pub router_others_labels: BTreeMap<Hash, Labels>,
-    /// Whether any query reads a series; those that none reads are not kept.
-    pub wanted: Arc<dyn Fn(&Labels) -> bool + Send + Sync>,
-    /// Pages that were made ahead.
-    pub pages: Pages,
-}
-
-/// Pages of the members of each version, by slot, made once for all runs: which of hundreds of series any query reads takes
-/// longer to find out than the rest of a run.
-#[derive(Debug, Clone, Default)]
-pub struct Pages(BTreeMap<Hash, Vec<Page>>);
-
-impl Scene {
-    /// Makes the pages of so many members of each version ahead.
-    pub fn prepare(&mut self, members: usize) {
-        let bounds = self.bounds();
-        let of = |hash: &Hash| (0..members).map(|slot| self.member_page(hash, slot, &bounds)).collect();
-        self.pages = Pages(self.member_labels.keys().map(|hash| (hash.clone(), of(hash))).collect());
-    }
-
-    /// Latency bounds of every family, ascending.
-    fn bounds(&self) -> Arc<[f64]> {
-        let mut bounds: Vec<f64> = Vec::new();
-        for export in self.members.iter().chain(&self.router).chain(&self.router_others) {
-            if let export::Family::Durations { bounds: own } = &export.family {
-                bounds.extend(own);
-            }
-        }
-        bounds.sort_by(f64::total_cmp);
-        bounds.dedup();
-        bounds.into()
-    }
-
-    fn member_page(&self, hash: &Hash, slot: usize, bounds: &[f64]) -> Page {
-        if let Some(page) = self.pages.0.get(hash).and_then(|pages| pages.get(slot)) {
-            return page.clone();
-        }
-        let Some(labels) = self.member_labels.get(hash) else { return Page::default() };
-        let pod = format!("{hash}-{slot}");
-        let mut labels = labels.edit();
-        labels.set("pod", pod.as_str()).set("instance", pod);
-        Page::new(&self.members, &labels.build(), bounds, &self.classes, &*self.wanted)
-    }
-}
-
-impl std::fmt::Debug for Scene {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scene").field("traffic", &self.traffic).field("answers", &self.answers).finish_non_exhaustive()
-    }
-}
-
-/// When metrics are scraped.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scrape {
-    /// Time between two scrapes of a target.
-    pub interval: Span,
-    /// Share of the scrapes that get no answer, 0 to 1.
-    pub lost: f64,
-    /// Mean time by which a scrape is late.
-    pub late: Span,
-}
 
 /// What became of the users' requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
