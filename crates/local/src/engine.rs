@@ -10,7 +10,7 @@ mod serve;
 mod traffic;
 mod views;
 
-pub use manifests::{check, check_for_cluster};
+pub use manifests::{check, check_for_cluster, lint};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

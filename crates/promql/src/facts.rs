@@ -169,9 +169,7 @@ fn below(expr: &Expr) -> &Expr {
 fn is_flow(expr: &Expr) -> bool {
     match &expr.node {
         Node::Call { function, .. } => matches!(function.name, "rate" | "irate" | "increase"),
-        Node::Aggregate(aggregate) => {
-            aggregate.operator == crate::syntax::Aggregator::Sum && is_flow(&aggregate.inner)
-        }
+        Node::Aggregate(aggregate) => aggregate.operator == crate::syntax::Aggregator::Sum && is_flow(&aggregate.inner),
         _ => false,
     }
 }
