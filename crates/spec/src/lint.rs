@@ -23,7 +23,7 @@ use crate::catalog::Catalog;
 use crate::problem::Problem;
 
 pub use policy::{Policy, UnknownLint};
-pub use query::{LATEST, Query, STABLE, queries};
+pub use query::{LATEST, Limit, Query, STABLE, queries};
 pub use registry::LINTS;
 
 /// What a lint does when it finds something.
