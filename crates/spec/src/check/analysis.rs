@@ -402,7 +402,8 @@ fn given(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut
             if argument.value.is_none() {
                 let message =
                     format!("the argument {} has neither value nor valueFrom: it is the empty text", argument.name);
-                problems.push(origin.warning("empty-argument", &path, message));
+                let problem = origin.warning("empty-argument", &path, message);
+                problems.push(problem.hint("give it a value, or leave it out to take the template's own"));
             }
             continue;
         };

@@ -16,11 +16,11 @@ pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
     let containers = spec.template.as_ref().map(|template| template.containers()).unwrap_or_default();
     for (i, container) in containers.iter().enumerate() {
         tag(entry, i, container, problems);
-        if container.readiness_probe.is_none() {
-            let message = format!("{} counts as ready as soon as its process runs", container.name);
-            let problem = entry.origin.warning("no-readiness-probe", &format!("{CONTAINERS}[{i}]"), message);
-            problems.push(problem.hint("add readinessProbe: {httpGet: {path: /health, port: http}}"));
-        }
+    }
+    if let (Some(first), false) = (containers.first(), containers.iter().any(|c| c.readiness_probe.is_some())) {
+        let message = format!("{} counts as ready as soon as its process runs", first.name);
+        let problem = entry.origin.warning("no-readiness-probe", &format!("{CONTAINERS}[0]"), message);
+        problems.push(problem.hint("add readinessProbe: {httpGet: {path: /health, port: http}}"));
     }
     let ready_s = containers.iter().filter_map(|container| container.readiness_probe.as_ref()).map(ready_s).max();
     let least_s = ready_s.unwrap_or(0) + i64::from(spec.min_ready_seconds.unwrap_or(0));

@@ -47,7 +47,7 @@ lints! {
     "SL213" "measured-too-early" Warn "a first measurement before there can be data";
     "SL214" "unused-template" Note "a template that nothing names";
     "SL215" "unused-argument" Warn "an argument that no template declares";
-    "SL216" "empty-argument" Warn "an argument that is empty";
+    "SL216" "empty-argument" Warn "an argument without a value";
     "SL217" "no-data-is-an-error" Allow "a condition that is an error without data";
     "SL218" "endless-errors" Warn "a limit of errors that takes an hour and more to reach";
     "SL301" "mixes-versions" Warn "a query that adds up both versions";
