@@ -148,11 +148,21 @@ fn metric(expr: &Expr) -> Option<&str> {
     selector.matchers.iter().find(|m| &*m.name == "__name__" && m.is_equal()).map(|m| &*m.value)
 }
 
-/// What counts above a division: `x or vector(0)` is `x`.
+/// What counts above a division: `x or vector(0)` and `100 * x` are `x`.
 fn above(expr: &Expr) -> &Expr {
     match &expr.node {
-        Node::Binary(binary) if binary.operator == Operator::Or => &binary.left,
-        _ => expr,
+        Node::Binary(binary) if binary.operator == Operator::Or => above(&binary.left),
+        _ => times(expr).map_or(expr, |(_, inner)| above(inner)),
+    }
+}
+
+/// The number and the other factor of a product with a number.
+fn times(expr: &Expr) -> Option<(f64, &Expr)> {
+    let Node::Binary(binary) = &expr.node else { return None };
+    match (binary.operator, &binary.left.node, &binary.right.node) {
+        (Operator::Mul, Node::Number(factor), _) => Some((*factor, &binary.right)),
+        (Operator::Mul, _, Node::Number(factor)) => Some((*factor, &binary.left)),
+        _ => None,
     }
 }
 

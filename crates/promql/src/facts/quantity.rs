@@ -1,6 +1,6 @@
 //! What the numbers of an answer are: seconds, shares, or something that nobody can tell.
 
-use super::{above, below, is_flow, metric, reads};
+use super::{above, below, is_flow, metric, reads, times};
 use crate::syntax::{Aggregator, Binary, Expr, Node, Operator};
 
 /// What a number is, where the names of the metrics and the way they are combined say it.
@@ -20,7 +20,10 @@ pub enum Quantity {
 
 pub(super) fn of(expr: &Expr) -> Quantity {
     match &expr.node {
-        Node::Binary(binary) => of_binary(binary),
+        Node::Binary(binary) => match times(expr) {
+            Some((factor, inner)) => scaled(of(inner), factor),
+            None => of_binary(binary),
+        },
         Node::Call { function, args } => match function.name {
             "histogram_quantile" => of_duration(&args[1], "_bucket"),
             "clamp_min" | "clamp_max" | "clamp" | "round" | "sort" | "sort_desc" | "scalar" => of(&args[0]),
@@ -41,14 +44,12 @@ fn of_binary(binary: &Binary) -> Quantity {
         _ if *returns_bool => Quantity::Unknown,
         Operator::Or | Operator::And | Operator::Unless => of(left),
         operator if operator.is_comparison() => of(left),
-        Operator::Mul => match (number(left), number(right)) {
-            (Some(factor), None) => scaled(of(right), factor),
-            (None, Some(factor)) => scaled(of(left), factor),
-            _ => Quantity::Unknown,
-        },
         Operator::Div => match number(right) {
             Some(divisor) => scaled(of(left), 1.0 / divisor),
-            None => of_division(above(left), below(right)),
+            None => {
+                let factor = times(left).map_or(1.0, |(factor, _)| factor);
+                scaled(of_division(above(left), below(right)), factor)
+            }
         },
         Operator::Sub => match (number(left), of(right)) {
             (Some(1.0), Quantity::Share) => Quantity::Share,

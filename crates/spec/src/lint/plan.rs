@@ -71,7 +71,7 @@ impl<'r> Plan<'r> {
         let weight = stage.weight.unwrap_or(0).min(self.total);
         if !self.routed {
             let sizes = basic_target(self.replicas?, weight, self.total, self.surge);
-            return Some(Members { canary: sizes.new, all: sizes.new + sizes.stable });
+            return Some(Members { canary: sizes.new, all: sizes.new.saturating_add(sizes.stable) });
         }
         let nonnegative = |n: i32| u32::try_from(n).unwrap_or(0);
         let canary = match stage.scale.map(|scale| (scale.replicas, scale.weight)) {
@@ -81,7 +81,7 @@ impl<'r> Plan<'r> {
             _ if weight == 0 => 0,
             _ => self.at_weight(weight)?,
         };
-        Some(Members { canary, all: canary + self.replicas.unwrap_or(canary) })
+        Some(Members { canary, all: canary.saturating_add(self.replicas.unwrap_or(canary)) })
     }
 
     /// Members that a weight gets by itself behind a router.

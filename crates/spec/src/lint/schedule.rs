@@ -122,7 +122,7 @@ fn too_late(catalog: &Catalog, entry: &Entry<Rollout>, used: &Used<'_>, problems
             continue;
         };
         let first_s = schedule.until_s(1);
-        let failed_s = schedule.until_s(schedule.failure_limit + 1);
+        let failed_s = schedule.until_s(schedule.failure_limit.saturating_add(1));
         let name = &metric.name;
         let message = if first_s > left_s {
             format!("{name} is measured first after {first_s:.0} s, when the steps are over: it passes unmeasured")
@@ -174,7 +174,7 @@ fn too_early(entry: &Entry<Rollout>, used: &Used<'_>, problems: &mut Vec<Problem
             let message = format!(
                 "{} is measured {why}: no data is an error, and {} of them in a row end the update",
                 metric.name,
-                schedule.error_limit + 1
+                schedule.error_limit.saturating_add(1)
             );
             let problem = entry.origin.warning("measured-too-early", &used.path, message);
             let hint = match used.moment {
