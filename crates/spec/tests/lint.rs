@@ -299,7 +299,7 @@ fn objects_with_errors_are_not_linted_and_others_are() {
     let other = format!(
         "{wrong}---\n{}",
         routed("", "", "{setWeight: 20}, {setWeight: 20}")
-            .replace("metadata: {name: m}", "metadata: {name: n}")
+            .replace("metadata: {name: m}", "metadata: {name: other}")
             .split("\n---")
             .next()
             .unwrap()
