@@ -119,7 +119,7 @@ fn unused(catalog: &Catalog, problems: &mut Vec<Problem>) {
     for template in &templates {
         for reference in &template.spec.templates {
             let name = &reference.template_name;
-            let further = if reference.cluster_scope {
+            let further = if reference.is_cluster_scope() {
                 origins::<ClusterAnalysisTemplate>(catalog, name)
             } else {
                 origins::<AnalysisTemplate>(catalog, name)
