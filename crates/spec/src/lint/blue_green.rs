@@ -17,9 +17,10 @@ pub(super) fn check(catalog: &Catalog, entry: &Entry<Rollout>, problems: &mut Ve
         && f64::from(delay_s) < run_s
     {
         let path = format!("{BLUE_GREEN}.scaleDownDelaySeconds");
-        let message = format!("the old version is kept for {delay_s} s, and postPromotionAnalysis takes {run_s:.0} s");
+        let message =
+            format!("earlier versions are stopped after {delay_s} s, and postPromotionAnalysis takes {run_s:.0} s");
         let problem = origin.warning("scale-down-before-verdict", &path, message);
-        problems.push(problem.hint("leave it out: then the old version stays until the analysis has passed"));
+        problems.push(problem.hint("leave it out: then none is stopped before the analysis has passed"));
     }
     let by_hand = strategy.auto_promotion_enabled == Some(false);
     if by_hand && strategy.auto_promotion_seconds.is_some_and(|seconds| seconds > 0) {

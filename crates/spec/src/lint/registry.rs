@@ -32,6 +32,7 @@ lints! {
     "SL114" "percent-without-sign" Warn "a quoted number that is read as a percentage";
     "SL115" "nothing-judges" Note "an update that nothing can stop";
     "SL116" "pointless-last-step" Warn "a last step that is undone at once";
+    "SL117" "paused" Warn "a rollout that its own manifest holds";
     "SL201" "no-condition" Warn "a metric without a condition";
     "SL202" "constant-condition" Warn "a condition with the same answer for every result";
     "SL203" "wrong-result" Warn "a condition that does not fit the form of the result";
@@ -60,7 +61,7 @@ lints! {
     "SL308" "only-first-series" Warn "several series, of which one is judged";
     "SL309" "nan-fails" Warn "a metric that fails when there are no requests";
     "SL310" "short-range" Note "a rate over a range with fewer than two samples";
-    "SL401" "scale-down-before-verdict" Warn "an old version that is gone before the analysis after the switch ends";
+    "SL401" "scale-down-before-verdict" Note "earlier versions that are stopped before the analysis after the switch has passed";
     "SL402" "auto-promotion-ignored" Warn "a time until promotion where a person promotes";
     "SL403" "small-preview" Note "a preview that is judged with fewer members than it is promoted with";
     "SL404" "abort-delay-zero" Warn "an abort delay of 0, which does not mean at once";

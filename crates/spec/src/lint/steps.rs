@@ -10,6 +10,11 @@ use crate::wire::meta::IntOrString;
 const CANARY: &str = "spec.strategy.canary";
 
 pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
+    if entry.object.spec.paused {
+        let message = "no update goes on while this is written here";
+        let problem = entry.origin.warning("paused", "spec.paused", message);
+        problems.push(problem.hint("remove it; serin pause and serin promote hold and resume a rollout that runs"));
+    }
     let Some(canary) = &entry.object.spec.strategy.canary else { return };
     let origin = &*entry.origin;
     let plan = Plan::of(&entry.object, canary);
