@@ -167,6 +167,8 @@ fn last_steps_and_judges() {
     check("{setWeight: 50}, {pause: {}}", &[]);
     check("{setWeight: 50}, {pause: {}}, {setCanaryScale: {replicas: 3}}", &["pointless-last-step"]);
     check("{setWeight: 50}, {pause: {}}, {setWeight: 100}", &[]);
+    let early = basic("", "", "{analysis: {templates: [{templateName: t}]}}");
+    assert_eq!(found(&early), ["analysis-without-canary"]);
 }
 
 /// A background analysis from a step, with pauses around a second weight.
@@ -325,4 +327,14 @@ fn lints_are_found_by_code_and_name() {
         assert!(lint.level != Level::Deny, "{}: what is always refused is an error of the check", lint.code);
     }
     assert_eq!(lint::find("SL999"), None);
+}
+
+#[test]
+fn a_template_is_looked_at_once_for_the_same_arguments() {
+    let steps: Vec<String> = (1..300)
+        .map(|weight| format!("{{setWeight: {}}}, {{analysis: {{templates: [{{templateName: t}}]}}}}", weight % 90))
+        .collect();
+    let text = routed("", "", &steps.join(", "));
+    let catalog = check(&[Source::new("file.yaml", text)]).catalog;
+    assert_eq!(lint::queries(&catalog).len(), 1);
 }

@@ -94,7 +94,8 @@ impl<'r> Plan<'r> {
     /// Whether the new version has no member at a stage, as far as that is known.
     pub(super) fn is_empty(&self, stage: &Stage<'_>) -> bool {
         let known = self.members(stage).is_some_and(|members| members.canary == 0);
-        known || self.routed && stage.scale.is_none() && stage.weight.unwrap_or(0) == 0
+        let follows = stage.scale.is_none() || !self.routed;
+        known || follows && stage.weight.unwrap_or(0) == 0
     }
 }
 

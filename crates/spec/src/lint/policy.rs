@@ -106,7 +106,9 @@ impl Policy {
         kept.retain(|problem| {
             seen.retain(|other| place(other) == place(problem));
             let new = !seen.contains(problem);
-            seen.push(problem.clone());
+            if new {
+                seen.push(problem.clone());
+            }
             new
         });
         kept

@@ -8,7 +8,7 @@ use serin_expr::{Program, Threshold};
 
 use super::judgement::Judgement;
 use super::template::{defaults, runs};
-use super::uses::{self, all, metrics_of};
+use super::uses::{self, distinct, metrics_of};
 use crate::catalog::{Catalog, Origin};
 use crate::check::analysis::Template;
 use crate::check::arguments::{Arguments, Filled};
@@ -82,7 +82,7 @@ impl Query {
 pub fn queries(catalog: &Catalog) -> Vec<Query> {
     let mut queries = Vec::new();
     let mut seen: Vec<*const Origin> = Vec::new();
-    for used in all(catalog) {
+    for used in distinct(catalog) {
         let arguments = used.arguments();
         for (template, path, metric) in used.metrics() {
             seen.push(Arc::as_ptr(template.origin));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::judgement::{Judgement, Outcome};
 use super::schedule::Schedule;
-use super::uses::{all, metrics_of};
+use super::uses::{all, distinct, metrics_of};
 use crate::catalog::{Catalog, Entry, Object, Origin};
 use crate::check::analysis::Template;
 use crate::check::arguments::Arguments;
@@ -18,7 +18,7 @@ const ERRORS_S: f64 = 3600.0;
 
 pub(super) fn check(catalog: &Catalog, problems: &mut Vec<Problem>) {
     // With the arguments of whoever uses it, and for whatever nobody uses with its own defaults.
-    for used in all(catalog) {
+    for used in distinct(catalog) {
         let arguments = used.arguments();
         for (template, path, metric) in used.metrics() {
             self::metric(template.origin, &path, metric, &arguments, problems);

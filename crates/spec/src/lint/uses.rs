@@ -1,6 +1,7 @@
 //! Analyses as they are used: which templates a rollout or experiment runs at which moment, with which arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry, Origin};
 use crate::check::analysis::{Flat, Template, flatten, uses};
@@ -216,4 +217,17 @@ fn one<'c>(catalog: &'c Catalog, namespace: &str, name: &str, cluster: bool) -> 
 pub(super) fn all(catalog: &Catalog) -> Vec<Used<'_>> {
     let rollouts = catalog.rollouts.iter().flat_map(|entry| of_rollout(catalog, entry));
     rollouts.chain(of_experiments(catalog)).collect()
+}
+
+/// Every analysis that something runs, those that run the same templates with the same arguments once: what is said about
+/// a template does not depend on how often it is used.
+pub(super) fn distinct(catalog: &Catalog) -> Vec<Used<'_>> {
+    let mut seen = BTreeSet::new();
+    let mut distinct = all(catalog);
+    distinct.retain(|used| {
+        let templates: Vec<*const Origin> =
+            used.templates.iter().map(|template| Arc::as_ptr(template.origin)).collect();
+        seen.insert((templates, used.given.clone()))
+    });
+    distinct
 }
