@@ -137,7 +137,7 @@ fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findin
         } else if start as usize >= canary.steps.len() {
             let message = format!("the analysis never starts: there are {} steps, counted from 0", canary.steps.len());
             let problem = origin.warning("never-starts", &path, message);
-            problems.push(problem.hint("name one of them, or leave the field out to start with the first"));
+            problems.push(problem.hint("leave the field out to start with the first step"));
         }
     }
     steps(entry, canary, problems);
