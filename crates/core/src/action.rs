@@ -38,6 +38,11 @@ pub enum Action {
         /// When; `None` drops the plan.
         at: Option<Time>,
     },
+    /// Remember that the pool's version was the stable one.
+    MarkPromoted {
+        /// Which pool.
+        hash: Hash,
+    },
     /// Forget a pool without members.
     DeletePool {
         /// Which pool.
@@ -52,6 +57,11 @@ pub enum Action {
     },
     /// Make the router carry this split, whole.
     SetSplit(Split),
+    /// Want this many members of the workload that holds the template.
+    ScaleWorkload {
+        /// Wanted members.
+        replicas: u32,
+    },
     /// Create an analysis run.
     StartRun {
         /// Object name.
@@ -89,6 +99,7 @@ impl std::fmt::Display for Action {
                 write!(f, "pool {hash} goes to 0 at {}s", at.as_secs())
             }
             Action::SetScaleDownAt { hash, at: None } => write!(f, "pool {hash} stays"),
+            Action::MarkPromoted { hash } => write!(f, "pool {hash} was promoted"),
             Action::DeletePool { hash } => write!(f, "delete pool {hash}"),
             Action::PointService { service, hash } => write!(f, "service {service} selects {hash}"),
             Action::SetSplit(split) => {
@@ -98,6 +109,7 @@ impl std::fmt::Display for Action {
                 }
                 Ok(())
             }
+            Action::ScaleWorkload { replicas } => write!(f, "scale workload to {replicas}"),
             Action::StartRun { name, .. } => write!(f, "start run {name}"),
             Action::StopRun { name } => write!(f, "stop run {name}"),
             Action::DeleteRun { name } => write!(f, "delete run {name}"),

@@ -22,6 +22,10 @@ pub enum RunKind {
     Step(usize),
     /// The whole update, from `startingStep` on.
     Background,
+    /// A blue-green version before the switch.
+    PrePromotion,
+    /// A blue-green version after the switch.
+    PostPromotion,
 }
 
 impl RunKind {
@@ -31,6 +35,8 @@ impl RunKind {
         match self {
             RunKind::Step(_) => "Step",
             RunKind::Background => "Background",
+            RunKind::PrePromotion => "PrePromotion",
+            RunKind::PostPromotion => "PostPromotion",
         }
     }
 }

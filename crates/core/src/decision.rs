@@ -1,6 +1,7 @@
 //! `decide`: the one entry, and what it returns.
 
 use crate::action::Action;
+use crate::blue_green;
 use crate::canary;
 use crate::reason::Reason;
 use crate::rollout::Strategy;
@@ -42,5 +43,6 @@ pub struct Event {
 pub fn decide(world: &World, now: Time) -> Decision {
     match &world.rollout.strategy {
         Strategy::Canary(canary) => canary::decide(world, canary, now),
+        Strategy::BlueGreen(blue_green) => blue_green::decide(world, blue_green, now),
     }
 }

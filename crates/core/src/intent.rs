@@ -28,7 +28,7 @@ pub struct Unpause(
 /// Go on: end the pause, or skip the step that runs. A run that ended inconclusive is skipped with its step.
 //= compat: 7.5-2, 7.5-3, 10.50, 4.3-4
 pub fn promote(rollout: &Rollout, status: &mut Status) -> Unpause {
-    let steps = rollout.canary().steps.len();
+    let steps = rollout.steps();
     let inconclusive = status.step_run.as_ref().is_some_and(|r| r.phase == RunPhase::Inconclusive);
     let paused = !status.pauses.is_empty();
     let mut skip = || status.step_index = status.step_index.map(|i| (i + 1).min(steps));

@@ -4,28 +4,40 @@
 //! This crate knows no files, sockets, clocks, processes, YAML or Kubernetes. It never sees an invalid rollout
 //! (`serin-spec` lowers only what passed validation), so it has no error type: "not yet" is a [`Reason`].
 
+pub mod abort;
 pub mod action;
 pub mod analysis;
+pub mod blue_green;
 pub mod canary;
 pub mod condition;
 pub mod decision;
 pub mod intent;
+pub mod invalid;
+pub mod outcome;
+pub mod pass;
 pub mod phase;
+pub mod promotion;
 pub mod reason;
+pub mod restart;
 pub mod revision;
 pub mod rollout;
+pub mod runs;
+pub mod scale;
+pub mod services;
 pub mod status;
 pub mod time;
 pub mod weight;
+pub mod workload;
 pub mod world;
 
 pub use action::Action;
 pub use decision::{Decision, decide};
+pub use invalid::invalid;
 pub use reason::Reason;
-pub use rollout::{Canary, Rollout, Step, Strategy};
+pub use rollout::{BlueGreen, Canary, Rollout, Step, Strategy};
 pub use status::Status;
 pub use time::{Span, Time};
-pub use weight::{HeaderRoute, Split};
+pub use weight::{Destination, HeaderRoute, MirrorRoute, Split};
 pub use world::{Pool, World};
 
 /// Name of a revision's pool: the pod-template hash (section 2.3 of the Argo reference).

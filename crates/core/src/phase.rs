@@ -1,7 +1,7 @@
 //! Phase and message: the first line of every status view (section 2.5 of the reference).
 
 use crate::condition::Kind;
-use crate::rollout::Rollout;
+use crate::rollout::{Rollout, Strategy};
 use crate::status::Status;
 
 /// Where a rollout stands, in one word.
@@ -55,7 +55,21 @@ pub fn phase(rollout: &Rollout, status: &Status) -> (Phase, String) {
     if counts.available < counts.updated {
         return progressing("updated replicas are still becoming available");
     }
-    if rollout.canary().traffic.is_none() && counts.members > counts.updated && fully_promoted(status) {
+    if let Strategy::BlueGreen(blue_green) = &rollout.strategy {
+        if status.blue_green.active.is_none() || status.blue_green.active != status.current_hash {
+            return progressing("active service cutover pending");
+        }
+        if !fully_promoted(status) {
+            let judged = status.blue_green.post_run.as_ref().is_some_and(|r| r.phase.is_completed());
+            let message = match blue_green.post_promotion && !judged {
+                true => "waiting for analysis to complete",
+                false => "waiting for post-promotion verification to complete",
+            };
+            return progressing(message);
+        }
+    }
+    let basic = rollout.canary().is_some_and(|c| c.traffic.is_none());
+    if basic && counts.members > counts.updated && fully_promoted(status) {
         return progressing("old replicas are pending termination");
     }
     if !fully_promoted(status) {
@@ -71,6 +85,9 @@ fn fully_promoted(status: &Status) -> bool {
 /// Argo says "more replicas need to be updated" in the middle of the steps too, where no more are meant to be.
 /// We keep its words only where they are true.
 fn wants_all_updated(rollout: &Rollout, status: &Status) -> bool {
-    let steps = rollout.canary().steps.len();
-    fully_promoted(status) || status.stable.is_none() || status.step_index.is_none_or(|i| i >= steps)
+    let on_the_way = match &rollout.strategy {
+        Strategy::Canary(canary) => status.step_index.is_some_and(|i| i < canary.steps.len()),
+        Strategy::BlueGreen(blue_green) => blue_green.preview_replicas.is_some() && !status.blue_green.checkpoint,
+    };
+    fully_promoted(status) || status.stable.is_none() || !on_the_way
 }

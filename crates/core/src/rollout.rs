@@ -29,15 +29,67 @@ pub struct Rollout {
     pub rollback_window: Option<u32>,
     /// Finished runs kept: successful, unsuccessful.
     pub run_history_limits: (usize, usize),
+    /// The workload that ran the service before and holds the template, if its size is ours to set.
+    pub workload: Option<Workload>,
     /// The strategy.
     pub strategy: Strategy,
 }
 
-/// How a new version takes over. Blue-green becomes a sibling of `Canary` with a module of its own.
+/// The workload behind a `workloadRef`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workload {
+    /// When it is taken down.
+    pub scale_down: ScaleDown,
+    /// Members that it wants now.
+    pub replicas: u32,
+}
+
+/// `workloadRef.scaleDown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScaleDown {
+    /// Not at all.
+    #[default]
+    Never,
+    /// Once the first revision is healthy.
+    OnSuccess,
+    /// As the members of the first revision become ready.
+    Progressively,
+}
+
+/// How a new version takes over.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Strategy {
-    /// `strategy.canary`.
+    /// `strategy.canary`: a share of the requests first.
     Canary(Canary),
+    /// `strategy.blueGreen`: all requests at once, once the new version stands beside the old one.
+    BlueGreen(BlueGreen),
+}
+
+/// `strategy.blueGreen`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BlueGreen {
+    /// Service of the users; the switch is made here.
+    pub active_service: String,
+    /// Service that selects the new version as soon as it exists.
+    pub preview_service: Option<String>,
+    /// Members of the new version before the switch is allowed; all of them where it is not said.
+    pub preview_replicas: Option<u32>,
+    /// `autoPromotionEnabled`: false waits for a person before the switch.
+    pub auto_promotion: bool,
+    /// `autoPromotionSeconds`: wait before the switch; means nothing without `auto_promotion`.
+    pub auto_promotion_delay: Span,
+    /// Missing members allowed while members are restarted.
+    pub max_unavailable: Amount,
+    /// Whether `prePromotionAnalysis` must succeed before the switch.
+    pub pre_promotion: bool,
+    /// Whether `postPromotionAnalysis` must succeed after the switch.
+    pub post_promotion: bool,
+    /// `scaleDownDelaySeconds` as written; `None` means the default of 30 s.
+    pub scale_down_delay: Option<Span>,
+    /// `scaleDownDelayRevisionLimit`; `None` is unlimited.
+    pub scale_down_delay_revision_limit: Option<u32>,
+    /// `abortScaleDownDelaySeconds` as written; `None` means the default of 30 s.
+    pub abort_scale_down_delay: Option<Span>,
 }
 
 /// `strategy.canary`.
@@ -178,11 +230,25 @@ impl std::fmt::Display for Step {
 }
 
 impl Rollout {
-    /// The canary strategy. (The only one so far; blue-green will dispatch before this is asked.)
-    pub fn canary(&self) -> &Canary {
+    /// The canary strategy, if it is this one.
+    pub fn canary(&self) -> Option<&Canary> {
         match &self.strategy {
-            Strategy::Canary(canary) => canary,
+            Strategy::Canary(canary) => Some(canary),
+            Strategy::BlueGreen(_) => None,
         }
+    }
+
+    /// The blue-green strategy, if it is this one.
+    pub fn blue_green(&self) -> Option<&BlueGreen> {
+        match &self.strategy {
+            Strategy::Canary(_) => None,
+            Strategy::BlueGreen(blue_green) => Some(blue_green),
+        }
+    }
+
+    /// Number of canary steps; a blue-green rollout has none.
+    pub fn steps(&self) -> usize {
+        self.canary().map_or(0, |c| c.steps.len())
     }
 }
 

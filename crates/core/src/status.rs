@@ -5,6 +5,7 @@ use crate::analysis::RunPhase;
 use crate::condition::Conditions;
 use crate::phase::Phase;
 use crate::time::Time;
+use crate::weight::Destination;
 
 /// What the rollout remembers between decisions.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,6 +46,23 @@ pub struct Status {
     pub weights: Option<Weights>,
     /// Bumped when two templates share a hash.
     pub collision_count: u32,
+    /// What only a blue-green rollout remembers.
+    pub blue_green: BlueGreenStatus,
+}
+
+/// The memory of a blue-green rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BlueGreenStatus {
+    /// The pool that the active service was last seen to select.
+    pub active: Option<Hash>,
+    /// The pool that the preview service was last seen to select.
+    pub preview: Option<Hash>,
+    /// `scaleUpPreviewCheckPoint`: the pause before the switch is over for this version.
+    pub checkpoint: bool,
+    /// The run before the switch.
+    pub pre_run: Option<RunRef>,
+    /// The run after the switch.
+    pub post_run: Option<RunRef>,
 }
 
 /// A reason to pause.
@@ -64,6 +82,10 @@ pub enum PauseReason {
     CanaryPauseStep,
     /// A run ended inconclusive.
     InconclusiveAnalysisRun,
+    /// An experiment ended inconclusive.
+    InconclusiveExperiment,
+    /// A blue-green rollout waits before its switch.
+    BlueGreenPause,
 }
 
 impl PauseReason {
@@ -72,6 +94,8 @@ impl PauseReason {
         match self {
             PauseReason::CanaryPauseStep => "CanaryPauseStep",
             PauseReason::InconclusiveAnalysisRun => "InconclusiveAnalysisRun",
+            PauseReason::InconclusiveExperiment => "InconclusiveExperiment",
+            PauseReason::BlueGreenPause => "BlueGreenPause",
         }
     }
 }
@@ -111,11 +135,19 @@ pub struct Weights {
     pub stable: u32,
     /// Pool behind the stable weight.
     pub stable_hash: Hash,
+    /// Weights of an experiment's pools.
+    pub additional: Vec<Destination>,
     /// Whether the router was seen to carry these weights.
     pub verified: bool,
 }
 
 impl Status {
+    /// The runs that the status refers to.
+    pub fn runs(&self) -> impl Iterator<Item = &RunRef> {
+        let blue_green = &self.blue_green;
+        [&self.step_run, &self.background_run, &blue_green.pre_run, &blue_green.post_run].into_iter().flatten()
+    }
+
     /// The pause of this reason, if there is one.
     pub fn pause(&self, reason: PauseReason) -> Option<&Pause> {
         self.pauses.iter().find(|p| p.reason == reason)

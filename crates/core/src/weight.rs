@@ -15,17 +15,63 @@ pub struct Split {
     pub weight_total: u32,
     /// Routes by header that go to the canary whatever the weight, first match first.
     pub header_routes: Vec<HeaderRoute>,
+    /// Weights of an experiment's pools, taken from the stable one's.
+    pub experiment: Vec<Destination>,
+    /// Routes whose requests are copied to the canary, first match first.
+    pub mirrors: Vec<MirrorRoute>,
+}
+
+/// A pool beside stable and canary that gets a weight of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The service that selects it.
+    pub service: String,
+    /// The pool.
+    pub hash: Hash,
+    /// Its weight, out of the split's `weight_total`.
+    pub weight: u32,
+}
+
+/// A managed route that copies requests (`setMirrorRoute`). The answers to the copies reach nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorRoute {
+    /// Name under `managedRoutes`.
+    pub name: String,
+    /// Share of the matching requests that is copied, in percent, 1 to 100.
+    pub percentage: u32,
+    /// One must hold. Empty in a step means: remove the route of this name.
+    pub matches: Vec<RouteMatch>,
+}
+
+/// What a request must be like; everything that is said must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouteMatch {
+    /// The method.
+    pub method: Option<ValueMatch>,
+    /// The path.
+    pub path: Option<ValueMatch>,
+    /// Headers.
+    pub headers: Vec<HeaderMatch>,
 }
 
 impl Split {
     /// Everything to `stable`.
     pub fn all_to(stable: Hash, weight_total: u32) -> Self {
-        Self { canary: stable.clone(), stable, weight: 0, weight_total, header_routes: Vec::new() }
+        Self {
+            canary: stable.clone(),
+            stable,
+            weight: 0,
+            weight_total,
+            header_routes: Vec::new(),
+            experiment: Vec::new(),
+            mirrors: Vec::new(),
+        }
     }
 
     /// Weight of the stable pool.
     pub fn weight_stable(&self) -> u32 {
-        self.weight_total.saturating_sub(self.weight)
+        let experiment = self.experiment.iter().map(|d| d.weight).fold(0, u32::saturating_add);
+        self.weight_total.saturating_sub(self.weight).saturating_sub(experiment)
     }
 }
 

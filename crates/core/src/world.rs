@@ -45,6 +45,8 @@ pub struct Pool {
     pub replicas_seen: Option<u32>,
     /// When it is to be scaled to zero.
     pub scale_down_at: Option<Time>,
+    /// Whether its version was the stable one of a blue-green rollout: only to such a pool a rollback is fast.
+    pub promoted: bool,
     /// Why its members cannot be made, if so.
     pub failure: Option<String>,
 }
@@ -62,6 +64,7 @@ impl Pool {
             available: 0,
             replicas_seen: None,
             scale_down_at: None,
+            promoted: false,
             failure: None,
         }
     }

@@ -43,6 +43,7 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
                 size: 0,
                 replicas_seen: None,
                 scale_down_at: None,
+                promoted: false,
                 template,
             });
             true
@@ -59,6 +60,7 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
             *pool != before
         }
         Action::SetScaleDownAt { hash, at } => set(workload.pool_mut(hash).map(|p| &mut p.scale_down_at), *at),
+        Action::MarkPromoted { hash } => set(workload.pool_mut(hash).map(|p| &mut p.promoted), true),
         Action::DeletePool { hash } => {
             let before = workload.pools.len();
             workload.pools.retain(|p| p.hash != *hash);
@@ -66,6 +68,8 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
         }
         Action::PointService { service, hash } => set(workload.services.get_mut(service), Some(hash.clone())),
         Action::SetSplit(split) => set(Some(&mut workload.split), Some(split.clone())),
+        // Nobody runs the Deployment behind a `workloadRef` on one machine, so there is nothing to take down.
+        Action::ScaleWorkload { .. } => false,
         Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => false,
     }
 }

@@ -98,6 +98,8 @@ pub struct PoolState {
     pub replicas_seen: Option<u32>,
     /// When it goes to zero.
     pub scale_down_at: Option<Time>,
+    /// Whether its version was the stable one of a blue-green rollout.
+    pub promoted: bool,
     /// The template of its members.
     pub template: wire::pod::PodTemplate,
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serin_core::analysis::RunKind;
-use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
-use serin_core::{Hash, Split, Time};
+use serin_core::weight::{HeaderMatch, HeaderRoute, RouteMatch, ValueMatch};
+use serin_core::{Destination, Hash, MirrorRoute, Split, Time};
 use serin_spec::{lower, raise, wire};
 
 use crate::model::{Key, PoolState, RunState, Workload};
@@ -32,6 +32,8 @@ struct PoolRecord {
     size: u32,
     replicas_seen: Option<u32>,
     scale_down_at_ms: Option<i64>,
+    #[serde(default)]
+    promoted: bool,
     template: wire::pod::PodTemplate,
 }
 
@@ -43,6 +45,34 @@ struct SplitRecord {
     weight: u32,
     weight_total: u32,
     header_routes: Vec<HeaderRouteRecord>,
+    #[serde(default)]
+    experiment: Vec<DestinationRecord>,
+    #[serde(default)]
+    mirrors: Vec<MirrorRouteRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DestinationRecord {
+    service: String,
+    hash: String,
+    weight: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MirrorRouteRecord {
+    name: String,
+    percentage: u32,
+    matches: Vec<RouteMatchRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteMatchRecord {
+    method: Option<MatchRecord>,
+    path: Option<MatchRecord>,
+    headers: Vec<(String, MatchRecord)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +107,8 @@ pub struct RunRecord {
 enum KindRecord {
     Step(usize),
     Background,
+    PrePromotion,
+    PostPromotion,
 }
 
 impl From<&Workload> for WorkloadRecord {
@@ -122,6 +154,7 @@ impl From<&PoolState> for PoolRecord {
             size: p.size,
             replicas_seen: p.replicas_seen,
             scale_down_at_ms: p.scale_down_at.map(Time::as_millis),
+            promoted: p.promoted,
             template: p.template.clone(),
         }
     }
@@ -136,6 +169,7 @@ impl PoolRecord {
             size: self.size,
             replicas_seen: self.replicas_seen,
             scale_down_at: self.scale_down_at_ms.map(Time::from_millis),
+            promoted: self.promoted,
             template: self.template,
         }
     }
@@ -143,14 +177,7 @@ impl PoolRecord {
 
 impl From<&Split> for SplitRecord {
     fn from(s: &Split) -> Self {
-        let matched = |m: &HeaderMatch| {
-            let value = match &m.value {
-                ValueMatch::Exact(v) => MatchRecord::Exact(v.clone()),
-                ValueMatch::Prefix(v) => MatchRecord::Prefix(v.clone()),
-                ValueMatch::Regex(v) => MatchRecord::Regex(v.clone()),
-            };
-            (m.header.clone(), value)
-        };
+        let matched = |m: &HeaderMatch| (m.header.clone(), MatchRecord::from(&m.value));
         let route = |r: &HeaderRoute| HeaderRouteRecord {
             name: r.name.clone(),
             matches: r.matches.iter().map(matched).collect(),
@@ -161,20 +188,15 @@ impl From<&Split> for SplitRecord {
             weight: s.weight,
             weight_total: s.weight_total,
             header_routes: s.header_routes.iter().map(route).collect(),
+            experiment: s.experiment.iter().map(DestinationRecord::from).collect(),
+            mirrors: s.mirrors.iter().map(MirrorRouteRecord::from).collect(),
         }
     }
 }
 
 impl SplitRecord {
     fn read(self) -> Split {
-        let matched = |(header, value)| HeaderMatch {
-            header,
-            value: match value {
-                MatchRecord::Exact(v) => ValueMatch::Exact(v),
-                MatchRecord::Prefix(v) => ValueMatch::Prefix(v),
-                MatchRecord::Regex(v) => ValueMatch::Regex(v),
-            },
-        };
+        let matched = |(header, value): (String, MatchRecord)| HeaderMatch { header, value: value.read() };
         let route =
             |r: HeaderRouteRecord| HeaderRoute { name: r.name, matches: r.matches.into_iter().map(matched).collect() };
         Split {
@@ -183,6 +205,68 @@ impl SplitRecord {
             weight: self.weight,
             weight_total: self.weight_total,
             header_routes: self.header_routes.into_iter().map(route).collect(),
+            experiment: self.experiment.into_iter().map(DestinationRecord::read).collect(),
+            mirrors: self.mirrors.into_iter().map(MirrorRouteRecord::read).collect(),
+        }
+    }
+}
+
+impl From<&ValueMatch> for MatchRecord {
+    fn from(m: &ValueMatch) -> Self {
+        match m {
+            ValueMatch::Exact(v) => MatchRecord::Exact(v.clone()),
+            ValueMatch::Prefix(v) => MatchRecord::Prefix(v.clone()),
+            ValueMatch::Regex(v) => MatchRecord::Regex(v.clone()),
+        }
+    }
+}
+
+impl MatchRecord {
+    fn read(self) -> ValueMatch {
+        match self {
+            MatchRecord::Exact(v) => ValueMatch::Exact(v),
+            MatchRecord::Prefix(v) => ValueMatch::Prefix(v),
+            MatchRecord::Regex(v) => ValueMatch::Regex(v),
+        }
+    }
+}
+
+impl From<&Destination> for DestinationRecord {
+    fn from(d: &Destination) -> Self {
+        Self { service: d.service.clone(), hash: d.hash.to_string(), weight: d.weight }
+    }
+}
+
+impl DestinationRecord {
+    fn read(self) -> Destination {
+        Destination { service: self.service, hash: Hash::new(self.hash), weight: self.weight }
+    }
+}
+
+impl From<&MirrorRoute> for MirrorRouteRecord {
+    fn from(m: &MirrorRoute) -> Self {
+        let header = |h: &HeaderMatch| (h.header.clone(), MatchRecord::from(&h.value));
+        let matched = |m: &RouteMatch| RouteMatchRecord {
+            method: m.method.as_ref().map(MatchRecord::from),
+            path: m.path.as_ref().map(MatchRecord::from),
+            headers: m.headers.iter().map(header).collect(),
+        };
+        Self { name: m.name.clone(), percentage: m.percentage, matches: m.matches.iter().map(matched).collect() }
+    }
+}
+
+impl MirrorRouteRecord {
+    fn read(self) -> MirrorRoute {
+        let header = |(header, value): (String, MatchRecord)| HeaderMatch { header, value: value.read() };
+        let matched = |m: RouteMatchRecord| RouteMatch {
+            method: m.method.map(MatchRecord::read),
+            path: m.path.map(MatchRecord::read),
+            headers: m.headers.into_iter().map(header).collect(),
+        };
+        MirrorRoute {
+            name: self.name,
+            percentage: self.percentage,
+            matches: self.matches.into_iter().map(matched).collect(),
         }
     }
 }
@@ -194,6 +278,8 @@ impl From<&RunState> for RunRecord {
             kind: r.kind.map(|kind| match kind {
                 RunKind::Step(index) => KindRecord::Step(index),
                 RunKind::Background => KindRecord::Background,
+                RunKind::PrePromotion => KindRecord::PrePromotion,
+                RunKind::PostPromotion => KindRecord::PostPromotion,
             }),
             hash: r.hash.to_string(),
             created_ms: r.created.as_millis(),
@@ -211,6 +297,8 @@ impl RunRecord {
             kind: self.kind.map(|kind| match kind {
                 KindRecord::Step(index) => RunKind::Step(index),
                 KindRecord::Background => RunKind::Background,
+                KindRecord::PrePromotion => RunKind::PrePromotion,
+                KindRecord::PostPromotion => RunKind::PostPromotion,
             }),
             hash: Hash::new(self.hash),
             created: Time::from_millis(self.created_ms),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, Metric, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
+use serin_core::rollout::Strategy;
 use serin_core::world::{Pool, Run, Service, World};
 use serin_core::{Action, Decision, Hash, Rollout, Span, Split, Status, Time, decide};
 use serin_expr::Value;
@@ -96,13 +97,11 @@ const PASSES_MAX: usize = 200;
 impl Cluster {
     /// A world with nothing deployed.
     pub fn new(rollout: Rollout, now: Time) -> Self {
-        let canary = rollout.canary();
-        let services = canary
-            .stable_service
-            .iter()
-            .chain(&canary.canary_service)
-            .map(|name| Service { name: name.clone(), selects: None })
-            .collect();
+        let names = match &rollout.strategy {
+            Strategy::Canary(canary) => [canary.stable_service.clone(), canary.canary_service.clone()],
+            Strategy::BlueGreen(bg) => [Some(bg.active_service.clone()), bg.preview_service.clone()],
+        };
+        let services = names.into_iter().flatten().map(|name| Service { name, selects: None }).collect();
         Self {
             now,
             rollout,
@@ -197,12 +196,15 @@ impl Cluster {
                 self.staff(hash, *size);
             }
             Action::SetScaleDownAt { hash, at } => self.change(hash, |p| p.scale_down_at = *at),
+            Action::MarkPromoted { hash } => self.change(hash, |p| p.promoted = true),
             Action::DeletePool { hash } => self.pools.retain(|p| p.hash != *hash),
             Action::PointService { service, hash } => {
                 for s in self.services.iter_mut().filter(|s| s.name == *service) {
                     s.selects = Some(hash.clone());
                 }
             }
+            // Nothing stands behind a rollout here but its own pools.
+            Action::ScaleWorkload { .. } => {}
             Action::SetSplit(split) => self.split = Some(split.clone()),
             Action::StartRun { name, kind, hash, .. } => {
                 let spec = RunSpec { metrics: self.metrics.clone(), terminate: false };

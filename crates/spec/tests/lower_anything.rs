@@ -84,8 +84,8 @@ proptest! {
         });
         let rollout: wire::Rollout = serde_json::from_value(object).unwrap();
         let lowered = lower::rollout(&rollout, big, Some(n[15]));
-        prop_assert_eq!(lowered.canary().steps.len(), 5);
-        prop_assert!(lowered.canary().weight_total() > 0);
+        prop_assert_eq!(lowered.canary().unwrap().steps.len(), 5);
+        prop_assert!(lowered.canary().unwrap().weight_total() > 0);
     }
 
     #[test]

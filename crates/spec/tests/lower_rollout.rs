@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use serin_core::rollout::{Amount, CanaryScale, Step, Strategy, Threshold, Traffic};
 use serin_core::weight::{HeaderMatch, ValueMatch};
-use serin_core::{Canary, Rollout, Span};
+use serin_core::{BlueGreen, Canary, Rollout, Span};
 use serin_spec::{hash, lower, wire};
 
 fn wire(spec: Value) -> wire::Rollout {
@@ -16,7 +16,9 @@ fn lowered(spec: Value) -> Rollout {
 }
 
 fn canary(canary: Value) -> Canary {
-    let Strategy::Canary(canary) = lowered(json!({ "strategy": { "canary": canary } })).strategy;
+    let Strategy::Canary(canary) = lowered(json!({ "strategy": { "canary": canary } })).strategy else {
+        panic!("not a canary");
+    };
     canary
 }
 
@@ -71,11 +73,37 @@ fn a_rollback_window_of_nothing_is_none() {
 }
 
 #[test]
-fn a_strategy_that_cannot_be_carried_out_stands_still() {
-    let rollout = lowered(json!({ "strategy": { "blueGreen": { "activeService": "a" } } }));
+fn a_rollout_without_a_strategy_stands_still() {
+    let rollout = lowered(json!({ "strategy": {} }));
     assert!(rollout.paused);
-    assert_eq!(rollout.steps_hash, "");
-    assert!(rollout.canary().steps.is_empty());
+    assert_eq!((rollout.steps_hash.as_str(), rollout.steps()), ("", 0));
+}
+
+#[test]
+fn blue_green_has_its_defaults() {
+    let bare = lowered(json!({ "strategy": { "blueGreen": { "activeService": "a" } } }));
+    let want = BlueGreen { active_service: "a".to_owned(), auto_promotion: true, ..BlueGreen::default() };
+    assert_eq!((bare.strategy, bare.paused, bare.steps_hash.as_str()), (Strategy::BlueGreen(want), false, ""));
+    let analysis = json!({ "templates": [{ "templateName": "t" }] });
+    let full = lowered(json!({ "strategy": { "blueGreen": {
+        "activeService": "a", "previewService": "p", "previewReplicaCount": 1, "autoPromotionEnabled": false,
+        "autoPromotionSeconds": 9, "maxUnavailable": 2, "scaleDownDelaySeconds": 0, "scaleDownDelayRevisionLimit": 2,
+        "abortScaleDownDelaySeconds": 5, "prePromotionAnalysis": analysis, "postPromotionAnalysis": { "templates": [] },
+    } } }));
+    let want = BlueGreen {
+        active_service: "a".to_owned(),
+        preview_service: Some("p".to_owned()),
+        preview_replicas: Some(1),
+        auto_promotion: false,
+        auto_promotion_delay: Span::from_secs(9),
+        max_unavailable: Amount::Count(2),
+        pre_promotion: true,
+        post_promotion: false,
+        scale_down_delay: Some(Span::ZERO),
+        scale_down_delay_revision_limit: Some(2),
+        abort_scale_down_delay: Some(Span::from_secs(5)),
+    };
+    assert_eq!(full.strategy, Strategy::BlueGreen(want));
 }
 
 //= compat: 1.7-2, 10.7

@@ -5,8 +5,8 @@ use serde_json::json;
 use serin_core::analysis::RunPhase;
 use serin_core::condition::{Condition, Conditions, Kind, Truth};
 use serin_core::phase::Phase;
-use serin_core::status::{Counts, Pause, PauseReason, RunRef, Status, Weights};
-use serin_core::{Hash, Time};
+use serin_core::status::{BlueGreenStatus, Counts, Pause, PauseReason, RunRef, Status, Weights};
+use serin_core::{Destination, Hash, Time};
 use serin_spec::wire::status::RolloutStatus;
 use serin_spec::{lower, raise, wire};
 
@@ -77,13 +77,19 @@ fn weights() -> impl Strategy<Value = Weights> {
             canary_hash,
             stable,
             stable_hash,
+            additional: Vec::new(),
             verified,
         },
     )
 }
 
 fn status() -> impl Strategy<Value = Status> {
-    let reason = prop_oneof![Just(PauseReason::CanaryPauseStep), Just(PauseReason::InconclusiveAnalysisRun)];
+    let reason = prop_oneof![
+        Just(PauseReason::CanaryPauseStep),
+        Just(PauseReason::InconclusiveAnalysisRun),
+        Just(PauseReason::InconclusiveExperiment),
+        Just(PauseReason::BlueGreenPause),
+    ];
     let pause = (reason, time()).prop_map(|(reason, start)| Pause { reason, start });
     let flags =
         (any::<bool>(), prop::option::of(time()), prop::collection::vec(pause, 0..3), any::<bool>(), any::<bool>());
@@ -105,32 +111,40 @@ fn status() -> impl Strategy<Value = Status> {
         available,
     });
     let runs = (prop::option::of(run_ref()), prop::option::of(run_ref()), prop::option::of(weights()));
-    (flags, version, outcome, counts, runs).prop_map(|(flags, version, outcome, counts, runs)| {
-        let (abort, aborted_at, pauses, controller_pause, promote_full) = flags;
-        let (current_hash, current_steps_hash, step_index, stable, observed_generation, collision_count) = version;
-        let (conditions, phase, message) = outcome;
-        let (step_run, background_run, weights) = runs;
-        Status {
-            abort,
-            aborted_at,
-            pauses,
-            controller_pause,
-            current_hash,
-            current_steps_hash,
-            step_index,
-            stable,
-            promote_full,
-            observed_generation,
-            conditions,
-            phase,
-            message,
-            counts,
-            step_run,
-            background_run,
-            weights,
-            collision_count,
-        }
-    })
+    let services = (prop::option::of(hash()), prop::option::of(hash()), any::<bool>());
+    let switched = (prop::option::of(run_ref()), prop::option::of(run_ref()));
+    let blue_green = (services, switched).prop_map(|((active, preview, checkpoint), (pre_run, post_run))| {
+        BlueGreenStatus { active, preview, checkpoint, pre_run, post_run }
+    });
+    (flags, version, outcome, counts, runs, blue_green).prop_map(
+        |(flags, version, outcome, counts, runs, blue_green)| {
+            let (abort, aborted_at, pauses, controller_pause, promote_full) = flags;
+            let (current_hash, current_steps_hash, step_index, stable, observed_generation, collision_count) = version;
+            let (conditions, phase, message) = outcome;
+            let (step_run, background_run, weights) = runs;
+            Status {
+                abort,
+                aborted_at,
+                pauses,
+                controller_pause,
+                current_hash,
+                current_steps_hash,
+                step_index,
+                stable,
+                promote_full,
+                observed_generation,
+                conditions,
+                phase,
+                message,
+                counts,
+                step_run,
+                background_run,
+                weights,
+                collision_count,
+                blue_green,
+            }
+        },
+    )
 }
 
 proptest! {
@@ -154,6 +168,7 @@ fn names_and_selector_come_from_the_spec() {
             canary_hash: Hash::new("c"),
             stable: 80,
             stable_hash: Hash::new("s"),
+            additional: vec![Destination { service: "fraud-exp".to_owned(), hash: Hash::new("e"), weight: 5 }],
             verified: true,
         }),
         observed_generation: 3,
@@ -167,6 +182,7 @@ fn names_and_selector_come_from_the_spec() {
         "canary": { "weights": {
             "canary": { "weight": 20, "serviceName": "fraud-canary", "podTemplateHash": "c" },
             "stable": { "weight": 80, "serviceName": "fraud-stable", "podTemplateHash": "s" },
+            "additional": [{ "weight": 5, "serviceName": "fraud-exp", "podTemplateHash": "e" }],
             "verified": true,
         } },
     });
@@ -187,7 +203,7 @@ fn what_the_core_knows_nothing_of_is_kept() {
     let want = json!({
         "selector": "a=1,b=2,c in (x,y),!d", "restartedAt": "2026-01-01T00:00:00Z", "workloadObservedGeneration": "4",
         "duration": { "finishedAt": "2026-01-01T00:00:00Z" }, "phase": "Progressing",
-        "blueGreen": { "activeSelector": "x" }, "albs": [{}],
+        "albs": [{}],
         "canary": { "stablePingPong": "ping", "currentExperiment": "e", "stepPluginStatuses": [{}] },
     });
     assert_eq!(raised, want);
@@ -196,7 +212,7 @@ fn what_the_core_knows_nothing_of_is_kept() {
 #[test]
 fn what_cannot_be_read_holds_the_rollout() {
     let wire: RolloutStatus = serde_json::from_value(json!({
-        "pauseConditions": [{ "reason": "BlueGreenPause", "startTime": "2026-01-01T00:00:00Z" },
+        "pauseConditions": [{ "reason": "SomethingElse", "startTime": "2026-01-01T00:00:00Z" },
             { "reason": "CanaryPauseStep", "startTime": "once" }],
         "currentPodHash": "", "stableRS": "", "currentStepHash": "", "observedGeneration": "5d8f9c", "phase": "Novel",
         "conditions": [{ "type": "Novel", "status": "True", "reason": "r", "message": "m" },

@@ -11,7 +11,7 @@ use crate::time::Span;
 //= compat: 1.7-6, 1.7-8, 1.7-11
 pub fn step(pass: &mut Pass) {
     let skip = pass.fully_promoted() || pass.status.stable.is_none() || pass.status.abort || pass.status.promote_full;
-    let Some(step) = pass.canary.step(pass.status.step_index).filter(|_| !skip) else {
+    let Some(step) = pass.strategy.step(pass.status.step_index).filter(|_| !skip) else {
         return;
     };
     if pass.rollout().paused {
@@ -34,7 +34,7 @@ pub fn step(pass: &mut Pass) {
 
 fn complete(pass: &mut Pass, step: &Step) {
     let index = pass.status.step_index.unwrap_or(0);
-    let total = pass.canary.steps.len();
+    let total = pass.strategy.steps.len();
     let resumed = pass.status.pause(PauseReason::CanaryPauseStep).is_some();
     pass.status.step_index = Some(index + 1);
     pass.status.remove_pause(PauseReason::CanaryPauseStep);
@@ -66,7 +66,7 @@ fn members_ready(pass: &mut Pass) -> bool {
 
 /// A step that moves traffic is done when the router was seen to carry it, not when it was asked to.
 fn router_ready(pass: &Pass) -> bool {
-    pass.canary.traffic.is_none() || pass.status.weights.as_ref().is_some_and(|w| w.verified)
+    pass.strategy.traffic.is_none() || pass.status.weights.as_ref().is_some_and(|w| w.verified)
 }
 
 /// The pause protocol: add the condition; over when its time passed, or when somebody took the condition away.

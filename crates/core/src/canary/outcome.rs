@@ -1,242 +1,41 @@
-//! The end of a pass: counts, conditions, deadline, phase (sections 2.1, 2.5 and 2.6 of the reference).
+//! The end of a canary pass: what conditions and phase are derived from (sections 2.5 and 2.6 of the reference).
 
-use super::{Pass, abort};
-use crate::analysis::RunPhase;
-use crate::condition::{Kind, Truth};
-use crate::phase::{self, Phase};
-use crate::reason::Reason;
-use crate::revision;
+use super::Pass;
+use crate::outcome::{self, Judged};
 use crate::rollout::Step;
-use crate::status::{Counts, PauseReason, Status};
+use crate::status::Counts;
 
 /// Completes the status and the reasons.
+//= compat: 2.6-3
 pub fn conclude(pass: &mut Pass) {
-    pass.status.counts = counts(pass);
-    let healthy = healthy(pass);
-    available(pass);
-    completed(pass);
-    replica_failure(pass);
-    progressing(pass, healthy);
-    paused(pass);
-    deadline(pass, healthy);
-    health(pass, healthy);
-    pass.status.observed_generation = pass.rollout().generation;
-    (pass.status.phase, pass.status.message) = phase::phase(pass.rollout(), &pass.status);
-    if pass.status.abort {
-        let cause = abort::cause(pass);
-        pass.reasons.insert(0, Reason::Aborted { cause });
-    }
-    waiting(pass);
-}
-
-fn counts(pass: &Pass) -> Counts {
-    let sum = |of: fn(&crate::world::Pool) -> u32| pass.world.pools.iter().map(of).fold(0, u32::saturating_add);
-    Counts {
-        members: sum(|p| p.members),
-        updated: pass.world.new_pool().map_or(0, |p| p.members),
-        ready: sum(|p| p.ready),
-        available: sum(|p| p.available),
-    }
+    let counts = outcome::counts(pass.world);
+    let judged = Judged {
+        counts,
+        available: counts.available >= pass.rollout().replicas,
+        healthy: healthy(pass, &counts),
+        waits: waits(pass),
+    };
+    outcome::conclude(pass, judged);
 }
 
 /// The strict meaning of healthy: promoted, steps over, every member there and no other one.
 //= compat: 2.6-5
-fn healthy(pass: &Pass) -> bool {
+fn healthy(pass: &Pass, counts: &Counts) -> bool {
     let status = &pass.status;
     let replicas = pass.rollout().replicas;
-    let steps = pass.canary.steps.len();
+    let steps = pass.strategy.steps.len();
     status.stable.is_some()
         && pass.fully_promoted()
         && status.step_index.is_none_or(|i| i >= steps)
-        && status.counts.updated == replicas
-        && status.counts.available == replicas
-        && status.counts.members == replicas
+        && counts.updated == replicas
+        && counts.available == replicas
+        && counts.members == replicas
         && pass.world.status.observed_generation == pass.rollout().generation
 }
 
-//= compat: 2.6-3
-fn available(pass: &mut Pass) {
-    let enough = pass.status.counts.available >= pass.rollout().replicas;
-    let message = match enough {
-        true => "Rollout has minimum availability",
-        false => "Rollout does not have minimum availability",
-    };
-    pass.status.conditions.set(Kind::Available, Truth::of(enough), "AvailableReason", message, pass.now);
-}
-
-//= compat: 2.6-6
-fn completed(pass: &mut Pass) {
-    let done = pass.status.stable.is_some() && pass.fully_promoted();
-    let was = pass.status.conditions.get(Kind::Completed).map(|c| c.truth);
-    let changed =
-        pass.status.conditions.set(Kind::Completed, Truth::of(done), "RolloutCompleted", "RolloutCompleted", pass.now);
-    if changed && !done && was != Some(Truth::False) {
-        let revision = revision::number(pass.world);
-        let hash = pass.rollout().hash.clone();
-        let text = format!("Rollout not completed, started update to revision {revision} ({hash})");
-        pass.event("RolloutNotCompleted", text);
-    }
-}
-
-//= compat: 2.6-8
-fn replica_failure(pass: &mut Pass) {
-    let new = pass.world.new_pool().and_then(|p| p.failure.clone());
-    let failure = new.or_else(|| pass.world.pools.iter().find_map(|p| p.failure.clone()));
-    match failure {
-        Some(message) => {
-            pass.status.conditions.set(Kind::ReplicaFailure, Truth::True, "FailedCreate", &message, pass.now);
-        }
-        None => pass.status.conditions.remove(Kind::ReplicaFailure),
-    }
-}
-
-/// Progress since the last pass, by comparing what both know.
-//= compat: 2.6-11
-fn progressed(before: &Status, after: &Status) -> bool {
-    let old = |s: &Status| s.counts.members.saturating_sub(s.counts.updated);
-    after.counts.updated != before.counts.updated
-        || old(after) < old(before)
-        || after.counts.ready > before.counts.ready
-        || after.counts.available > before.counts.available
-        || after.stable != before.stable
-        || after.step_index != before.step_index
-        || after.current_steps_hash != before.current_steps_hash
-        || after.current_hash != before.current_hash
-}
-
-//= compat: 2.6-9, 2.6-10, 2.6-11, 2.6-12, 2.7-10, B.2-4
-fn progressing(pass: &mut Pass, healthy: bool) {
-    let (rollout, now) = (pass.rollout(), pass.now);
-    let name = revision::pool_name(rollout, &rollout.hash);
-    if pass.status.abort {
-        if pass.status.conditions.reason(Kind::Progressing) != "RolloutAborted" {
-            abort::mark(pass, "");
-        }
-        return;
-    }
-    // A later abort has a time of its own.
-    pass.status.aborted_at = None;
-    let retried = pass.status.conditions.reason(Kind::Progressing) == "RolloutAborted";
-    let progressed = progressed(&pass.world.status, &pass.status);
-    let conditions = &mut pass.status.conditions;
-    if pass.world.new_pool().is_none() {
-        let text = format!("Created new replica set \"{name}\"");
-        conditions.set(Kind::Progressing, Truth::True, "NewReplicaSetCreated", &text, now);
-    } else if healthy {
-        let text = format!("ReplicaSet \"{name}\" has successfully progressed.");
-        conditions.set(Kind::Progressing, Truth::True, "NewReplicaSetAvailable", &text, now);
-    } else if retried && pass.world.status.current_hash.as_ref() == Some(&rollout.hash) {
-        let text = format!("Retrying Rollout after it was aborted, revision {}", revision::number(pass.world));
-        conditions.set(Kind::Progressing, Truth::Unknown, "RolloutRetry", &text, now);
-    } else if progressed {
-        let text = format!("ReplicaSet \"{name}\" is progressing.");
-        conditions.renew(Kind::Progressing, Truth::True, "ReplicaSetUpdated", &text, now);
-    } else if conditions.reason(Kind::Progressing) == "NewReplicaSetAvailable" {
-        let text = format!("ReplicaSet \"{name}\" is not available");
-        conditions.set(Kind::Progressing, Truth::True, "ReplicaSetNotAvailable", &text, now);
-    }
-}
-
-/// Whether time without progress means nothing now: a step that is meant to wait, a pause, or an old pool on its delay.
-//= compat: 2.6-13, 1.2-12
-fn deadline_suspended(pass: &Pass) -> bool {
-    let waiting_step = matches!(pass.canary.step(pass.status.step_index), Some(Step::Analysis | Step::Pause(_)));
+/// Whether the current step is one that is meant to wait.
+//= compat: 2.6-13
+fn waits(pass: &Pass) -> bool {
+    let waiting_step = matches!(pass.strategy.step(pass.status.step_index), Some(Step::Analysis | Step::Pause(_)));
     waiting_step && !pass.fully_promoted()
-        || pass.status.abort
-        || pass.rollout().paused
-        || !pass.status.pauses.is_empty()
-        || pass.world.other_pools().iter().any(|p| p.scale_down_at.is_some())
-}
-
-/// The deadline without progress: a condition, and an abort where the spec asks for one.
-//= compat: 1.2-9, 1.2-10, 1.2-11, 2.6-13
-fn deadline(pass: &mut Pass, healthy: bool) {
-    let complete = healthy || (pass.fully_promoted() && pass.status.counts.available >= pass.rollout().replicas);
-    if complete || deadline_suspended(pass) {
-        return;
-    }
-    let Some(condition) = pass.status.conditions.get(Kind::Progressing) else {
-        return;
-    };
-    if condition.reason == "ProgressDeadlineExceeded" {
-        pass.reasons.push(Reason::DeadlineExceeded);
-        return;
-    }
-    let end = condition.updated + pass.rollout().progress_deadline;
-    if pass.now < end {
-        pass.wake(end);
-        return;
-    }
-    let name = revision::pool_name(pass.rollout(), &pass.rollout().hash);
-    let text = format!("ReplicaSet \"{name}\" has timed out progressing.");
-    pass.reasons.push(Reason::DeadlineExceeded);
-    if pass.rollout().progress_deadline_abort && pass.status.stable.is_some() && !pass.fully_promoted() {
-        abort::abort(pass, &text);
-        return;
-    }
-    pass.status.conditions.set(Kind::Progressing, Truth::False, "ProgressDeadlineExceeded", &text, pass.now);
-    pass.warning("ProgressDeadlineExceeded", text);
-}
-
-//= compat: 2.6-7, 2.2-7
-fn paused(pass: &mut Pass) {
-    let now = pass.now;
-    let is_paused = pass.rollout().paused || !pass.status.pauses.is_empty();
-    let was_paused = pass.status.conditions.is_true(Kind::Paused);
-    if !is_paused && pass.status.conditions.get(Kind::Paused).is_none() {
-        return;
-    }
-    pass.status.conditions.set(Kind::Paused, Truth::of(is_paused), "RolloutPaused", "Rollout is paused", now);
-    let completed = pass.fully_promoted();
-    if is_paused != was_paused && !pass.status.abort && !completed {
-        let (reason, text) = match is_paused {
-            true => ("RolloutPaused", "Rollout is paused"),
-            false => ("RolloutResumed", "Rollout is resumed"),
-        };
-        pass.status.conditions.set(Kind::Progressing, Truth::Unknown, reason, text, now);
-    }
-}
-
-//= compat: 2.6-4
-fn health(pass: &mut Pass, healthy: bool) {
-    let paused = pass.rollout().paused || !pass.status.pauses.is_empty();
-    let holds = healthy && !paused;
-    let conditions = &mut pass.status.conditions;
-    if holds {
-        conditions.set(Kind::Healthy, Truth::True, "RolloutHealthy", "Rollout is healthy", pass.now);
-    } else if conditions.get(Kind::Healthy).is_some() {
-        conditions.set(Kind::Healthy, Truth::False, "RolloutHealthy", "Rollout is not healthy", pass.now);
-    }
-}
-
-/// Something must be said about why nothing more happens.
-fn waiting(pass: &mut Pass) {
-    if pass.rollout().paused && !pass.reasons.contains(&Reason::PausedByPerson) {
-        pass.reasons.push(Reason::PausedByPerson);
-    }
-    inconclusive(pass);
-    let said = !pass.reasons.is_empty();
-    let Some(new) = pass.world.new_pool() else {
-        return;
-    };
-    if new.available < new.size && !pass.reasons.iter().any(|r| matches!(r, Reason::AwaitingMembers { .. })) {
-        let (hash, available, wanted) = (new.hash.clone(), new.available, new.size);
-        pass.reasons.push(Reason::AwaitingMembers { hash, available, wanted });
-    } else if !said && pass.status.phase == Phase::Healthy {
-        pass.reasons.push(Reason::Settled);
-    }
-}
-
-/// The run that a person must judge, as long as the pause lasts: while it does, step runs are not looked at.
-fn inconclusive(pass: &mut Pass) {
-    let status = &pass.status;
-    let said = pass.reasons.iter().any(|r| matches!(r, Reason::PausedInconclusive { .. }));
-    if said || status.pause(PauseReason::InconclusiveAnalysisRun).is_none() {
-        return;
-    }
-    let runs = status.step_run.iter().chain(&status.background_run);
-    if let Some(run) = runs.into_iter().find(|r| r.phase == RunPhase::Inconclusive) {
-        let (run, message) = (run.name.clone(), run.message.clone());
-        pass.reasons.push(Reason::PausedInconclusive { run, message });
-    }
 }

@@ -1,29 +1,17 @@
 //! Promotion: when the new version becomes the stable one (section 2.7 of the reference).
 
 use super::{Pass, sizing};
-use crate::reason::Reason;
+use crate::promotion;
 use crate::revision;
 
 /// Promotes if it is time.
-//= compat: 2.7-19, 2.7-12
+//= compat: 2.7-12
 pub fn promote(pass: &mut Pass) {
     if pass.status.stable.is_some() && pass.fully_promoted() {
         return;
     }
     let Some(why) = why(pass) else { return };
-    let steps = pass.canary.steps.len();
-    let hash = pass.rollout().hash.clone();
-    let revision = revision::number(pass.world);
-    let status = &mut pass.status;
-    status.clear_pauses();
-    status.clear_abort();
-    status.promote_full = false;
-    status.step_index = (steps > 0).then_some(steps);
-    status.step_run = None;
-    status.background_run = None;
-    status.stable = Some(hash.clone());
-    pass.event("RolloutCompleted", format!("Rollout completed update to revision {revision} ({hash}): {why}"));
-    pass.reasons.push(Reason::Promoted { why });
+    promotion::promoted(pass, why);
 }
 
 /// Argo's reason for promoting now, `None` if it is not time.
@@ -36,7 +24,7 @@ fn why(pass: &Pass) -> Option<String> {
         return None;
     }
     let new = pass.world.new_pool()?;
-    if !sizing::enough(pass.canary.progress_threshold, pass.rollout().replicas, new.available) {
+    if !sizing::enough(pass.strategy.progress_threshold, pass.rollout().replicas, new.available) {
         return None;
     }
     if pass.status.promote_full {
@@ -45,7 +33,7 @@ fn why(pass: &Pass) -> Option<String> {
     if revision::within_rollback_window(pass.world) {
         return Some("Rollback within window".to_owned());
     }
-    let steps = pass.canary.steps.len();
+    let steps = pass.strategy.steps.len();
     let over = steps == 0 || pass.status.step_index.is_some_and(|i| i >= steps);
     (over && traffic_moved(pass)).then(|| format!("Completed all {steps} canary steps"))
 }
@@ -53,8 +41,8 @@ fn why(pass: &Pass) -> Option<String> {
 /// After the last step the router must be seen to send everything to the new version, if that has members at all.
 //= compat: 1.2-2
 fn traffic_moved(pass: &Pass) -> bool {
-    if pass.canary.traffic.is_none() || pass.canary.steps.is_empty() || pass.rollout().replicas == 0 {
+    if pass.strategy.traffic.is_none() || pass.strategy.steps.is_empty() || pass.rollout().replicas == 0 {
         return true;
     }
-    pass.status.weights.as_ref().is_some_and(|w| w.verified && w.canary == pass.canary.weight_total())
+    pass.status.weights.as_ref().is_some_and(|w| w.verified && w.canary == pass.strategy.weight_total())
 }

@@ -2,6 +2,7 @@
 
 use super::Pass;
 use crate::reason::Reason;
+use crate::restart;
 use crate::revision;
 
 /// Whether the status speaks of another template or other steps than the rollout has now.
@@ -14,19 +15,12 @@ pub fn changed(pass: &Pass) -> bool {
 
 /// Forgets the progress of the former template; going back to the stable version, or into the rollback window,
 /// leaves no step to run.
-//= compat: 2.4-2, 2.4-3, 2.4-4, 1.5-4, B.8-1
+//= compat: 2.4-3, 2.4-4, 1.5-4, B.8-1
 pub fn start_over(pass: &mut Pass) {
-    let (hash, steps_hash) = (pass.rollout().hash.clone(), pass.rollout().steps_hash.clone());
-    let steps = pass.canary.steps.len();
+    let hash = pass.rollout().hash.clone();
+    let steps = pass.strategy.steps.len();
+    restart::forget_progress(pass);
     let status = &mut pass.status;
-    status.clear_pauses();
-    status.clear_abort();
-    status.promote_full = false;
-    status.step_run = None;
-    status.background_run = None;
-    status.step_index = (steps > 0).then_some(0);
-    status.current_hash = Some(hash.clone());
-    status.current_steps_hash = Some(steps_hash);
     let first = status.stable.is_none();
     if status.stable.as_ref() == Some(&hash) {
         status.step_index = (steps > 0).then_some(steps);
@@ -48,7 +42,7 @@ pub fn start_over(pass: &mut Pass) {
 /// Within the rollback window no step is left to run, also after a retry, which begins with the first.
 //= compat: 1.5-4
 pub fn skip_within_window(pass: &mut Pass) {
-    let steps = pass.canary.steps.len();
+    let steps = pass.strategy.steps.len();
     let updating = pass.status.stable.is_some() && !pass.fully_promoted() && !pass.status.abort;
     if steps > 0 && updating && revision::within_rollback_window(pass.world) {
         pass.status.step_index = Some(steps);

@@ -1,13 +1,10 @@
 //! Analysis runs of an update: which should exist, and what their results mean (section 4 of the reference).
 
-use super::{Pass, abort};
-use crate::action::Action;
-use crate::analysis::{RunKind, RunPhase};
-use crate::reason::Reason;
+use super::Pass;
+use crate::analysis::RunKind;
 use crate::revision;
 use crate::rollout::Step;
-use crate::status::{PauseReason, RunRef};
-use crate::world::Run;
+use crate::runs;
 
 /// Starts, follows and stops the runs of this pass.
 //= compat: 4.2-1, 4.2-7
@@ -26,180 +23,31 @@ pub fn reconcile(pass: &mut Pass) {
             step(pass);
         }
     }
-    stop_unwanted(pass);
-    forget_old(pass);
+    runs::stop_unwanted(pass);
+    runs::forget_old(pass);
 }
 
 //= compat: 4.2-2, 4.3-1, 4.3-2, 10.43
 fn background(pass: &mut Pass) {
-    let wanted = pass.canary.background_from.is_some_and(|from| pass.status.step_index.is_none_or(|i| i >= from));
+    let wanted = pass.strategy.background_from.is_some_and(|from| pass.status.step_index.is_none_or(|i| i >= from));
     if !wanted {
         pass.status.background_run = None;
         return;
     }
     let current = pass.status.background_run.clone();
-    pass.status.background_run = follow(pass, RunKind::Background, current);
+    pass.status.background_run = runs::follow(pass, RunKind::Background, current);
 }
 
 //= compat: 4.2-3, 4.2-4, 10.51
 fn step(pass: &mut Pass) {
     let index = pass.status.step_index;
-    let at_analysis = pass.canary.step(index) == Some(&Step::Analysis);
+    let at_analysis = pass.strategy.step(index) == Some(&Step::Analysis);
     let Some(index) = index.filter(|_| at_analysis) else {
         pass.status.step_run = None;
         return;
     };
     if pass.status.pauses.is_empty() {
         let current = pass.status.step_run.clone();
-        pass.status.step_run = follow(pass, RunKind::Step(index), current);
+        pass.status.step_run = runs::follow(pass, RunKind::Step(index), current);
     }
-}
-
-/// Follows the run in use, or begins one: there is none yet, or a person resumed after an inconclusive one.
-//= compat: 4.3-3, 4.3-4, 4.3-5
-fn follow(pass: &mut Pass, kind: RunKind, current: Option<RunRef>) -> Option<RunRef> {
-    let world = pass.world;
-    let Some(current) = current else {
-        return begin(pass, kind);
-    };
-    let Some(run) = world.run(&current.name) else {
-        // Decided before, but not there yet: ask again, under the same name.
-        if pass.status.pauses.is_empty() {
-            start(pass, kind, current.name.clone());
-        }
-        return Some(current);
-    };
-    let resumed = run.phase == RunPhase::Inconclusive
-        && pass.status.controller_pause
-        && pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_none();
-    if resumed {
-        return begin(pass, kind);
-    }
-    let seen = RunRef { name: run.name.clone(), phase: run.phase, message: run.message.clone() };
-    if seen.phase != current.phase {
-        note_change(pass, kind, &current, &seen);
-    }
-    react(pass, kind, run);
-    Some(seen)
-}
-
-fn begin(pass: &mut Pass, kind: RunKind) -> Option<RunRef> {
-    if !pass.status.pauses.is_empty() && pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() {
-        return None;
-    }
-    let name = free_name(pass, kind);
-    start(pass, kind, name.clone());
-    Some(RunRef { name, phase: RunPhase::Pending, message: String::new() })
-}
-
-fn start(pass: &mut Pass, kind: RunKind, name: String) {
-    let hash = pass.rollout().hash.clone();
-    let revision = revision::number(pass.world);
-    pass.actions.push(Action::StartRun { name, kind, hash, revision });
-}
-
-/// The first free name of a run.
-//= compat: 4.1-1
-fn free_name(pass: &Pass, kind: RunKind) -> String {
-    let rollout = pass.rollout();
-    let mut name = format!("{}-{}-{}", rollout.name, rollout.hash, revision::number(pass.world));
-    if let RunKind::Step(index) = kind {
-        name.push_str(&format!("-{index}"));
-    }
-    if pass.world.run(&name).is_none() {
-        return name;
-    }
-    let mut number = 1;
-    while pass.world.run(&format!("{name}.{number}")).is_some() {
-        number += 1;
-    }
-    format!("{name}.{number}")
-}
-
-//= compat: 4.3-6
-fn note_change(pass: &mut Pass, kind: RunKind, from: &RunRef, to: &RunRef) {
-    let previous = if from.phase == RunPhase::Pending { "NoPreviousStatus" } else { from.phase.as_str() };
-    let message = format!(
-        "{} Analysis Run '{}' Status New: '{}' Previous: '{previous}'",
-        kind.as_str(),
-        to.name,
-        to.phase.as_str()
-    );
-    let reason = match to.phase {
-        RunPhase::Pending => "AnalysisRunPending",
-        RunPhase::Running => "AnalysisRunRunning",
-        RunPhase::Successful => "AnalysisRunSuccessful",
-        RunPhase::Failed => "AnalysisRunFailed",
-        RunPhase::Error => "AnalysisRunError",
-        RunPhase::Inconclusive => "AnalysisRunInconclusive",
-    };
-    match to.phase {
-        RunPhase::Failed | RunPhase::Error => pass.warning(reason, message),
-        _ => pass.event(reason, message),
-    }
-}
-
-/// A bad result aborts, an unclear one pauses for a person.
-//= compat: 4.3-3, 2.6-15
-fn react(pass: &mut Pass, kind: RunKind, run: &Run) {
-    let label = match kind {
-        RunKind::Step(_) => "Step-based",
-        RunKind::Background => "Background",
-    };
-    match run.phase {
-        RunPhase::Failed | RunPhase::Error => {
-            let mut cause = format!("{label} analysis phase error/failed");
-            if !run.message.is_empty() {
-                cause.push_str(&format!(": {}", run.message));
-            }
-            abort::abort(pass, &cause);
-        }
-        RunPhase::Inconclusive => {
-            let new = pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_none();
-            pass.status.add_pause(PauseReason::InconclusiveAnalysisRun, pass.now);
-            if new {
-                pass.event("RolloutPaused", "Rollout is paused (InconclusiveAnalysisRun)".to_owned());
-            }
-            let (run, message) = (run.name.clone(), run.message.clone());
-            pass.reasons.push(Reason::PausedInconclusive { run, message });
-        }
-        RunPhase::Pending | RunPhase::Running | RunPhase::Successful => {}
-    }
-}
-
-/// Unfinished runs that no status refers to are told to stop.
-//= compat: 4.2-8
-fn stop_unwanted(pass: &mut Pass) {
-    let wanted: Vec<String> =
-        [&pass.status.step_run, &pass.status.background_run].into_iter().flatten().map(|r| r.name.clone()).collect();
-    for run in &pass.world.runs {
-        if !run.phase.is_completed() && !run.terminating && !wanted.contains(&run.name) {
-            pass.actions.push(Action::StopRun { name: run.name.clone() });
-        }
-    }
-}
-
-/// Finished runs beyond the history limits are forgotten, and all finished runs of versions that have no pool any more.
-//= compat: 1.2-13, 4.3-7
-fn forget_old(pass: &mut Pass) {
-    let current: Vec<&str> =
-        [&pass.status.step_run, &pass.status.background_run].into_iter().flatten().map(|r| r.name.as_str()).collect();
-    let mut finished: Vec<&Run> =
-        pass.world.runs.iter().filter(|r| r.phase.is_completed() && !current.contains(&r.name.as_str())).collect();
-    finished.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.name.cmp(&a.name)));
-    let (limit_successful, limit_other) = pass.rollout().run_history_limits;
-    let (mut successful, mut other) = (0, 0);
-    let mut gone = Vec::new();
-    for run in finished {
-        let (kept, limit) = match run.phase {
-            RunPhase::Successful => (&mut successful, limit_successful),
-            _ => (&mut other, limit_other),
-        };
-        if *kept >= limit || pass.world.pool(&run.hash).is_none() {
-            gone.push(Action::DeleteRun { name: run.name.clone() });
-        } else {
-            *kept += 1;
-        }
-    }
-    pass.actions.extend(gone);
 }

@@ -1,24 +1,17 @@
 //! How many members each pool gets in this pass: stable first, then the new one, then the rest
 //! (sections 2.2, 2.7 and 2.8 of the reference).
 
+use super::Pass;
 use super::sizing::{self, Limits, Routed, Size, Sizes};
-use super::{Pass, abort};
+use crate::abort;
 use crate::action::Action;
 use crate::reason::Reason;
+use crate::scale;
 use crate::time::Span;
 use crate::world::Pool;
 
 fn size(pool: Option<&Pool>) -> Size {
     pool.map_or_else(Size::default, |p| Size { wanted: p.size, available: p.available })
-}
-
-/// Whether the replicas changed since a pool was last scaled.
-//= compat: 2.2-8, 2.4-6
-pub fn resized(pass: &Pass) -> bool {
-    let replicas = pass.rollout().replicas;
-    let stale =
-        |pool: Option<&Pool>| pool.is_some_and(|p| p.size > 0 && p.replicas_seen.is_some_and(|r| r != replicas));
-    stale(pass.world.new_pool()) || stale(pass.world.stable_pool())
 }
 
 /// A pass that only adjusts sizes to changed replicas. Every pool in use learns the new replicas, also one whose size
@@ -29,13 +22,13 @@ pub fn resize(pass: &mut Pass) {
     pass.reasons.push(Reason::Resized);
     let sizes = sizes(pass);
     let (world, replicas) = (pass.world, pass.rollout().replicas);
-    let retiring = abort::delay(pass).is_some() && !pass.fully_promoted();
+    let retiring = abort_delay(pass).is_some() && !pass.fully_promoted();
     let stable = world.stable_pool().filter(|p| p.hash != world.rollout.hash).map(|p| (p, sizes.stable));
     let new = world.new_pool().map(|p| (p, if retiring { p.size } else { sizes.new }));
     for (pool, size) in stable.into_iter().chain(new) {
         let size = if may_shrink(pass, pool, size) { size } else { pool.size };
         if pool.size != size || (pool.size > 0 && pool.replicas_seen != Some(replicas)) {
-            scale_to(pass, pool, size);
+            scale::scale_to(pass, pool, size);
         }
     }
 }
@@ -53,31 +46,18 @@ pub fn reconcile(pass: &mut Pass) {
         && stable.size != sizes.stable
         && may_shrink(pass, stable, sizes.stable)
     {
-        return scale_to(pass, stable, sizes.stable);
+        return scale::scale_to(pass, stable, sizes.stable);
     }
     if let Some(new) = world.new_pool() {
-        if let Some(delay) = abort::delay(pass).filter(|_| !pass.fully_promoted()) {
+        if let Some(delay) = abort_delay(pass).filter(|_| !pass.fully_promoted()) {
             if retire_aborted(pass, new, delay) {
                 return;
             }
         } else if new.size != sizes.new && may_shrink(pass, new, sizes.new) {
-            return scale_to(pass, new, sizes.new);
+            return scale::scale_to(pass, new, sizes.new);
         }
     }
     others(pass);
-}
-
-//= compat: 9.4-2
-fn scale_to(pass: &mut Pass, pool: &Pool, size: u32) {
-    if pool.size != size {
-        let verb = if size > pool.size { "up" } else { "down" };
-        let name = crate::revision::pool_name(pass.rollout(), &pool.hash);
-        let (revision, from) = (pool.revision, pool.size);
-        let text = format!("Scaled {verb} ReplicaSet {name} (revision {revision}) from {from} to {size}");
-        pass.event("ScalingReplicaSet", text);
-    }
-    let replicas_seen = pass.rollout().replicas;
-    pass.actions.push(Action::ScalePool { hash: pool.hash.clone(), size, replicas_seen });
 }
 
 /// A pool shrinks only to what the weight that the router really carries leaves to it: traffic moves first. A
@@ -87,7 +67,7 @@ fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
     if size >= pool.size {
         return true;
     }
-    let Some(split) = pass.world.split.as_ref().filter(|_| pass.canary.traffic.is_some()) else {
+    let Some(split) = pass.world.split.as_ref().filter(|_| pass.strategy.traffic.is_some()) else {
         return true;
     };
     let mut weight = 0;
@@ -111,7 +91,7 @@ fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
 /// The pools in use lose a planned scale-down.
 //= compat: 2.8-31
 fn keep_pools_in_use(pass: &mut Pass) {
-    let keeps_new = abort::delay(pass).is_none() || pass.fully_promoted();
+    let keeps_new = abort_delay(pass).is_none() || pass.fully_promoted();
     let new = pass.world.new_pool().filter(|_| keeps_new);
     for pool in pass.world.stable_pool().into_iter().chain(new) {
         let action = Action::SetScaleDownAt { hash: pool.hash.clone(), at: None };
@@ -125,14 +105,14 @@ fn keep_pools_in_use(pass: &mut Pass) {
 pub fn sizes(pass: &Pass) -> Sizes {
     let world = pass.world;
     let replicas = pass.rollout().replicas;
-    if pass.canary.traffic.is_some() {
+    if pass.strategy.traffic.is_some() {
         let new_is_stable = pass.status.stable.as_ref() == Some(&world.rollout.hash);
         return if new_is_stable { Sizes { new: replicas, stable: replicas } } else { routed_sizes(pass) };
     }
     let new = size(world.new_pool());
     let stable_pool = world.stable_pool().filter(|p| p.hash != world.rollout.hash);
     let older = world.other_pools().iter().map(|p| p.size).fold(0, u32::saturating_add);
-    let (surge, unavailable) = (pass.canary.surge(replicas), pass.canary.unavailable(replicas));
+    let (surge, unavailable) = (pass.strategy.surge(replicas), pass.strategy.unavailable(replicas));
     sizing::basic_pass(Limits { replicas, surge, unavailable }, basic_target(pass), new, size(stable_pool), older)
 }
 
@@ -150,7 +130,7 @@ fn routed_sizes(pass: &Pass) -> Sizes {
     if routed.fixed_scale().is_some() || former {
         // Whatever size the canary is told to have, stable gets ready for the weight that is meant to come back to it.
         let weight = if former { 0 } else { routed.step_weight() };
-        let total = pass.canary.weight_total();
+        let total = pass.strategy.weight_total();
         let needed = sizing::share_rounded_up(pass.rollout().replicas, total.saturating_sub(weight), total);
         sizes.stable = sizes.stable.max(needed);
     }
@@ -158,7 +138,7 @@ fn routed_sizes(pass: &Pass) -> Sizes {
         if recorded.is_none_or(|w| w.canary == 0) {
             sizes.new = 0;
         }
-        let smallest = pass.canary.min_pods.is_some_and(|min| routed.new.available <= min);
+        let smallest = pass.strategy.min_pods.is_some_and(|min| routed.new.available <= min);
         if smallest {
             // The canary gets no smaller, so stable must become whole without waiting for that.
             sizes.stable = pass.rollout().replicas;
@@ -177,16 +157,16 @@ fn basic_target(pass: &Pass) -> Sizes {
     let weight = match (pass.status.promote_full, pass.status.abort) {
         (true, _) => 100,
         (false, true) => 0,
-        (false, false) => pass.canary.weight_at(pass.status.step_index),
+        (false, false) => pass.strategy.weight_at(pass.status.step_index),
     };
-    sizing::basic_target(replicas, weight, 100, pass.canary.surge(replicas))
+    sizing::basic_target(replicas, weight, 100, pass.strategy.surge(replicas))
 }
 
 /// What the sizes with a router depend on, from this pass.
 //= compat: 2.8-20
 pub fn routed<'a>(pass: &Pass<'a>) -> Routed<'a> {
     Routed {
-        canary: pass.canary,
+        canary: pass.strategy,
         replicas: pass.rollout().replicas,
         step_index: pass.status.step_index,
         abort: pass.status.abort,
@@ -206,9 +186,9 @@ pub fn at_target(pass: &Pass) -> bool {
     let Some(new) = world.new_pool() else {
         return false;
     };
-    let routed_canary = pass.canary.traffic.is_some();
+    let routed_canary = pass.strategy.traffic.is_some();
     let target = if routed_canary { sizes(pass) } else { basic_target(pass) };
-    let threshold = pass.canary.progress_threshold;
+    let threshold = pass.strategy.progress_threshold;
     let new_ready = match threshold {
         None => new.size == target.new && new.available >= target.new,
         Some(_) => sizing::enough(threshold, target.new, new.available),
@@ -216,7 +196,7 @@ pub fn at_target(pass: &Pass) -> bool {
     if !new_ready {
         return false;
     }
-    if routed_canary && pass.canary.dynamic_stable_scale {
+    if routed_canary && pass.strategy.dynamic_stable_scale {
         return true;
     }
     let stable_ready = world
@@ -229,7 +209,7 @@ pub fn at_target(pass: &Pass) -> bool {
 
 /// Members the new pool should have at the current step.
 pub fn new_wanted(pass: &Pass) -> u32 {
-    if pass.canary.traffic.is_some() { sizes(pass).new } else { basic_target(pass).new }
+    if pass.strategy.traffic.is_some() { sizes(pass).new } else { basic_target(pass).new }
 }
 
 /// An aborted canary stays for its delay once stable is whole, and then goes. Returns whether it was scaled.
@@ -251,7 +231,7 @@ fn retire_aborted(pass: &mut Pass, new: &Pool, delay: Span) -> bool {
             false
         }
         Some(_) if may_shrink(pass, new, 0) => {
-            scale_to(pass, new, 0);
+            scale::scale_to(pass, new, 0);
             true
         }
         Some(_) => false,
@@ -262,7 +242,7 @@ fn retire_aborted(pass: &mut Pass, new: &Pool, delay: Span) -> bool {
 /// scale-down delay allows.
 //= compat: 2.8-23, 2.8-24, 2.8-25
 fn others(pass: &mut Pass) {
-    match pass.canary.traffic {
+    match pass.strategy.traffic {
         Some(_) => routed_others(pass),
         None => basic_others(pass),
     }
@@ -271,7 +251,7 @@ fn others(pass: &mut Pass) {
 //= compat: 2.8-23, 2.8-24, 2.8-26
 fn basic_others(pass: &mut Pass) {
     let replicas = pass.rollout().replicas;
-    let min_available = replicas.saturating_sub(pass.canary.unavailable(replicas));
+    let min_available = replicas.saturating_sub(pass.strategy.unavailable(replicas));
     let available: u32 = pass.world.pools.iter().map(|p| p.available.min(p.size)).fold(0, u32::saturating_add);
     let mut budget = available.saturating_sub(min_available);
     for pool in pass.world.other_pools() {
@@ -282,7 +262,7 @@ fn basic_others(pass: &mut Pass) {
         let take = healthy.min(budget);
         budget -= take;
         if healthy - take != pool.size {
-            scale_to(pass, pool, healthy - take);
+            scale::scale_to(pass, pool, healthy - take);
         }
     }
 }
@@ -297,9 +277,9 @@ fn routed_others(pass: &mut Pass) {
         if pool.size == 0 || !may_shrink(pass, pool, 0) {
             continue;
         }
-        let delayed = (promoted || pool.scale_down_at.is_some()) && !pass.canary.dynamic_stable_scale;
-        let delay = pass.canary.scale_down_delay;
-        let within_limit = pass.canary.scale_down_delay_revision_limit.is_none_or(|limit| waiting < limit);
+        let delayed = (promoted || pool.scale_down_at.is_some()) && !pass.strategy.dynamic_stable_scale;
+        let delay = pass.strategy.scale_down_delay;
+        let within_limit = pass.strategy.scale_down_delay_revision_limit.is_none_or(|limit| waiting < limit);
         match pool.scale_down_at {
             None if delayed && delay > Span::ZERO && within_limit => {
                 waiting += 1;
@@ -312,7 +292,22 @@ fn routed_others(pass: &mut Pass) {
                 pass.reasons.push(Reason::ScaleDownPlanned { hash: pool.hash.clone(), at });
                 pass.wake(at);
             }
-            _ => scale_to(pass, pool, 0),
+            _ => scale::scale_to(pass, pool, 0),
         }
+    }
+}
+
+/// Whether an aborted canary keeps its members for a while, and for how long (`abortScaleDownDelaySeconds`).
+//= compat: 2.7-7, 2.7-8
+pub fn abort_delay(pass: &Pass) -> Option<Span> {
+    let canary = pass.strategy;
+    if !pass.status.abort || pass.status.stable.is_none() || canary.traffic.is_none() {
+        return None;
+    }
+    match canary.abort_scale_down_delay {
+        Some(span) if span == Span::ZERO => None,
+        Some(span) => Some(span),
+        None if canary.dynamic_stable_scale => None,
+        None => Some(abort::DEFAULT_DELAY),
     }
 }

@@ -7,7 +7,7 @@ use crate::rollout::Step;
 use crate::status::Weights;
 use crate::weight::{HeaderRoute, Split};
 use crate::world::Pool;
-use crate::{Hash, revision};
+use crate::{Hash, revision, services};
 
 /// Points the stable and the canary service at their pools, once those can take requests.
 //= compat: 2.11-2, 2.11-3, 2.11-4, 2.11-5, 2.11-6
@@ -15,17 +15,17 @@ pub fn services(pass: &mut Pass) {
     let Some(stable) = pass.status.stable.clone() else {
         return;
     };
-    if let Some(name) = &pass.canary.stable_service {
-        point(pass, name, stable.clone());
+    if let Some(name) = &pass.strategy.stable_service {
+        services::point(pass, name, stable.clone());
     }
-    let Some(name) = &pass.canary.canary_service else {
+    let Some(name) = &pass.strategy.canary_service else {
         return;
     };
     let aborted = pass.status.abort && !pass.fully_promoted();
     if aborted {
         let weight_gone = pass.status.weights.as_ref().is_none_or(|w| w.canary == 0);
-        if !pass.canary.dynamic_stable_scale || weight_gone {
-            point(pass, name, stable);
+        if !pass.strategy.dynamic_stable_scale || weight_gone {
+            services::point(pass, name, stable);
         }
         return;
     }
@@ -38,26 +38,14 @@ pub fn services(pass: &mut Pass) {
         false => new.size > 0 && new.available >= new.size,
     };
     if ready {
-        point(pass, name, new.hash.clone());
+        services::point(pass, name, new.hash.clone());
     }
-}
-
-fn point(pass: &mut Pass, service: &str, hash: Hash) {
-    let Some(current) = pass.world.service(service) else {
-        return;
-    };
-    if current.selects.as_ref() == Some(&hash) {
-        return;
-    }
-    let old = current.selects.as_ref().map_or("", Hash::as_str);
-    pass.event("SwitchService", format!("Switched selector for service '{service}' from '{old}' to '{hash}'"));
-    pass.actions.push(Action::PointService { service: service.to_owned(), hash });
 }
 
 /// Decides the split and asks the router for it where it differs from what was read back.
 //= compat: 6.1-7, 6.1-8
 pub fn split(pass: &mut Pass) {
-    if pass.canary.traffic.is_none() {
+    if pass.strategy.traffic.is_none() {
         pass.status.weights = None;
         return;
     }
@@ -75,6 +63,7 @@ pub fn split(pass: &mut Pass) {
         canary_hash: wanted.canary.clone(),
         stable: wanted.weight_stable(),
         stable_hash: wanted.stable.clone(),
+        additional: wanted.experiment.clone(),
         verified,
     });
     match previous {
@@ -94,7 +83,7 @@ pub fn split(pass: &mut Pass) {
 /// what it would get.
 //= compat: 6.1-4, 6.1-11
 fn wanted(pass: &mut Pass) -> Option<Split> {
-    let total = pass.canary.weight_total();
+    let total = pass.strategy.weight_total();
     let stable = pass.status.stable.clone()?;
     let stable_pool = pass.world.pool(&stable)?;
     let weight = weight(pass, stable_pool);
@@ -111,22 +100,22 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
         _ => pass.rollout().hash.clone(),
     };
     let header_routes = header_routes(pass);
-    Some(Split { stable, canary, weight, weight_total: total, header_routes })
+    Some(Split { header_routes, canary, weight, ..Split::all_to(stable, total) })
 }
 
 /// Weight of the canary; the first rule that fits wins.
 //= compat: 6.1-2, 6.1-3
 fn weight(pass: &Pass, stable: &Pool) -> u32 {
-    let total = pass.canary.weight_total();
+    let total = pass.strategy.weight_total();
     let replicas = pass.rollout().replicas;
     let recorded = pass.status.weights.as_ref();
     if pass.fully_promoted() {
         let former = recorded.is_some_and(|w| w.canary > 0 && w.canary_hash != pass.rollout().hash);
-        let growing = pass.canary.dynamic_stable_scale && former && stable.available < replicas;
+        let growing = pass.strategy.dynamic_stable_scale && former && stable.available < replicas;
         return if growing { step_down(pass, stable) } else { 0 };
     }
     if pass.status.abort {
-        return if pass.canary.dynamic_stable_scale { step_down(pass, stable) } else { 0 };
+        return if pass.strategy.dynamic_stable_scale { step_down(pass, stable) } else { 0 };
     }
     let Some(new) = pass.world.new_pool().filter(|p| p.available > 0) else {
         return 0;
@@ -134,12 +123,12 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
     // Another canary's weight is not this one's: a version that arrives in the middle starts from its own steps.
     let recorded_here = recorded.filter(|w| w.canary_hash == new.hash).map_or(0, |w| w.canary);
     if pass.status.promote_full {
-        return match pass.canary.dynamic_stable_scale {
+        return match pass.strategy.dynamic_stable_scale {
             true => sizing::share_rounded_down(total, new.available.min(replicas), replicas.max(1)).max(recorded_here),
             false => recorded_here,
         };
     }
-    let steps = pass.canary.steps.len();
+    let steps = pass.strategy.steps.len();
     let Some(index) = pass.status.step_index.filter(|_| steps > 0) else {
         return 0;
     };
@@ -147,20 +136,20 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
         // A `setCanaryScale` of nothing: traffic leaves before the members do.
         return 0;
     }
-    let wanted = pass.canary.weight_at(Some(index));
+    let wanted = pass.strategy.weight_at(Some(index));
     let has_more = recorded_here >= wanted && new.available >= sizing::share_rounded_up(replicas, wanted, total);
     match scale::at_target(pass) || has_more {
         true => wanted,
         // A step down moves the traffic first: the members that are too many stay until it is gone.
-        false => pass.canary.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)).min(wanted),
+        false => pass.strategy.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)).min(wanted),
     }
 }
 
 /// What the canary may keep while it is not at its target: the weight of the steps before, but no more than it has been
 /// given already, so that losing members never raises a weight.
 fn carried(new: &Pool, pass: &Pass, recorded: u32) -> u32 {
-    if sizing::enough(pass.canary.progress_threshold, new.size, new.available) {
-        return pass.canary.weight_total();
+    if sizing::enough(pass.strategy.progress_threshold, new.size, new.available) {
+        return pass.strategy.weight_total();
     }
     recorded
 }
@@ -168,7 +157,7 @@ fn carried(new: &Pool, pass: &Pass, recorded: u32) -> u32 {
 /// With dynamic stable scale traffic leaves the canary only as fast as stable grows.
 //= compat-differs: 6.1-3 a canary that never had a weight gets none, and a whole stable pool takes everything at once
 fn step_down(pass: &Pass, stable: &Pool) -> u32 {
-    let total = pass.canary.weight_total();
+    let total = pass.strategy.weight_total();
     let replicas = pass.rollout().replicas;
     if stable.available >= replicas {
         return 0;
@@ -193,9 +182,9 @@ fn step_down(pass: &Pass, stable: &Pool) -> u32 {
 //= compat: 2.9-4
 //= compat-differs: 6.1-4 traffic leaves an aborted or dead version as soon as stable has a member, not only at full size
 fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
-    let total = pass.canary.weight_total();
+    let total = pass.strategy.weight_total();
     let replicas = pass.rollout().replicas;
-    let leaving = (pass.status.abort || pass.fully_promoted()) && !pass.canary.dynamic_stable_scale;
+    let leaving = (pass.status.abort || pass.fully_promoted()) && !pass.strategy.dynamic_stable_scale;
     let dead = pass
         .world
         .split
@@ -210,8 +199,8 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
     };
     let enough = !moves
         || stable.available >= wanted
-        || (pass.canary.progress_threshold.is_some()
-            && sizing::enough(pass.canary.progress_threshold, wanted, stable.available));
+        || (pass.strategy.progress_threshold.is_some()
+            && sizing::enough(pass.strategy.progress_threshold, wanted, stable.available));
     if !enough {
         pass.reasons.push(Reason::StableTooSmall { available: stable.available, wanted });
     }
@@ -230,7 +219,7 @@ fn carried_by(pass: &Pass, hash: &Hash) -> u32 {
 /// promotion, without an available canary or where it is to have no members, after an abort, or once the steps are over.
 //= compat: 1.7-18, 1.7-19, 6.1-5
 fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
-    let steps = &pass.canary.steps;
+    let steps = &pass.strategy.steps;
     let available = pass.world.new_pool().is_some_and(|p| p.available > 0);
     let Some(index) = pass.status.step_index.filter(|i| *i < steps.len()) else {
         return Vec::new();

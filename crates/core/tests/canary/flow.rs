@@ -84,7 +84,7 @@ fn without_services_in_the_spec_none_is_touched() {
 /// A split between `v1` and `v2`.
 fn split(weight: u32) -> Split {
     let (stable, canary) = ("v1".into(), "v2".into());
-    Split { stable, canary, weight, weight_total: 100, header_routes: Vec::new() }
+    Split { canary, weight, ..Split::all_to(stable, 100) }
 }
 
 //= compat: 6.1-2, 6.1-4, 6.1-7, 6.1-8, 6.1-11, 2.8-1, 2.8-3

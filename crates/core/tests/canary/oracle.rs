@@ -51,9 +51,9 @@ fn judge(before: &Stage, decision: &Decision, after: &Stage) -> Result<(), Strin
     }
     never_rises_on_the_way_back(before, decision)?;
     completed_steps_are_carried(before, decision)?;
-    match before.world.split.as_ref().filter(|_| before.world.rollout.canary().traffic.is_some()) {
+    match before.world.split.as_ref().filter(|_| before.world.rollout.canary().unwrap().traffic.is_some()) {
         Some(split) => no_pool_below_its_weight(&before.world, split, &after.world),
-        None if before.world.rollout.canary().traffic.is_none() => members_stay_available(before, after),
+        None if before.world.rollout.canary().unwrap().traffic.is_none() => members_stay_available(before, after),
         None => Ok(()),
     }
 }
@@ -96,7 +96,7 @@ fn never_rises_on_the_way_back(before: &Stage, decision: &Decision) -> Result<()
 
 /// A step to a weight is complete only when the router carries that weight; a canary without members has none.
 fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<(), String> {
-    let canary = before.world.rollout.canary();
+    let canary = before.world.rollout.canary().unwrap();
     let completed = decision.reasons.iter().any(|r| matches!(r, Reason::StepCompleted { .. }));
     let Some(serin_core::Step::SetWeight(weight)) = canary.step(before.world.status.step_index) else {
         return Ok(());
@@ -118,7 +118,7 @@ fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Res
         let weight = share(Some(split), &old.hash);
         let replicas = u64::from(before.rollout.replicas);
         let index = before.status.step_index.filter(|_| !before.status.promote_full);
-        let wished = old.hash == before.rollout.hash && before.rollout.canary().scale_at(index).is_some();
+        let wished = old.hash == before.rollout.hash && before.rollout.canary().unwrap().scale_at(index).is_some();
         let replicas = if wished { replicas.min(1) } else { replicas };
         let needed = (replicas * u64::from(weight)).div_ceil(u64::from(split.weight_total)).max(u64::from(by_header));
         if new.size < old.size && u64::from(new.size) < needed {
@@ -130,7 +130,7 @@ fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Res
 
 /// Without a router: no decision takes available members away below the minimum, none goes beyond the surge.
 fn members_stay_available(before: &Stage, after: &Stage) -> Result<(), String> {
-    let canary = before.world.rollout.canary();
+    let canary = before.world.rollout.canary().unwrap();
     let replicas = before.world.rollout.replicas;
     let serving = |s: &Stage| s.world.pools.iter().map(|p| p.available.min(p.size)).sum::<u32>();
     let wanted = |s: &Stage| s.world.pools.iter().map(|p| p.size).sum::<u32>();
@@ -172,6 +172,6 @@ pub(crate) fn judge_rest(stage: &Stage, decision: &Decision) -> Result<(), Strin
 }
 
 fn pause_without_end(stage: &Stage) -> bool {
-    let canary = stage.world.rollout.canary();
+    let canary = stage.world.rollout.canary().unwrap();
     matches!(canary.step(stage.world.status.step_index), Some(serin_core::Step::Pause(None)))
 }

@@ -59,13 +59,19 @@ fn middle(made: &Stage, index: usize, new: (u32, u32), stable: (u32, u32), carri
     status.clear_pauses();
     status.step_run = None;
     stage.world.runs.clear();
-    if stage.world.rollout.canary().traffic.is_some() {
+    if stage.world.rollout.canary().unwrap().traffic.is_some() {
         let (v1, v2) = (Hash::new("v1"), Hash::new("v2"));
         let (canary_hash, stable_hash) = (v2.clone(), v1.clone());
-        status.weights =
-            Some(Weights { canary: carried, canary_hash, stable: 100 - carried, stable_hash, verified: true });
+        status.weights = Some(Weights {
+            canary: carried,
+            canary_hash,
+            stable: 100 - carried,
+            stable_hash,
+            additional: Vec::new(),
+            verified: true,
+        });
         let header_routes = Vec::new();
-        stage.world.split = Some(Split { stable: v1, canary: v2, weight: carried, weight_total: 100, header_routes });
+        stage.world.split = Some(Split { canary: v2, weight: carried, header_routes, ..Split::all_to(v1, 100) });
     }
     match wish {
         Wish::Nothing => {}
@@ -104,7 +110,7 @@ fn in_every_small_world_traffic_is_carried_and_a_way_out_remains() {
         for steps in step_lists() {
             let made = made(replicas, router, &steps);
             let carried: &[u32] = if router == Router::None { &[0] } else { &[0, 50, 100] };
-            let indices = 0..=made.world.rollout.canary().steps.len();
+            let indices = 0..=made.world.rollout.canary().unwrap().steps.len();
             for (index, carried) in indices.flat_map(|i| carried.iter().map(move |c| (i, *c))) {
                 for (new, stable) in
                     pools(replicas).into_iter().flat_map(|n| pools(replicas).into_iter().map(move |s| (n, s)))

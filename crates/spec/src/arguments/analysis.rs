@@ -9,7 +9,7 @@ use crate::wire::canary::{AnalysisTemplateRef, RolloutAnalysis, RolloutAnalysisB
 use crate::wire::meta::PodMetadata;
 use crate::wire::provider::{DryRun, MeasurementRetention};
 
-/// What a step and the background have in common.
+/// What every analysis of a rollout has in common, whether of a step, in the background, or around a blue-green switch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Analysis<'a> {
     /// What is measured.
@@ -27,10 +27,13 @@ pub struct Analysis<'a> {
 impl<'a> Analysis<'a> {
     /// The analysis that a run of this kind carries out, if the rollout has one.
     pub fn of(rollout: &'a Rollout, kind: RunKind) -> Option<Self> {
-        let canary = rollout.spec.strategy.canary.as_ref()?;
+        let canary = rollout.spec.strategy.canary.as_ref();
+        let blue_green = rollout.spec.strategy.blue_green.as_ref();
         match kind {
-            RunKind::Step(index) => canary.steps.get(index)?.analysis.as_ref().map(Self::from),
-            RunKind::Background => canary.analysis.as_ref().map(Self::from),
+            RunKind::Step(index) => canary?.steps.get(index)?.analysis.as_ref().map(Self::from),
+            RunKind::Background => canary?.analysis.as_ref().map(Self::from),
+            RunKind::PrePromotion => blue_green?.pre_promotion_analysis.as_ref().map(Self::from),
+            RunKind::PostPromotion => blue_green?.post_promotion_analysis.as_ref().map(Self::from),
         }
     }
 

@@ -1,12 +1,12 @@
 //! `Rollout` with the defaults of section 1 of the Argo reference.
 
-use serin_core::rollout::{Amount, Canary, Rollout, Strategy, Threshold, Traffic};
+use serin_core::rollout::{Amount, BlueGreen, Canary, Rollout, Strategy, Threshold, Traffic};
 use serin_core::{Hash, Span};
 
 use super::steps;
 use crate::hash;
 use crate::wire;
-use crate::wire::canary::{CanaryStrategy, ReplicaProgressThreshold};
+use crate::wire::canary::{BlueGreenStrategy, CanaryStrategy, ReplicaProgressThreshold, RolloutAnalysis};
 use crate::wire::meta::IntOrString;
 
 /// Members when `replicas` is absent.
@@ -23,7 +23,7 @@ const SCALE_DOWN_DELAY_S: i32 = 30;
 /// The rollout as the core sees it. `generation` is `metadata.generation`; `collision_count` is that of the status, and
 /// goes into the hash of the template. A template that is missing (one behind a `workloadRef`) has the hash of an empty one.
 ///
-/// A strategy that the core cannot carry out is lowered as a halted canary without steps: nothing moves.
+/// A rollout without a strategy, which validation refuses, is lowered as a halted canary without steps: nothing moves.
 //= compat: 1.2-2, 1.2-4, 1.2-13, 1.5-1
 pub fn rollout(wire: &wire::Rollout, generation: i64, collision_count: Option<i32>) -> Rollout {
     let spec = &wire.spec;
@@ -36,7 +36,7 @@ pub fn rollout(wire: &wire::Rollout, generation: i64, collision_count: Option<i3
         replicas: spec.replicas.map_or(REPLICAS, count),
         hash: template_hash(wire, collision_count),
         steps_hash: canary.map_or_else(String::new, |c| hash::steps(&c.steps)),
-        paused: spec.paused || canary.is_none(),
+        paused: spec.paused || (canary.is_none() && spec.strategy.blue_green.is_none()),
         progress_deadline: seconds(spec.progress_deadline_seconds.unwrap_or(PROGRESS_DEADLINE_S)),
         progress_deadline_abort: spec.progress_deadline_abort,
         revision_history_limit: spec.revision_history_limit.map_or(REVISION_HISTORY, count),
@@ -45,7 +45,11 @@ pub fn rollout(wire: &wire::Rollout, generation: i64, collision_count: Option<i3
             history(limits.and_then(|a| a.successful_run_history_limit)),
             history(limits.and_then(|a| a.unsuccessful_run_history_limit)),
         ),
-        strategy: Strategy::Canary(canary.map(self::canary).unwrap_or_default()),
+        workload: None,
+        strategy: match &spec.strategy.blue_green {
+            Some(wire) if canary.is_none() => Strategy::BlueGreen(blue_green(wire)),
+            _ => Strategy::Canary(canary.map(self::canary).unwrap_or_default()),
+        },
     }
 }
 
@@ -80,6 +84,24 @@ fn canary(wire: &CanaryStrategy) -> Canary {
         dynamic_stable_scale: wire.dynamic_stable_scale,
         min_pods: wire.min_pods_per_replica_set.map(count),
         progress_threshold: wire.replica_progress_threshold.as_ref().and_then(threshold),
+    }
+}
+
+/// `strategy.blueGreen`. An analysis without templates is none.
+fn blue_green(wire: &BlueGreenStrategy) -> BlueGreen {
+    let analysed = |analysis: Option<&RolloutAnalysis>| analysis.is_some_and(|a| !a.templates.is_empty());
+    BlueGreen {
+        active_service: wire.active_service.clone().unwrap_or_default(),
+        preview_service: name(wire.preview_service.as_ref()),
+        preview_replicas: wire.preview_replica_count.map(count),
+        auto_promotion: wire.auto_promotion_enabled.unwrap_or(true),
+        auto_promotion_delay: seconds(wire.auto_promotion_seconds.unwrap_or(0)),
+        max_unavailable: amount(wire.max_unavailable.as_ref()),
+        pre_promotion: analysed(wire.pre_promotion_analysis.as_ref()),
+        post_promotion: analysed(wire.post_promotion_analysis.as_ref()),
+        scale_down_delay: wire.scale_down_delay_seconds.map(seconds),
+        scale_down_delay_revision_limit: wire.scale_down_delay_revision_limit.map(count),
+        abort_scale_down_delay: wire.abort_scale_down_delay_seconds.map(seconds),
     }
 }
 

@@ -3,8 +3,8 @@
 use serin_core::analysis::RunPhase;
 use serin_core::condition::{Condition, Conditions, Kind, Truth};
 use serin_core::phase::Phase;
-use serin_core::status::{Counts, Pause, PauseReason, RunRef, Weights};
-use serin_core::{Hash, Status, Time};
+use serin_core::status::{BlueGreenStatus, Counts, Pause, PauseReason, RunRef, Weights};
+use serin_core::{Destination, Hash, Status, Time};
 
 use crate::timestamp;
 use crate::wire::status::{PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, TrafficWeights};
@@ -12,6 +12,7 @@ use crate::wire::status::{PauseCondition, RolloutCondition, RolloutStatus, RunSt
 /// The status as the core sees it. Fields of other strategies are left out; [`crate::raise::status`] keeps them.
 pub fn status(wire: &RolloutStatus) -> Status {
     let canary = wire.canary.clone().unwrap_or_default();
+    let blue_green = wire.blue_green.clone().unwrap_or_default();
     let count = |n: Option<i32>| n.map_or(0, |n| u32::try_from(n).unwrap_or(0));
     Status {
         abort: wire.abort,
@@ -37,6 +38,13 @@ pub fn status(wire: &RolloutStatus) -> Status {
         background_run: canary.current_background_analysis_run_status.as_ref().map(run_ref),
         weights: canary.weights.as_ref().map(weights),
         collision_count: count(wire.collision_count),
+        blue_green: BlueGreenStatus {
+            active: text(blue_green.active_selector.as_deref()).map(Hash::new),
+            preview: text(blue_green.preview_selector.as_deref()).map(Hash::new),
+            checkpoint: blue_green.scale_up_preview_check_point,
+            pre_run: blue_green.pre_promotion_analysis_run_status.as_ref().map(run_ref),
+            post_run: blue_green.post_promotion_analysis_run_status.as_ref().map(run_ref),
+        },
     }
 }
 
@@ -45,12 +53,14 @@ fn text(wire: Option<&str>) -> Option<&str> {
     wire.filter(|text| !text.is_empty())
 }
 
-/// A reason that belongs to another strategy still is a reason to stand still, and so is a start that cannot be read: it
+/// A reason that is not known still is a reason to stand still, and so is a start that cannot be read: it
 /// lies so far ahead that only a person ends the pause.
 //= compat: 2.7-1
 fn pause(wire: &PauseCondition) -> Pause {
     let reason = match wire.reason.as_str() {
         "CanaryPauseStep" => PauseReason::CanaryPauseStep,
+        "BlueGreenPause" => PauseReason::BlueGreenPause,
+        "InconclusiveExperiment" => PauseReason::InconclusiveExperiment,
         _ => PauseReason::InconclusiveAnalysisRun,
     };
     Pause { reason, start: timestamp::parse(&wire.start_time).unwrap_or(Time::from_millis(i64::MAX)) }
@@ -102,6 +112,15 @@ fn weights(wire: &TrafficWeights) -> Weights {
         canary_hash: hash(&wire.canary.pod_template_hash),
         stable: weight(wire.stable.weight),
         stable_hash: hash(&wire.stable.pod_template_hash),
+        additional: wire
+            .additional
+            .iter()
+            .map(|d| Destination {
+                service: d.service_name.clone().unwrap_or_default(),
+                hash: hash(&d.pod_template_hash),
+                weight: weight(d.weight),
+            })
+            .collect(),
         verified: wire.verified.unwrap_or(false),
     }
 }

@@ -9,11 +9,12 @@ use crate::timestamp;
 use crate::wire::Rollout;
 use crate::wire::meta::LabelSelector;
 use crate::wire::status::{
-    CanaryStatus, PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, TrafficWeights, WeightDestination,
+    BlueGreenStatus, CanaryStatus, PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, TrafficWeights,
+    WeightDestination,
 };
 
 /// The status to write for `rollout`: the core's fields from `core`, names and selector from the spec, and what the core
-/// knows nothing of (such as `blueGreen` or `restartedAt`) from the status that the rollout had.
+/// knows nothing of (such as `stablePingPong` or `restartedAt`) from the status that the rollout had.
 //= compat: 1.10-4
 pub fn status(core: &Status, rollout: &Rollout) -> RolloutStatus {
     let former = rollout.status.clone().unwrap_or_default();
@@ -42,7 +43,7 @@ pub fn status(core: &Status, rollout: &Rollout) -> RolloutStatus {
         canary: canary(core, rollout, former.canary),
         workload_observed_generation: former.workload_observed_generation,
         restarted_at: former.restarted_at,
-        blue_green: former.blue_green,
+        blue_green: blue_green(core),
         alb: former.alb,
         albs: former.albs,
         duration: former.duration,
@@ -66,16 +67,28 @@ fn condition(core: &Condition) -> RolloutCondition {
 
 fn canary(core: &Status, rollout: &Rollout, former: Option<CanaryStatus>) -> Option<CanaryStatus> {
     let former = former.unwrap_or_default();
-    let additional = former.weights.map(|w| w.additional).unwrap_or_default();
     let status = CanaryStatus {
         current_step_analysis_run_status: core.step_run.as_ref().map(run_ref),
         current_background_analysis_run_status: core.background_run.as_ref().map(run_ref),
-        weights: core.weights.as_ref().map(|w| TrafficWeights { additional, ..weights(w, rollout) }),
+        weights: core.weights.as_ref().map(|w| weights(w, rollout)),
         current_experiment: former.current_experiment,
         stable_ping_pong: former.stable_ping_pong,
         step_plugin_statuses: former.step_plugin_statuses,
     };
     (status != CanaryStatus::default()).then_some(status)
+}
+
+fn blue_green(core: &Status) -> Option<BlueGreenStatus> {
+    let hash = |hash: &Option<serin_core::Hash>| hash.as_ref().and_then(|h| text(h.as_str()));
+    let core = &core.blue_green;
+    let status = BlueGreenStatus {
+        preview_selector: hash(&core.preview),
+        active_selector: hash(&core.active),
+        scale_up_preview_check_point: core.checkpoint,
+        pre_promotion_analysis_run_status: core.pre_run.as_ref().map(run_ref),
+        post_promotion_analysis_run_status: core.post_run.as_ref().map(run_ref),
+    };
+    (status != BlueGreenStatus::default()).then_some(status)
 }
 
 fn run_ref(core: &RunRef) -> RunStatusRef {
@@ -92,7 +105,7 @@ fn weights(core: &Weights, rollout: &Rollout) -> TrafficWeights {
     TrafficWeights {
         canary: destination(core.canary, &core.canary_hash, canary.and_then(|c| c.canary_service.as_ref())),
         stable: destination(core.stable, &core.stable_hash, canary.and_then(|c| c.stable_service.as_ref())),
-        additional: Vec::new(),
+        additional: core.additional.iter().map(|d| destination(d.weight, &d.hash, Some(&d.service))).collect(),
         verified: Some(core.verified),
     }
 }

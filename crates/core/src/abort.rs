@@ -1,10 +1,12 @@
 //! Aborting: the flag, its causes, and when it loses its meaning (section 2.7 of the reference).
 
-use super::Pass;
+use crate::condition::{Kind, Truth};
+use crate::pass::Pass;
+use crate::time::Span;
 
 /// An abort of a version that is already promoted means nothing and is dropped.
 //= compat: 2.2-6
-pub fn drop_when_promoted(pass: &mut Pass) {
+pub fn drop_when_promoted<S>(pass: &mut Pass<S>) {
     if pass.status.abort && pass.fully_promoted() && pass.status.stable.is_some() {
         pass.status.clear_abort();
     }
@@ -14,7 +16,7 @@ pub fn drop_when_promoted(pass: &mut Pass) {
 }
 
 /// An abort is the last word: asking to skip the rest takes an abort back, so where both are set the abort came later.
-pub fn outweighs_promotion(pass: &mut Pass) {
+pub fn outweighs_promotion<S>(pass: &mut Pass<S>) {
     if pass.status.abort {
         pass.status.promote_full = false;
     }
@@ -23,15 +25,14 @@ pub fn outweighs_promotion(pass: &mut Pass) {
 /// Aborts the update: traffic goes back to stable in the next pass, the steps start from the first on a retry.
 /// `cause` is kept in the condition's message.
 //= compat: 2.6-14, 2.6-15, 2.7-6
-pub fn abort(pass: &mut Pass, cause: &str) {
+pub fn abort<S>(pass: &mut Pass<S>, cause: &str) {
     pass.status.set_abort(pass.now);
     mark(pass, cause);
 }
 
 /// Carries out an abort that was asked for by a person or that an earlier pass decided.
 //= compat: 2.7-6, B.2-3
-pub fn mark(pass: &mut Pass, cause: &str) {
-    use crate::condition::{Kind, Truth};
+pub fn mark<S>(pass: &mut Pass<S>, cause: &str) {
     let revision = pass.world.new_pool().map_or(0, |p| p.revision);
     let mut message = format!("Rollout aborted update to revision {revision}");
     if !cause.is_empty() {
@@ -40,7 +41,8 @@ pub fn mark(pass: &mut Pass, cause: &str) {
     pass.status.aborted_at.get_or_insert(pass.now);
     pass.status.promote_full = false;
     pass.status.clear_pauses();
-    let steps = pass.canary.steps.len();
+    pass.status.blue_green.checkpoint = false;
+    let steps = pass.rollout().steps();
     pass.status.step_index = (steps > 0).then_some(0);
     if pass.status.conditions.set(Kind::Progressing, Truth::False, "RolloutAborted", &message, pass.now) {
         pass.warning("RolloutAborted", message);
@@ -48,27 +50,12 @@ pub fn mark(pass: &mut Pass, cause: &str) {
 }
 
 /// The cause of the abort as it stands in the condition, empty if none is known.
-pub fn cause(pass: &Pass) -> String {
-    let condition = pass.status.conditions.get(crate::condition::Kind::Progressing);
+pub fn cause<S>(pass: &Pass<S>) -> String {
+    let condition = pass.status.conditions.get(Kind::Progressing);
     condition.filter(|c| c.reason == "RolloutAborted").map_or_else(String::new, |c| {
         c.message.split_once(": ").map_or_else(String::new, |(_, cause)| cause.to_owned())
     })
 }
 
-/// Whether an aborted canary keeps its members for a while, and for how long (`abortScaleDownDelaySeconds`).
-//= compat: 2.7-7, 2.7-8
-pub fn delay(pass: &Pass) -> Option<crate::time::Span> {
-    let canary = pass.canary;
-    if !pass.status.abort || pass.status.stable.is_none() || canary.traffic.is_none() {
-        return None;
-    }
-    match canary.abort_scale_down_delay {
-        Some(span) if span == crate::time::Span::ZERO => None,
-        Some(span) => Some(span),
-        None if canary.dynamic_stable_scale => None,
-        None => Some(DEFAULT_DELAY),
-    }
-}
-
 /// Argo's default: long enough for requests under way to end and for a look at the bad members.
-pub const DEFAULT_DELAY: crate::time::Span = crate::time::Span::from_secs(30);
+pub const DEFAULT_DELAY: Span = Span::from_secs(30);

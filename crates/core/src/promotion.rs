@@ -1,0 +1,24 @@
+//! The moment a version becomes the stable one, whatever the strategy (section 2.7 of the reference).
+
+use crate::pass::Pass;
+use crate::reason::Reason;
+use crate::revision;
+
+/// Makes the current version the stable one; `why` is Argo's reason text.
+//= compat: 2.7-19, 2.7-12
+pub fn promoted<S>(pass: &mut Pass<S>, why: String) {
+    let steps = pass.rollout().steps();
+    let hash = pass.rollout().hash.clone();
+    let revision = revision::number(pass.world);
+    let status = &mut pass.status;
+    status.clear_pauses();
+    status.clear_abort();
+    status.promote_full = false;
+    status.step_index = (steps > 0).then_some(steps);
+    status.step_run = None;
+    status.background_run = None;
+    status.blue_green.checkpoint = false;
+    status.stable = Some(hash.clone());
+    pass.event("RolloutCompleted", format!("Rollout completed update to revision {revision} ({hash}): {why}"));
+    pass.reasons.push(Reason::Promoted { why });
+}

@@ -1,0 +1,22 @@
+//! Forgetting the progress of a former template, whatever the strategy (section 2.4 of the reference).
+
+use crate::pass::Pass;
+use crate::status::BlueGreenStatus;
+
+/// Forgets pauses, an abort, runs and the progress of the former template: the status speaks of the current one from now on.
+//= compat: 2.4-2
+pub fn forget_progress<S>(pass: &mut Pass<S>) {
+    let rollout = pass.rollout();
+    let steps = rollout.steps();
+    let status = &mut pass.status;
+    status.clear_pauses();
+    status.clear_abort();
+    status.promote_full = false;
+    status.step_run = None;
+    status.background_run = None;
+    status.step_index = (steps > 0).then_some(0);
+    let BlueGreenStatus { active, preview, .. } = std::mem::take(&mut status.blue_green);
+    status.blue_green = BlueGreenStatus { active, preview, ..BlueGreenStatus::default() };
+    status.current_hash = Some(rollout.hash.clone());
+    status.current_steps_hash = Some(rollout.steps_hash.clone());
+}
