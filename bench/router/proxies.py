@@ -147,16 +147,20 @@ class Nginx(Process):
 class Serin(Process):
     """Serin's proxy with latency histograms and prediction capture on, as always."""
 
+    PORT = 19812
+
     def __init__(self, cpu, canary=20, workers=1):
         self.socket = WORK / "serin.sock"
         self.version = 1
         table = WORK / "table.json"
         table.write_text(json.dumps(self.table(canary)))
-        command = [STANDALONE, "127.0.0.1:19812", self.socket, table, workers]
-        super().__init__("serin", 19812, command, cpu)
+        super().__init__("serin", self.PORT, self.command(table, workers), cpu)
         self.control = socket.socket(socket.AF_UNIX)
         self.control.connect(str(self.socket))
         self.lines = self.control.makefile("r")
+
+    def command(self, table, workers):
+        return [STANDALONE, f"127.0.0.1:{self.PORT}", self.socket, table, workers]
 
     def table(self, canary):
         def group(version, weight):

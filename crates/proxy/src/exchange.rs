@@ -2,6 +2,7 @@
 
 mod converse;
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -210,12 +211,20 @@ async fn connect(
 
 /// Writes the end of the answer.
 async fn finish(worker: &Worker, side: &mut Side<'_>, now: Instant, close: bool, sent: bool) -> Next {
-    let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.stall;
-    match (side.timer.within(by, side.stream.write_all(side.out)).await, close, sent) {
-        (Some(Ok(())), _, false) => Next::Linger,
-        (Some(Ok(())), true, true) => Next::Close,
-        (Some(Ok(())), false, true) => Next::Another(now),
-        _ => Next::Cut,
+    let written = match side.stream.try_write(side.out) {
+        Ok(n) if n == side.out.len() => true,
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => false,
+        part => {
+            let rest = &side.out[part.unwrap_or(0)..];
+            let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.stall;
+            matches!(side.timer.within(by, side.stream.write_all(rest)).await, Some(Ok(())))
+        }
+    };
+    match (written, close, sent) {
+        (false, ..) => Next::Cut,
+        (true, _, false) => Next::Linger,
+        (true, true, true) => Next::Close,
+        (true, false, true) => Next::Another(now),
     }
 }
 

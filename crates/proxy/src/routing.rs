@@ -1,5 +1,6 @@
 //! The table made ready: which route a request takes, and which endpoint of which version.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -238,11 +239,11 @@ impl Routing {
 
     /// The rule for a request. A more specific host without a matching path leaves the request to the less specific ones.
     pub(crate) fn rule(&self, host: &str, target: &str) -> Option<&Rule> {
-        let path = &target[..target.find('?').unwrap_or(target.len())];
+        let path = &target[..memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len())];
         if !(self.by_host.is_empty() && self.by_suffix.is_empty()) {
-            let host = without_port(host).to_ascii_lowercase();
+            let host = lowercase(without_port(host));
             let suffix = host.split_once('.').map(|(_, suffix)| suffix);
-            let candidates = [self.by_host.get(&host), suffix.and_then(|s| self.by_suffix.get(s))];
+            let candidates = [self.by_host.get(&*host), suffix.and_then(|s| self.by_suffix.get(s))];
             for rules in candidates.into_iter().flatten() {
                 if let Some(rule) = rules.iter().find(|r| r.takes(path)) {
                     return Some(rule);
@@ -283,6 +284,11 @@ impl Routing {
     pub(crate) fn mirrors_to(&self, route: &str, version: &str) -> bool {
         self.services.iter().any(|s| s.name == route && s.mirrors.iter().any(|m| m.group.version == version))
     }
+}
+
+/// Most hosts are written that way already.
+fn lowercase(host: &str) -> Cow<'_, str> {
+    if host.bytes().any(|b| b.is_ascii_uppercase()) { host.to_ascii_lowercase().into() } else { host.into() }
 }
 
 fn without_port(host: &str) -> &str {

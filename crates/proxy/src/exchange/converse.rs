@@ -104,12 +104,18 @@ impl<'a> Conversation<'a> {
         side.out.clear();
         let mut send = pin!(this.send(side.forward, side.input, &mut client_read, &mut up_write));
         let mut receive = pin!(this.receive(side.answer, side.out, &mut up_read, &mut client_write));
+        let mut begun = false;
         poll_fn(|cx| {
+            // At first there is something to send; later it is mostly the answer that there is news of.
+            let sends_first = !std::mem::replace(&mut begun, true);
             // Sending never ends well, it goes over into watching the client; so ready means that it failed.
-            if let Poll::Ready(end) = send.as_mut().poll(cx) {
+            if sends_first && let Poll::Ready(end) = send.as_mut().poll(cx) {
                 return Poll::Ready(end);
             }
             if let Poll::Ready(end) = receive.as_mut().poll(cx) {
+                return Poll::Ready(end);
+            }
+            if !sends_first && let Poll::Ready(end) = send.as_mut().poll(cx) {
                 return Poll::Ready(end);
             }
             for (deadline, client_end) in
@@ -206,14 +212,17 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    async fn write(&self, upstream: &mut WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
+    async fn write(&self, upstream: &WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let n = upstream.write(bytes).await?;
-            if n == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+            match upstream.try_write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.written.set(self.written.get() + n as u64);
+                    bytes = &bytes[n..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => upstream.writable().await?,
+                Err(error) => return Err(error),
             }
-            self.written.set(self.written.get() + n as u64);
-            bytes = &bytes[n..];
         }
         Ok(())
     }
