@@ -48,7 +48,7 @@ def sample(proxy, models, seconds):
     """One measurement, with the load that came from elsewhere in processors."""
     def reading():
         own = proxy.cpu_s() + sum(m.cpu_s() for m in models) + children_cpu_s()
-        return proxy.cpu_s(), own, machine_cpu_s(), [m.requests() for m in models], time.time()
+        return proxy.times_s(), own, machine_cpu_s(), [m.requests() for m in models], time.time()
 
     before = reading()
     text = subprocess.run(wrk_command(proxy, seconds), capture_output=True, text=True, check=True).stdout
@@ -56,12 +56,14 @@ def sample(proxy, models, seconds):
     requests, rate, failed = wrk_result(text)
     stable, canary = (b - a for a, b in zip(before[3], after[3]))
     wall = after[4] - before[4]
+    user, system = (b - a for a, b in zip(before[0], after[0]))
     return {
         "proxy": proxy.name,
         "requests": requests,
         "rate": rate,
         "failed": failed,
-        "cpu_s_100k": (after[0] - before[0]) / requests * 1e5,
+        "cpu_s_100k": (user + system) / requests * 1e5,
+        "user_s_100k": user / requests * 1e5,
         "foreign": (after[2] - before[2] - (after[1] - before[1])) / wall,
         # The reading itself is a request to each model.
         "split": (canary - 1) / (stable + canary - 2),
@@ -91,13 +93,13 @@ def cpu(rounds, seconds):
         for process in proxies + models:
             process.stop()
     (WORK / "cpu.jsonl").write_text("".join(json.dumps(s) + "\n" for s in samples))
-    print("\n| proxy | CPU s per 100k requests | requests/s | canary share (of 0.2) | PSS MiB | failed |")
-    print("|---|---|---|---|---|---|")
+    print("\n| proxy | CPU s per 100k requests | of this user | requests/s | canary share (of 0.2) | PSS MiB | failed |")
+    print("|---|---|---|---|---|---|---|")
     for proxy in proxies:
         mine = [s for s in samples if s["proxy"] == proxy.name]
         column = {key: [s[key] for s in mine] for key in mine[0] if key != "proxy"}
         print(
-            f"| {proxy.name} | {spread(column['cpu_s_100k'])} | {statistics.median(column['rate']):.0f} "
+            f"| {proxy.name} | {spread(column['cpu_s_100k'])} | {spread(column['user_s_100k'])} | {statistics.median(column['rate']):.0f} "
             f"| {min(column['split']):.6f}-{max(column['split']):.6f} | {max(column['pss_mib']):.1f} | {sum(column['failed'])} |"
         )
     by_round = {}

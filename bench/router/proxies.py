@@ -47,13 +47,17 @@ class Process:
                 time.sleep(0.05)
         raise SystemExit(f"{name} does not listen, see {WORK / f'{name}.log'}")
 
-    def cpu_s(self):
+    def times_s(self):
         """User and system seconds so far."""
-        total = 0
+        user = system = 0
         for pid in tree(self.process.pid):
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
+            user += int(fields[11])
+            system += int(fields[12])
+        return user / os.sysconf("SC_CLK_TCK"), system / os.sysconf("SC_CLK_TCK")
+
+    def cpu_s(self):
+        return sum(self.times_s())
 
     def pss_mib(self):
         """Memory, with shared pages divided by their users."""

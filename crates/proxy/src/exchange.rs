@@ -124,7 +124,14 @@ impl Attempt {
     async fn conclude(mut self, worker: &Worker, plan: &Plan, side: &mut Side<'_>, end: End) -> Next {
         let Outcome { sent, started } = self.outcome;
         match end {
-            End::Answered(answer) => self.answered(worker, plan, side, &answer).await,
+            End::Answered(answer) => {
+                let (now, sent, is_tunnel) = (Instant::now(), self.outcome.sent || answer.is_tunnel, answer.is_tunnel);
+                let tunnel = self.settle(worker, plan, side, &answer, now);
+                match finish(worker, side, now, answer.close && !is_tunnel, sent).await {
+                    Next::Another(ended) => tunnel.unwrap_or(Next::Another(ended)),
+                    other => other,
+                }
+            }
             End::Again => fail(plan, side, self.tally, Reason::UpstreamBroken, sent).await,
             End::Failed(reason) if !started => fail(plan, side, self.tally, reason, sent).await,
             End::Failed(_) => {
@@ -140,28 +147,29 @@ impl Attempt {
         }
     }
 
-    /// Counted before the last byte leaves: whoever has an answer finds it in the statistics.
-    async fn answered(mut self, worker: &Worker, plan: &Plan, side: &mut Side<'_>, answer: &Answered) -> Next {
-        let now = Instant::now();
+    /// Counted before the last byte leaves: whoever has an answer finds it in the statistics. Returns the tunnel if there is one.
+    fn settle(
+        mut self,
+        worker: &Worker,
+        plan: &Plan,
+        side: &mut Side<'_>,
+        answer: &Answered,
+        now: Instant,
+    ) -> Option<Next> {
         self.tally.answered(answer.status, now);
         if plan.service.prediction.is_some() && answer.looked {
             self.tally.predicted(answer.scanner.prediction());
         }
         if answer.is_tunnel {
-            return match finish(worker, side, now, false, true).await {
-                Next::Another(_) => Next::Tunnel(self.upstream, self.tally),
-                cut => cut,
-            };
+            return Some(Next::Tunnel(self.upstream, self.tally));
         }
         drop(self.tally);
         // Bytes beyond the answer would be taken for the next one.
         if answer.upstream_keeps && self.outcome.sent && side.answer.is_empty() {
             worker.give_back(&self.endpoint, self.upstream, now);
-        } else {
-            drop(self.upstream);
         }
         side.answer.clear();
-        finish(worker, side, now, answer.close, self.outcome.sent).await
+        None
     }
 }
 

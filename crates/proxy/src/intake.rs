@@ -142,8 +142,9 @@ fn upgrade<'b>(head: &RequestHead<'_, 'b>) -> Option<&'b str> {
 
 /// Returns where the headers begin that are about the connection and the framing of the body.
 fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<'_>, out: &mut Vec<u8>) -> usize {
-    for part in [head.method, " ", head.target, " HTTP/1.1\r\nhost: ", head.host, "\r\n"] {
-        out.extend_from_slice(part.as_bytes());
+    let (method, target) = (head.method.as_bytes(), head.target.as_bytes());
+    for part in [method, b" ", target, b" HTTP/1.1\r\nhost: ", head.host, b"\r\n"] {
+        out.extend_from_slice(part);
     }
     let trust = around.trust_forwarded;
     let (mut has_for, mut has_proto, mut has_host, mut has_id) = (false, false, false, false);
@@ -183,7 +184,7 @@ fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<
         out.extend_from_slice(b"x-forwarded-proto: http\r\n");
     }
     if !has_host {
-        write_header("x-forwarded-host", head.host.as_bytes(), out);
+        write_header("x-forwarded-host", head.host, out);
     }
     if rule.request_id && !has_id {
         let id = format!("{:016x}{:016x}", (around.random)(), (around.random)());

@@ -18,8 +18,8 @@ use crate::table::{self, PathKind, Sticky, Table};
 #[derive(Debug)]
 pub(crate) struct Routing {
     pub(crate) table: Table,
-    by_host: HashMap<String, Vec<Rule>>,
-    by_suffix: HashMap<String, Vec<Rule>>,
+    by_host: HashMap<Vec<u8>, Vec<Rule>>,
+    by_suffix: HashMap<Vec<u8>, Vec<Rule>>,
     any_host: Vec<Rule>,
     services: Vec<Arc<Service>>,
     /// The endpoints of the table.
@@ -221,8 +221,8 @@ impl Routing {
         let host = route.host.as_deref().map(str::to_ascii_lowercase);
         let rules = match host.as_deref().map(|h| h.strip_prefix("*.").ok_or(h)) {
             None => &mut self.any_host,
-            Some(Ok(suffix)) => self.by_suffix.entry(suffix.to_owned()).or_default(),
-            Some(Err(host)) => self.by_host.entry(host.to_owned()).or_default(),
+            Some(Ok(suffix)) => self.by_suffix.entry(suffix.into()).or_default(),
+            Some(Err(host)) => self.by_host.entry(host.into()).or_default(),
         };
         let exact = route.path.kind == PathKind::Exact;
         let path = &route.path.path;
@@ -238,11 +238,11 @@ impl Routing {
     }
 
     /// The rule for a request. A more specific host without a matching path leaves the request to the less specific ones.
-    pub(crate) fn rule(&self, host: &str, target: &str) -> Option<&Rule> {
-        let path = &target[..memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len())];
+    pub(crate) fn rule(&self, host: &[u8], target: &str) -> Option<&Rule> {
+        let path = &target[..target.bytes().position(|b| b == b'?').unwrap_or(target.len())];
         if !(self.by_host.is_empty() && self.by_suffix.is_empty()) {
             let host = lowercase(without_port(host));
-            let suffix = host.split_once('.').map(|(_, suffix)| suffix);
+            let suffix = host.iter().position(|b| *b == b'.').map(|dot| &host[dot + 1..]);
             let candidates = [self.by_host.get(&*host), suffix.and_then(|s| self.by_suffix.get(s))];
             for rules in candidates.into_iter().flatten() {
                 if let Some(rule) = rules.iter().find(|r| r.takes(path)) {
@@ -287,14 +287,14 @@ impl Routing {
 }
 
 /// Most hosts are written that way already.
-fn lowercase(host: &str) -> Cow<'_, str> {
-    if host.bytes().any(|b| b.is_ascii_uppercase()) { host.to_ascii_lowercase().into() } else { host.into() }
+fn lowercase(host: &[u8]) -> Cow<'_, [u8]> {
+    if host.iter().any(u8::is_ascii_uppercase) { host.to_ascii_lowercase().into() } else { host.into() }
 }
 
-fn without_port(host: &str) -> &str {
-    match host.rfind(':') {
+fn without_port(host: &[u8]) -> &[u8] {
+    match host.iter().rposition(|b| *b == b':') {
         // A colon inside brackets belongs to an IPv6 address.
-        Some(at) if !host[at..].contains(']') => &host[..at],
+        Some(at) if !host[at..].contains(&b']') => &host[..at],
         _ => host,
     }
 }

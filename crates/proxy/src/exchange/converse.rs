@@ -143,8 +143,6 @@ impl<'a> Conversation<'a> {
         upstream: &mut WriteHalf<'_>,
     ) -> End {
         let begun = Instant::from_std(self.plan.begun);
-        let stall = self.worker.shared.config.limits.stall;
-        self.send_by.set(Some((begun + stall, Waiting::Upstream)));
         // On a broken connection the other direction finds out more: the upstream may have answered before it closed.
         if self.write(upstream, forward).await.is_err() {
             self.refused.set(true);
@@ -199,8 +197,7 @@ impl<'a> Conversation<'a> {
             if chunked && decoder.is_done() {
                 buffer.extend_from_slice(LAST_CHUNK);
             }
-            let by = Instant::now() + self.worker.shared.config.limits.stall;
-            self.send_by.set(Some((by, Waiting::Upstream)));
+            self.send_by.set(None);
             if self.write(upstream, buffer).await.is_err() {
                 self.refused.set(true);
                 return Ok(());
@@ -220,7 +217,11 @@ impl<'a> Conversation<'a> {
                     self.written.set(self.written.get() + n as u64);
                     bytes = &bytes[n..];
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => upstream.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let by = Instant::now() + self.worker.shared.config.limits.stall;
+                    self.send_by.set(Some((by, Waiting::Upstream)));
+                    upstream.writable().await?;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -15,7 +15,7 @@ fn routing(mirrors: &str) -> Routing {
 }
 
 fn service(mirrors: &str) -> Arc<Service> {
-    routing(mirrors).rule("h", "/").unwrap().service.clone()
+    routing(mirrors).rule(b"h", "/").unwrap().service.clone()
 }
 
 fn mirror(name: &str, options: &str) -> String {
@@ -124,7 +124,7 @@ fn the_sequence_goes_on_over_tables_that_keep_the_name() {
     };
     let hits = (0..100).filter(|&version| {
         let routing = memory.prepare(serde_json::from_str(&text(version)).unwrap()).unwrap();
-        chosen(&routing.rule("h", "/").unwrap().service, "GET /", "").is_some()
+        chosen(&routing.rule(b"h", "/").unwrap().service, "GET /", "").is_some()
     });
     assert_eq!(hits.count(), 10);
 }
