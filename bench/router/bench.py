@@ -1,4 +1,5 @@
-"""Router benchmark against nginx: `bench.py cpu` for processor time per request, `bench.py changes` for weight changes under load.
+"""Router benchmark against nginx: `bench.py cpu` for processor time per request, `bench.py mirror` for the same with a copy of every
+request sent to the canary, `bench.py changes` for weight changes under load.
 
 The proxy has processor 0 to itself; load and model services share processor 1. Rounds are interleaved and every ratio is taken
 within a round, so that whatever else the machine does hits both alike."""
@@ -76,9 +77,11 @@ def spread(values):
     return f"{statistics.median(ordered):.3f} ({ordered[0]:.3f}-{ordered[-1]:.3f})"
 
 
-def cpu(rounds, seconds):
+def cpu(rounds, seconds, mirror=False):
     models = [Model(v, LOAD_CPU) for v in MODELS]
-    proxies = [Nginx(PROXY_CPU), Serin(PROXY_CPU)]
+    # With copies all users' requests go to the stable version, so that the canary's are the copies.
+    options = {"canary": 0, "mirror": True} if mirror else {}
+    proxies = [Nginx(PROXY_CPU, **options), Serin(PROXY_CPU, **options)]
     samples = []
     try:
         for proxy in proxies:
@@ -89,6 +92,7 @@ def cpu(rounds, seconds):
                 samples.append(one)
                 print(json.dumps(one), flush=True)
         answered = proxies[1].counts()
+        copies = proxies[1].copies()
     finally:
         for process in proxies + models:
             process.stop()
@@ -113,6 +117,8 @@ def cpu(rounds, seconds):
         print(f"of these the {len(quiet)} rounds with less than 0.15 processors of foreign load: {spread(quiet)}")
     assert all(answers == predictions for answers, predictions in answered.values()), answered
     print(f"predictions captured: all of {sum(a for a, _ in answered.values())}")
+    if mirror:
+        print(f"copies answered, and dropped: {copies}")
 
 
 def changes(proxy, models, count):
@@ -151,14 +157,14 @@ def changes(proxy, models, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("phase", choices=["cpu", "changes"])
+    parser.add_argument("phase", choices=["cpu", "mirror", "changes"])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--changes", type=int, default=1000)
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    if options.phase == "cpu":
-        cpu(options.rounds, options.seconds)
+    if options.phase != "changes":
+        cpu(options.rounds, options.seconds, options.phase == "mirror")
         return
     print("\n| proxy | changes | requests | failed | stale after the command returned | command ms, median | worst | requests/s |")
     print("|---|---|---|---|---|---|---|---|")
