@@ -64,7 +64,8 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
     {
         mirror::send(worker, draft);
     }
-    let service = plan.service.clone();
+    let plan = &*plan;
+    let service = &plan.service;
     let mut avoid = Vec::new();
     let mut fresh = false;
     let mut group = plan.group;
@@ -72,7 +73,7 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
     let mut reason = Reason::NoEndpoint;
     let mut now = plan.begun;
     for attempt in 1..=ATTEMPTS_MAX {
-        let Some((found, endpoint)) = service.alive(group, &avoid, worker.shared.ms_at(now)) else { break };
+        let Some((found, endpoint)) = service.alive(group, &avoid, || worker.shared.ms_at(now)) else { break };
         if found != group {
             tally.fall_back();
             group = found;
@@ -81,7 +82,7 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
         if attempt > 1 {
             tally.retried();
         }
-        let mut upstream = match connect(worker, &endpoint, fresh, now, side.timer).await {
+        let mut upstream = match connect(worker, endpoint, fresh, now, side.timer).await {
             Ok(upstream) => upstream,
             Err(()) => {
                 now = Instant::now();
@@ -112,14 +113,14 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
 }
 
 /// A request that has been sent to an upstream.
-struct Attempt {
-    endpoint: Arc<Endpoint>,
+struct Attempt<'a> {
+    endpoint: &'a Arc<Endpoint>,
     upstream: Upstream,
     tally: Tally,
     outcome: Outcome,
 }
 
-impl Attempt {
+impl Attempt<'_> {
     /// Counts how it ended, and tells the client unless it has the answer.
     async fn conclude(mut self, worker: &Worker, plan: &Plan, side: &mut Side<'_>, end: End) -> Next {
         let Outcome { sent, started } = self.outcome;
@@ -166,7 +167,7 @@ impl Attempt {
         drop(self.tally);
         // Bytes beyond the answer would be taken for the next one.
         if answer.upstream_keeps && self.outcome.sent && side.answer.is_empty() {
-            worker.give_back(&self.endpoint, self.upstream, now);
+            worker.give_back(self.endpoint, self.upstream, now);
         }
         side.answer.clear();
         None

@@ -141,7 +141,7 @@ impl Copies {
             is_head: head.method == "HEAD",
             is_repeatable: is_safe(head.method),
             loss: Some(Loss::Incomplete),
-            _place: Place(self.now.clone()),
+            place: Some(Place(self.now.clone())),
         }))
     }
 }
@@ -159,7 +159,7 @@ pub(crate) struct Draft {
     is_repeatable: bool,
     /// Why it is lost if nothing more happens.
     loss: Option<Loss>,
-    _place: Place,
+    place: Option<Place>,
 }
 
 impl Draft {

@@ -45,7 +45,7 @@ pub(crate) struct Service {
     pub(crate) chooser: Chooser,
     pub(crate) groups: Vec<Group>,
     pub(crate) sticky: Option<Sticky>,
-    pub(crate) prediction: Option<Path>,
+    pub(crate) prediction: Option<Arc<Path>>,
     pub(crate) mirrors: Vec<Mirror>,
 }
 
@@ -160,7 +160,7 @@ impl Memory {
     fn service(&mut self, route: &table::Route) -> Result<Service, String> {
         let rotations = self.rotations.entry(route.name.clone()).or_default();
         let chooser = Chooser::new(&route.split, rotations).map_err(|e| e.to_string())?;
-        let prediction = route.prediction.as_deref().map(Path::parse).transpose()?;
+        let prediction = route.prediction.as_deref().map(Path::parse).transpose()?.map(Arc::new);
         let groups = route.split.groups.iter().map(|group| {
             let stats = self.registry.version(&route.name, &group.version);
             self.group(&route.name, &group.version, stats, &group.endpoints, group.weight)
@@ -267,7 +267,7 @@ impl Routing {
                     id: e.id.clone(),
                     address: e.address,
                     in_flight: u64::from(e.in_flight.load(Relaxed)),
-                    ejected: e.is_out(now_ms),
+                    ejected: e.is_out(|| now_ms),
                     leaving: false,
                 }));
             }
@@ -318,32 +318,39 @@ impl Service {
 
     /// The first choice if any of its endpoints can be asked, otherwise the next group with weight, otherwise any; the same again
     /// with endpoints that are passed over for the moment. `None` when there is no endpoint at all.
-    pub(crate) fn alive(&self, first: usize, avoid: &[u64], now_ms: u64) -> Option<(usize, Arc<Endpoint>)> {
+    pub(crate) fn alive(
+        &self,
+        first: usize,
+        avoid: &[u64],
+        now_ms: impl Fn() -> u64,
+    ) -> Option<(usize, &Arc<Endpoint>)> {
         let others = || (0..self.groups.len()).filter(move |g| *g != first);
         let weighted = others().filter(|g| self.groups[*g].weight > 0);
         let order = std::iter::once(first).chain(weighted).chain(others());
         let in_order =
-            |ejected: bool| order.clone().find_map(|g| Some((g, self.groups[g].pick(avoid, now_ms, ejected)?)));
+            |ejected: bool| order.clone().find_map(|g| Some((g, self.groups[g].pick(avoid, &now_ms, ejected)?)));
         in_order(false).or_else(|| in_order(true))
     }
 }
 
 impl Group {
     /// The endpoint with the fewest requests, in turn among equals.
-    pub(crate) fn pick(&self, avoid: &[u64], now_ms: u64, ejected: bool) -> Option<Arc<Endpoint>> {
-        let usable = |e: &&Arc<Endpoint>| !avoid.contains(&e.key) && (ejected || !e.is_out(now_ms));
+    pub(crate) fn pick(&self, avoid: &[u64], now_ms: impl Fn() -> u64, ejected: bool) -> Option<&Arc<Endpoint>> {
+        let usable = |e: &&Arc<Endpoint>| !avoid.contains(&e.key) && (ejected || !e.is_out(&now_ms));
         if let [only] = &self.endpoints[..] {
-            return Some(only).filter(usable).cloned();
+            return Some(only).filter(usable);
         }
         let turn = self.turn.fetch_add(1, Relaxed) as usize % self.endpoints.len().max(1);
         let (before, from) = self.endpoints.split_at(turn);
-        from.iter().chain(before).filter(usable).min_by_key(|e| e.in_flight.load(Relaxed)).cloned()
+        from.iter().chain(before).filter(usable).min_by_key(|e| e.in_flight.load(Relaxed))
     }
 }
 
 impl Endpoint {
-    fn is_out(&self, now_ms: u64) -> bool {
-        self.out_until_ms.load(Relaxed) > now_ms
+    /// Most have never been out, and for those the time need not be worked out.
+    fn is_out(&self, now_ms: impl Fn() -> u64) -> bool {
+        let until = self.out_until_ms.load(Relaxed);
+        until != 0 && until > now_ms()
     }
 
     /// Passes the endpoint over until the given time.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::Draft;
+use super::{Draft, Place};
 use crate::framing::{self, Body, Decoder};
 use crate::intake::write_framing;
 use crate::prediction::{Path, Scanner};
@@ -31,16 +31,18 @@ pub(crate) fn send(worker: &Rc<Worker>, draft: Box<Draft>) {
 
 async fn deliver(worker: Rc<Worker>, mut draft: Box<Draft>) {
     let begun = Instant::now();
+    let now_ms = || worker.shared.ms_at(begun);
     let group = &draft.mirror().group;
-    let now_ms = worker.shared.ms_at(begun);
-    let Some(endpoint) = group.pick(&[], now_ms, false).or_else(|| group.pick(&[], now_ms, true)) else {
+    let Some(endpoint) = group.pick(&[], now_ms, false).or_else(|| group.pick(&[], now_ms, true)).cloned() else {
         draft.loss = Some(Loss::NoEndpoint);
         return;
     };
     let mut tally = Tally::begin(&group.stats, worker.index, begun);
     draft.loss = None;
-    let message = draft.message();
-    let converse = draft.converse(&worker, &endpoint, &message, begun);
+    let copy = draft.finish();
+    // A slow copy must hold nothing of the table but its own endpoint: others that leave the table are waited for.
+    drop(draft);
+    let converse = copy.converse(&worker, &endpoint, begun);
     let result = tokio::time::timeout(worker.shared.config.limits.mirror, converse).await;
     let now = Instant::now();
     match result {
@@ -57,6 +59,16 @@ async fn deliver(worker: Rc<Worker>, mut draft: Box<Draft>) {
         Ok(Err(reason)) => tally.answered(reason.status(), now),
         Err(_) => tally.answered(Reason::UpstreamTimeout.status(), now),
     }
+}
+
+/// A copy on its way.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) message: Vec<u8>,
+    is_head: bool,
+    is_repeatable: bool,
+    prediction: Option<Arc<Path>>,
+    _place: Option<Place>,
 }
 
 /// What is kept of the answer to a copy.
@@ -76,37 +88,39 @@ struct Broken {
 
 impl Draft {
     /// The request as it is sent. The length says where it ends, whatever the framing was that it came with.
-    pub(super) fn message(&mut self) -> Vec<u8> {
+    pub(super) fn finish(&mut self) -> Copy {
         let mut message = std::mem::take(&mut self.head);
         if self.has_body {
             write_framing(Body::Length(self.body.len() as u64), &mut message);
         }
         message.extend_from_slice(b"\r\n");
         message.append(&mut self.body);
-        message
+        Copy {
+            message,
+            is_head: self.is_head,
+            is_repeatable: self.is_repeatable,
+            prediction: self.service.prediction.clone(),
+            _place: self.place.take(),
+        }
     }
+}
 
+impl Copy {
     /// Gets an answer: over an idle connection if there is one, and over a new one if that had been closed.
-    async fn converse(
-        &self,
-        worker: &Worker,
-        endpoint: &Arc<Endpoint>,
-        message: &[u8],
-        begun: Instant,
-    ) -> Result<Answer, Reason> {
+    async fn converse(&self, worker: &Worker, endpoint: &Arc<Endpoint>, begun: Instant) -> Result<Answer, Reason> {
         if let Some(upstream) = worker.checkout(endpoint, begun) {
-            match self.ask(worker, upstream, message).await {
+            match self.ask(worker, upstream).await {
                 Err(Broken { again: true }) => {}
                 result => return result.map_err(|_| Reason::UpstreamBroken),
             }
         }
         let upstream = Upstream::connect(endpoint).await.map_err(|_| Reason::UpstreamUnreachable)?;
-        self.ask(worker, upstream, message).await.map_err(|_| Reason::UpstreamBroken)
+        self.ask(worker, upstream).await.map_err(|_| Reason::UpstreamBroken)
     }
 
-    async fn ask(&self, worker: &Worker, mut upstream: Upstream, message: &[u8]) -> Result<Answer, Broken> {
-        let written = write(&mut upstream.stream, message).await;
-        let sent = written == message.len();
+    async fn ask(&self, worker: &Worker, mut upstream: Upstream) -> Result<Answer, Broken> {
+        let written = write(&mut upstream.stream, &self.message).await;
+        let sent = written == self.message.len();
         let silent = Broken { again: written == 0 || self.is_repeatable };
         let mut input = Input::default();
         let broken = || Broken { again: false };
@@ -117,7 +131,7 @@ impl Draft {
         }
         let (status, mut decoder, keeps, is_readable) =
             self.head(worker, &mut input, &mut upstream.stream).await.ok_or_else(broken)?;
-        let path = self.service.prediction.as_ref().filter(|_| is_readable);
+        let path = self.prediction.as_deref().filter(|_| is_readable);
         let mut scanner = Scanner::new();
         loop {
             scan(&mut decoder, &mut input, path, &mut scanner).ok_or_else(broken)?;

@@ -148,7 +148,7 @@ fn a_copy_says_its_length_however_the_request_said_it() {
     let message = |headers: &str, pieces: &[&str]| {
         let mut draft = draft(&copies, &service, headers).unwrap();
         pieces.iter().for_each(|p| draft.push(p.as_bytes()));
-        String::from_utf8(draft.message()).unwrap()
+        String::from_utf8(draft.finish().message.clone()).unwrap()
     };
     let head = "POST / HTTP/1.1\r\nhost: h\r\nx-serin-mirror: 1\r\n";
     assert_eq!(message("Transfer-Encoding: chunked\r\n", &["ab", "c"]), format!("{head}content-length: 3\r\n\r\nabc"));

@@ -68,7 +68,7 @@ fn the_most_specific_host_and_path_wins() {
 }
 
 fn picked(service: &Service, first: usize, avoid: &[u64], now_ms: u64) -> Option<String> {
-    service.alive(first, avoid, now_ms).map(|(_, e)| e.id.clone())
+    service.alive(first, avoid, || now_ms).map(|(_, e)| e.id.clone())
 }
 
 #[test]
@@ -77,16 +77,16 @@ fn endpoints_are_taken_by_load_then_in_turn_and_others_when_they_are_out() {
     let service = &routing.rule(b"", "/").unwrap().service;
     let [a, b] = [picked(service, 0, &[], 0), picked(service, 0, &[], 0)];
     assert_ne!(a, b, "equals take turns");
-    let (_, busy) = service.alive(0, &[], 0).unwrap();
+    let (_, busy) = service.alive(0, &[], || 0).unwrap();
     let _working = busy.occupy();
     for _ in 0..4 {
-        assert_ne!(service.alive(0, &[], 0).unwrap().1.key, busy.key, "the other one has less to do");
+        assert_ne!(service.alive(0, &[], || 0).unwrap().1.key, busy.key, "the other one has less to do");
     }
-    let (canary, endpoint) = service.alive(1, &[], 0).unwrap();
+    let (canary, endpoint) = service.alive(1, &[], || 0).unwrap();
     assert_eq!((canary, endpoint.id.as_str()), (1, "c-0"));
     endpoint.eject(100);
-    assert_eq!(service.alive(1, &[], 50).unwrap().0, 0, "a group with weight comes next");
-    assert_eq!(service.alive(1, &[], 100).unwrap().0, 1, "the time is over");
+    assert_eq!(service.alive(1, &[], || 50).unwrap().0, 0, "a group with weight comes next");
+    assert_eq!(service.alive(1, &[], || 100).unwrap().0, 1, "the time is over");
     service.groups[0].endpoints.iter().for_each(|e| e.eject(100));
     assert_eq!(picked(service, 1, &[], 50).as_deref(), Some("p-0"), "then any group");
     service.groups[2].endpoints[0].eject(100);

@@ -118,6 +118,22 @@ fn a_mirror_that_never_answers_is_not_noticed() {
 }
 
 #[test]
+fn a_hanging_copy_holds_its_own_endpoint_and_no_other() {
+    let (old, new) = (Upstream::named("old"), Upstream::named("new"));
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::start(mirrored(old.address, &[silent.local_addr().unwrap()], |_| {}));
+    assert_eq!(proxy.talk().post("/", "{}").status(), 200);
+    until("the copy is on its way", || mirror_counts(&proxy).counts.in_flight == 1);
+    proxy.set(&table(2, &[("w", 1, &[new.address])]));
+    assert_eq!(proxy.talk().post("/", "{}").text(), r#"{"prediction":"new"}"#);
+    let leaving = || {
+        let endpoints = proxy.stats().endpoints;
+        endpoints.into_iter().filter(|e| e.leaving).map(|e| (e.version, e.in_flight)).collect::<Vec<_>>()
+    };
+    until("the old version has left", || leaving() == [("copy".to_owned(), 1)]);
+}
+
+#[test]
 fn a_mirror_that_is_too_slow_counts_as_an_error_and_makes_room() {
     let user = Upstream::named("user");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
