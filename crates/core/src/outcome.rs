@@ -6,6 +6,7 @@ use crate::condition::{Kind, Truth};
 use crate::pass::Pass;
 use crate::phase::{self, Phase};
 use crate::reason::Reason;
+use crate::restarting;
 use crate::revision;
 use crate::status::{Counts, PauseReason, Status};
 use crate::world::{Pool, World};
@@ -25,17 +26,19 @@ pub struct Judged {
 
 /// Completes the status and the reasons.
 pub fn conclude<S>(pass: &mut Pass<S>, judged: Judged) {
-    let healthy = judged.healthy;
+    // While members are replaced the rollout is under way, with the deadline of everything that is.
+    let restarting = restarting::due(pass.rollout(), &pass.status, pass.now);
+    let healthy = judged.healthy && !restarting;
     pass.status.counts = judged.counts;
     available(pass, judged.available);
     completed(pass);
     replica_failure(pass);
     progressing(pass, healthy);
     paused(pass);
-    deadline(pass, judged);
+    deadline(pass, healthy, restarting, judged.waits);
     health(pass, healthy);
     pass.status.observed_generation = pass.rollout().generation;
-    (pass.status.phase, pass.status.message) = phase::phase(pass.rollout(), &pass.status);
+    (pass.status.phase, pass.status.message) = phase::phase(pass.rollout(), &pass.status, pass.now);
     if pass.status.abort {
         let cause = abort::cause(pass);
         pass.reasons.insert(0, Reason::Aborted { cause });
@@ -149,9 +152,9 @@ fn deadline_suspended<S>(pass: &Pass<S>) -> bool {
 
 /// The deadline without progress: a condition, and an abort where the spec asks for one.
 //= compat: 1.2-9, 1.2-10, 1.2-11, 2.6-13
-fn deadline<S>(pass: &mut Pass<S>, judged: Judged) {
-    let complete = judged.healthy || (pass.fully_promoted() && pass.status.counts.available >= pass.rollout().replicas);
-    if complete || judged.waits || deadline_suspended(pass) {
+fn deadline<S>(pass: &mut Pass<S>, healthy: bool, restarting: bool, waits: bool) {
+    let whole = pass.fully_promoted() && pass.status.counts.available >= pass.rollout().replicas;
+    if healthy || (whole && !restarting) || waits || deadline_suspended(pass) {
         return;
     }
     let Some(condition) = pass.status.conditions.get(Kind::Progressing) else {

@@ -153,7 +153,7 @@ impl Builder<'_> {
                 });
             }
             for pool in &workload.pools {
-                let labels = pool.template.labels();
+                let labels = pool.member_template().labels();
                 let selector = &service.spec.selector;
                 if !selector.is_empty() && selector.iter().all(|(k, v)| labels.get(k) == Some(v)) {
                     let endpoints = self.endpoints_of(workload, &pool.hash);

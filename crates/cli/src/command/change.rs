@@ -1,4 +1,4 @@
-//! The commands that change something: apply, deploy, promote, rollback, abort, retry, undo, pause, delete.
+//! The commands that change something: apply, deploy, promote, rollback, abort, retry, undo, restart, pause, delete.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -3,10 +3,11 @@
 use serin_core::analysis::RunPhase;
 use serin_core::condition::{Condition, Kind};
 use serin_core::decision::Event;
+use serin_core::plugin::{PluginCallSeen, Plugins};
 use serin_core::rollout::{Amount, Canary, Rollout, Step, Strategy, Traffic};
 use serin_core::status::Status;
 use serin_core::world::{Pool, Run, Service};
-use serin_core::{Action, Decision, Hash, Span, Split, Time, World, decide, intent};
+use serin_core::{Action, Decision, Hash, Member, RoleMetadata, Span, Split, Time, World, decide, intent};
 
 /// Begin of every stage's clock.
 pub(crate) const EPOCH: Time = Time::from_secs(1_000_000);
@@ -50,6 +51,8 @@ pub(crate) fn rollout(steps: &[Step], edit: impl FnOnce(&mut Rollout, &mut Canar
         progress_deadline_abort: false,
         revision_history_limit: 10,
         rollback_window: None,
+        restart_at: None,
+        metadata: RoleMetadata::default(),
         run_history_limits: (5, 5),
         strategy: Strategy::Canary(Canary::default()),
     };
@@ -91,10 +94,18 @@ impl Stage {
     /// A world in which nothing was ever decided.
     pub(crate) fn new(rollout: Rollout) -> Self {
         let canary = rollout.canary().unwrap();
-        let names = canary.stable_service.iter().chain(&canary.canary_service);
+        let pair = canary.ping_pong.iter().flat_map(|pair| [&pair.ping, &pair.pong]);
+        let names = canary.stable_service.iter().chain(&canary.canary_service).chain(pair);
         let services = names.map(|name| Service { name: name.clone(), selects: None }).collect();
-        let world =
-            World { rollout, status: Status::default(), pools: Vec::new(), runs: Vec::new(), services, split: None };
+        let world = World {
+            rollout,
+            status: Status::default(),
+            pools: Vec::new(),
+            runs: Vec::new(),
+            services,
+            split: None,
+            plugins: Plugins::default(),
+        };
         Self { world, now: EPOCH, events: Vec::new(), members_come: true, router_obeys: true, asked: None }
     }
 
@@ -242,6 +253,18 @@ impl Stage {
             Action::StopRun { name } => {
                 for run in self.world.runs.iter_mut().filter(|r| r.name == *name) {
                     (run.terminating, run.phase) = (true, RunPhase::Successful);
+                }
+            }
+            Action::SetMetadata { hash, metadata } => self.change(hash, |p| p.metadata = metadata.clone()),
+            Action::EvictMember { hash, member, older_than } => self.change(hash, |p| {
+                for m in p.roster.iter_mut().filter(|m| m.name == *member && m.started < *older_than) {
+                    (m.leaving, m.available) = (true, false);
+                }
+            }),
+            Action::CallPlugin(call) => {
+                let calls = &mut self.world.plugins.calls;
+                if !calls.iter().any(|c| c.id == call.id) {
+                    calls.push(PluginCallSeen { id: call.id.clone(), answer: None });
                 }
             }
             Action::MarkPromoted { .. } => unreachable!("only blue-green remembers promotions"),

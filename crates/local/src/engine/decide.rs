@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serin_core::analysis::RunStatus;
+use serin_core::plugin::PluginCall;
 use serin_core::{Action, Span, decide};
 
 use super::{Engine, RunKey};
@@ -22,9 +23,10 @@ const AGAIN: Duration = Duration::from_millis(500);
 type RunChanges = BTreeMap<RunKey, Option<RunState>>;
 
 /// The outcome of deciding one rollout.
-struct Settled {
+pub(super) struct Settled {
     workload: Workload,
     runs: RunChanges,
+    pub(super) calls: Vec<PluginCall>,
     events: Vec<EventRecord>,
     changed: bool,
     waits: bool,
@@ -100,6 +102,7 @@ impl Engine {
                 }
             }
         }
+        self.ask_plugins(&key, &settled.workload, &settled.calls);
         self.workloads.insert(key, settled.workload);
     }
 
@@ -109,6 +112,7 @@ impl Engine {
         let mut settled = Settled {
             workload: self.workloads[key].clone(),
             runs: RunChanges::new(),
+            calls: Vec::new(),
             events: Vec::new(),
             changed: false,
             waits: false,
@@ -134,8 +138,11 @@ impl Engine {
             for action in applied.runs {
                 changed |= self.run_action(key, &action, &mut settled);
             }
+            // Questions are asked by the loop: a new one is no other memory, but there is more to decide once it counts as asked.
+            let asks = !applied.calls.is_empty();
+            settled.calls.extend(applied.calls);
             settled.changed |= changed;
-            if !changed {
+            if !changed && !asks {
                 return settled;
             }
         }
@@ -150,7 +157,8 @@ impl Engine {
         let changed = settled.runs.iter().filter_map(|(name, run)| Some((name, run.as_ref()?)));
         let mine = kept.chain(changed).filter(|(_, run)| run.owner.as_ref() == Some(key));
         let named = mine.map(|(name, run)| (name.name.as_str(), run));
-        observe::world(&settled.workload, |hash| self.staffing(key, hash), named, carried)
+        let staffing = |hash: &serin_core::Hash| self.staffing(&settled.workload, hash);
+        observe::world(&settled.workload, staffing, named, carried, self.plugins(key, settled))
     }
 
     /// An action on a run; returns whether it changed anything.

@@ -85,7 +85,7 @@ impl Engine {
     }
 
     fn pool_view(&self, key: &Key, w: &Workload, pool: &PoolState) -> PoolView {
-        let staffing = self.staffing(key, &pool.hash);
+        let staffing = self.staffing(w, &pool.hash);
         let role = match (w.status.stable.as_ref() == Some(&pool.hash), w.rollout.hash == pool.hash) {
             (true, _) => "stable",
             (false, true) => "canary",
