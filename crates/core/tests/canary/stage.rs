@@ -3,7 +3,7 @@
 use serin_core::analysis::RunPhase;
 use serin_core::condition::{Condition, Kind};
 use serin_core::decision::Event;
-use serin_core::plugin::{PluginCallSeen, Plugins};
+use serin_core::plugin::{PluginAnswer, PluginCallSeen, Plugins, open_calls};
 use serin_core::rollout::{Amount, Canary, Rollout, Step, Strategy, Traffic};
 use serin_core::status::Status;
 use serin_core::world::{Pool, Run, Service};
@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     pub(crate) router_obeys: bool,
     /// What the router was last asked for.
     pub(crate) asked: Option<Split>,
+    /// Members made so far, for their names.
+    pub(crate) made: u32,
 }
 
 /// A rollout named `svc` with 4 replicas, a router and services; `edit` makes it what the test needs.
@@ -106,7 +108,7 @@ impl Stage {
             split: None,
             plugins: Plugins::default(),
         };
-        Self { world, now: EPOCH, events: Vec::new(), members_come: true, router_obeys: true, asked: None }
+        Self { world, now: EPOCH, events: Vec::new(), members_come: true, router_obeys: true, asked: None, made: 0 }
     }
 
     /// A world in which `v1` is promoted and whole.
@@ -159,20 +161,60 @@ impl Stage {
         (pool.ready, pool.available) = (count, count);
     }
 
-    /// Every member that exists is available.
+    /// Every member that exists is available, and those that were leaving are gone.
     pub(crate) fn all_available(&mut self) {
         for pool in &mut self.world.pools {
             (pool.ready, pool.available) = (pool.members, pool.members);
+            pool.roster.retain(|m| !m.leaving);
         }
+        self.call_the_roll();
+    }
+
+    /// Members one by one, as many as there are, while a restart asks for them.
+    pub(crate) fn call_the_roll(&mut self) {
+        if self.world.rollout.restart_at.is_none() {
+            return;
+        }
+        for pool in &mut self.world.pools {
+            let mut stay: Vec<Member> = pool.roster.iter().filter(|m| !m.leaving).cloned().collect();
+            stay.truncate(pool.members as usize);
+            while stay.len() < pool.members as usize {
+                self.made += 1;
+                let name = format!("{}-{}", pool.hash, self.made);
+                stay.push(Member { name, started: self.now, available: false, leaving: false });
+            }
+            for (i, member) in stay.iter_mut().enumerate() {
+                member.available = i < pool.available as usize;
+            }
+            pool.roster.retain(|m| m.leaving);
+            pool.roster.extend(stay);
+        }
+    }
+
+    /// A person asks for a restart of every member that is older than now.
+    pub(crate) fn restart(&mut self) {
+        let at = self.now;
+        self.edit(|rollout, _| rollout.restart_at = Some(at + Span::from_secs(1)));
+        self.call_the_roll();
+        self.now = at + Span::from_secs(2);
+    }
+
+    /// The first open question to a plugin is answered.
+    pub(crate) fn plugin_answers(&mut self, answer: Result<PluginAnswer, String>) {
+        let call = self.world.plugins.calls.iter_mut().find(|c| c.answer.is_none()).expect("a plugin is asked");
+        call.answer = Some(answer);
     }
 
     /// One decision, kept and carried out.
     pub(crate) fn pass(&mut self) -> Decision {
+        self.call_the_roll();
         let decision = decide(&self.world, self.now);
         self.world.status = decision.status.clone();
         for action in &decision.actions {
             self.apply(action);
         }
+        let open = open_calls(&self.world.status, &self.world.rollout.name);
+        self.world.plugins.calls.retain(|call| open.contains(&call.id));
         self.events.extend(decision.events.iter().cloned());
         decision
     }
@@ -257,7 +299,9 @@ impl Stage {
             }
             Action::SetMetadata { hash, metadata } => self.change(hash, |p| p.metadata = metadata.clone()),
             Action::EvictMember { hash, member, older_than } => self.change(hash, |p| {
-                for m in p.roster.iter_mut().filter(|m| m.name == *member && m.started < *older_than) {
+                for m in p.roster.iter_mut().filter(|m| m.name == *member && m.started < *older_than && !m.leaving) {
+                    p.ready = p.ready.saturating_sub(u32::from(m.available));
+                    p.available = p.available.saturating_sub(u32::from(m.available));
                     (m.leaving, m.available) = (true, false);
                 }
             }),
