@@ -78,6 +78,11 @@ pub enum Action {
     },
     /// Ask a step plugin, unless this question is on its way or answered already.
     CallPlugin(PluginCall),
+    /// Want this many members of the workload that holds the template.
+    ScaleWorkload {
+        /// Wanted members.
+        replicas: u32,
+    },
     /// Create an analysis run.
     StartRun {
         /// Object name.
@@ -138,6 +143,7 @@ impl std::fmt::Display for Action {
             }
             Action::EvictMember { hash, member, .. } => write!(f, "replace member {member} of pool {hash}"),
             Action::CallPlugin(call) => write!(f, "ask plugin {} to {}", call.plugin, call.operation.as_str()),
+            Action::ScaleWorkload { replicas } => write!(f, "scale workload to {replicas}"),
             Action::StartRun { name, .. } => write!(f, "start run {name}"),
             Action::StopRun { name } => write!(f, "stop run {name}"),
             Action::DeleteRun { name } => write!(f, "delete run {name}"),

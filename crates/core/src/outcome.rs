@@ -29,6 +29,9 @@ pub fn conclude<S>(pass: &mut Pass<S>, judged: Judged) {
     // While members are replaced the rollout is under way, with the deadline of everything that is.
     let restarting = restarting::due(pass.rollout(), &pass.status, pass.now);
     let healthy = judged.healthy && !restarting;
+    // Whatever was wrong with the spec is mended, or this pass would not be made.
+    //= compat: 8.1-6
+    pass.status.conditions.remove(Kind::InvalidSpec);
     pass.status.counts = judged.counts;
     available(pass, judged.available);
     completed(pass);

@@ -110,6 +110,11 @@ pub enum Reason {
         /// When.
         at: Time,
     },
+    /// The rollout cannot be carried out as it is written.
+    Invalid {
+        /// Why not.
+        message: String,
+    },
     /// Everything is as wanted.
     Settled,
 }
@@ -139,6 +144,7 @@ impl Reason {
             Reason::Restarting { .. } => "restarting",
             Reason::AwaitingPlugin { .. } => "awaiting-plugin",
             Reason::ScaleDownPlanned { .. } => "scale-down-planned",
+            Reason::Invalid { .. } => "invalid",
             Reason::Settled => "settled",
         }
     }
@@ -187,6 +193,7 @@ impl std::fmt::Display for Reason {
             Reason::ScaleDownPlanned { hash, .. } => {
                 write!(f, "{hash} keeps its members until its scale-down time")
             }
+            Reason::Invalid { message } => write!(f, "nothing is changed until this is mended: {message}"),
             Reason::Settled => f.write_str("everything is as wanted"),
         }
     }

@@ -83,6 +83,8 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
             let Some(pool) = workload.pool_mut(hash) else { return false };
             pool.evictions.insert(member.clone(), *older_than) != Some(*older_than)
         }
+        // Nobody runs the Deployment behind a `workloadRef` on one machine, so there is nothing to take down.
+        Action::ScaleWorkload { .. } => false,
         Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } | Action::CallPlugin(_) => false,
     }
 }

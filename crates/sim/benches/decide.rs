@@ -61,6 +61,7 @@ fn rollout(hash: &str) -> Rollout {
         restart_at: None,
         metadata: RoleMetadata::default(),
         run_history_limits: (5, 5),
+        workload: None,
         strategy: Strategy::Canary(Canary {
             steps,
             max_surge: Amount::Percent(25),

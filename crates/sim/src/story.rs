@@ -51,6 +51,7 @@ impl Teller {
             restart_at: None,
             metadata: RoleMetadata::default(),
             run_history_limits: (5, 5),
+            workload: None,
             strategy: Strategy::Canary(Canary {
                 scale_down_delay: Span::from_secs(30),
                 traffic: Some(Traffic { weight_total: 100 }),

@@ -49,6 +49,7 @@ pub fn rollout(wire: &wire::Rollout, generation: i64, collision_count: Option<i3
         ),
         restart_at: timestamp::parse_optional(spec.restart_at.as_deref()),
         metadata: role_metadata(&spec.strategy),
+        workload: None,
         strategy: match &spec.strategy.blue_green {
             Some(wire) if canary.is_none() => Strategy::BlueGreen(blue_green(wire)),
             _ => Strategy::Canary(canary.map(self::canary).unwrap_or_default()),
