@@ -2,6 +2,7 @@
 
 mod converse;
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::framing::{Body, Fault};
 use crate::intake::{LAST_CHUNK, Plan, write_chunk};
+use crate::mirror;
 use crate::prediction::Scanner;
 use crate::refusal::Reason;
 use crate::routing::Endpoint;
@@ -51,10 +53,15 @@ pub(crate) enum Next {
 }
 
 /// Serves a planned request.
-pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'_>) -> Next {
+pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Side<'_>) -> Next {
     if absorb(plan, side.input, side.forward).is_err() {
         worker.shared.refusals.count(Reason::BadFraming);
         return refuse(plan, side, Reason::BadFraming).await;
+    }
+    if plan.decoder.is_done()
+        && let Some(draft) = plan.draft.get_mut().take()
+    {
+        mirror::send(worker, draft);
     }
     let service = plan.service.clone();
     let mut avoid = Vec::new();
@@ -166,6 +173,9 @@ fn absorb(plan: &mut Plan, input: &mut Input, forward: &mut Vec<u8>) -> Result<(
             write_chunk(data, forward)
         } else {
             forward.extend_from_slice(data)
+        }
+        if let Some(draft) = plan.draft.get_mut() {
+            draft.push(data);
         }
         input.consume(step.consumed);
         if plan.body == Body::Chunked && plan.decoder.is_done() {

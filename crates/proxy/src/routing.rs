@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::mirror::Mirror;
 use crate::prediction::Path;
 use crate::report::EndpointView;
 use crate::split::{Chooser, Rotation};
@@ -44,9 +45,10 @@ pub(crate) struct Service {
     pub(crate) groups: Vec<Group>,
     pub(crate) sticky: Option<Sticky>,
     pub(crate) prediction: Option<Path>,
+    pub(crate) mirrors: Vec<Mirror>,
 }
 
-/// One version.
+/// One version as a route uses it: as one of those that answer users, or as one that gets copies.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) version: String,
@@ -72,15 +74,25 @@ pub(crate) struct Endpoint {
 #[derive(Debug)]
 pub(crate) struct Memory {
     pub(crate) registry: Registry,
+    /// Those of the versions that get copies.
+    pub(crate) mirror_registry: Registry,
     rotations: BTreeMap<String, Vec<Arc<Rotation>>>,
+    /// By the names of route and mirror.
+    mirror_rotations: BTreeMap<(String, String), Arc<Rotation>>,
     endpoints: BTreeMap<(String, String, String, SocketAddr), Arc<Endpoint>>,
     next_key: u64,
 }
 
 impl Memory {
     pub(crate) fn new(workers: usize) -> Self {
-        let (rotations, endpoints) = (BTreeMap::new(), BTreeMap::new());
-        Self { registry: Registry::new(workers), rotations, endpoints, next_key: 0 }
+        Self {
+            registry: Registry::new(workers),
+            mirror_registry: Registry::new(workers),
+            rotations: BTreeMap::new(),
+            mirror_rotations: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            next_key: 0,
+        }
     }
 
     /// Makes a table ready, reusing what it shares with the one before.
@@ -106,10 +118,15 @@ impl Memory {
             routing.add(route, service);
         }
         routing.services = services.values().cloned().collect();
-        let endpoints = || routing.services.iter().flat_map(|s| &s.groups).flat_map(|g| &g.endpoints);
+        let endpoints = || routing.services.iter().flat_map(|s| s.all_groups()).flat_map(|g| &g.endpoints);
         routing.endpoints = endpoints().map(|e| e.key).collect();
         self.forget_idle(&routing);
         self.rotations.retain(|name, _| services.contains_key(name.as_str()));
+        let is_there = |route: &str, mirror: &str| {
+            let mut mirrors = table.routes.iter().filter(|r| r.name == route).flat_map(|r| &r.split.mirrors);
+            mirrors.any(|m| m.name == mirror)
+        };
+        self.mirror_rotations.retain(|(route, mirror), _| is_there(route, mirror));
         drop(services);
         routing.table = table;
         Ok(routing)
@@ -144,17 +161,30 @@ impl Memory {
         let chooser = Chooser::new(&route.split, rotations).map_err(|e| e.to_string())?;
         let prediction = route.prediction.as_deref().map(Path::parse).transpose()?;
         let groups = route.split.groups.iter().map(|group| {
-            let endpoints = group.endpoints.iter().map(|e| self.endpoint(&route.name, &group.version, e)).collect();
-            Group {
-                version: group.version.clone(),
-                stats: self.registry.version(&route.name, &group.version),
-                endpoints,
-                weight: group.weight,
-                turn: AtomicU32::new(0),
-            }
+            let stats = self.registry.version(&route.name, &group.version);
+            self.group(&route.name, &group.version, stats, &group.endpoints, group.weight)
         });
         let groups = groups.collect();
-        Ok(Service { name: route.name.clone(), chooser, groups, sticky: route.sticky.clone(), prediction })
+        let mirrors = route.split.mirrors.iter().map(|mirror| {
+            let rotation = self.mirror_rotations.entry((route.name.clone(), mirror.name.clone())).or_default().clone();
+            let stats = self.mirror_registry.version(&route.name, &mirror.version);
+            let group = self.group(&route.name, &mirror.version, stats, &mirror.endpoints, 0);
+            Mirror::new(mirror, rotation, group).map_err(|e| e.to_string())
+        });
+        let mirrors = mirrors.collect::<Result<_, _>>()?;
+        Ok(Service { name: route.name.clone(), chooser, groups, sticky: route.sticky.clone(), prediction, mirrors })
+    }
+
+    fn group(
+        &mut self,
+        route: &str,
+        version: &str,
+        stats: Arc<VersionStats>,
+        endpoints: &[table::Endpoint],
+        weight: u32,
+    ) -> Group {
+        let endpoints = endpoints.iter().map(|e| self.endpoint(route, version, e)).collect();
+        Group { version: version.to_owned(), stats, endpoints, weight, turn: AtomicU32::new(0) }
     }
 
     fn endpoint(&mut self, route: &str, version: &str, endpoint: &table::Endpoint) -> Arc<Endpoint> {
@@ -225,9 +255,12 @@ impl Routing {
     /// The endpoints as they are now.
     pub(crate) fn views(&self, now_ms: u64) -> Vec<EndpointView> {
         let mut views = Vec::new();
+        let mut seen = BTreeSet::new();
         for service in &self.services {
-            for group in &service.groups {
-                views.extend(group.endpoints.iter().map(|e| EndpointView {
+            for group in service.all_groups() {
+                // A version may answer users and get copies.
+                let endpoints = group.endpoints.iter().filter(|e| seen.insert(e.key));
+                views.extend(endpoints.map(|e| EndpointView {
                     route: service.name.clone(),
                     version: group.version.clone(),
                     id: e.id.clone(),
@@ -244,6 +277,11 @@ impl Routing {
     /// Whether a version is in the table.
     pub(crate) fn has(&self, route: &str, version: &str) -> bool {
         self.services.iter().any(|s| s.name == route && s.groups.iter().any(|g| g.version == version))
+    }
+
+    /// Whether a version gets copies by the table.
+    pub(crate) fn mirrors_to(&self, route: &str, version: &str) -> bool {
+        self.services.iter().any(|s| s.name == route && s.mirrors.iter().any(|m| m.group.version == version))
     }
 }
 
@@ -267,6 +305,11 @@ impl Rule {
 }
 
 impl Service {
+    /// Those that answer users and those that get copies.
+    fn all_groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().chain(self.mirrors.iter().map(|m| &m.group))
+    }
+
     /// The first choice if any of its endpoints can be asked, otherwise the next group with weight, otherwise any; the same again
     /// with endpoints that are passed over for the moment. `None` when there is no endpoint at all.
     pub(crate) fn alive(&self, first: usize, avoid: &[u64], now_ms: u64) -> Option<(usize, Arc<Endpoint>)> {
@@ -281,7 +324,7 @@ impl Service {
 
 impl Group {
     /// The endpoint with the fewest requests, in turn among equals.
-    fn pick(&self, avoid: &[u64], now_ms: u64, ejected: bool) -> Option<Arc<Endpoint>> {
+    pub(crate) fn pick(&self, avoid: &[u64], now_ms: u64, ejected: bool) -> Option<Arc<Endpoint>> {
         let usable = |e: &&Arc<Endpoint>| !avoid.contains(&e.key) && (ejected || !e.is_out(now_ms));
         if let [only] = &self.endpoints[..] {
             return Some(only).filter(usable).cloned();

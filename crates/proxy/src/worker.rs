@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::connection;
+use crate::mirror::Copies;
 use crate::routing::Endpoint;
 use crate::shared::Shared;
 use crate::split::mix;
@@ -42,6 +43,7 @@ pub(crate) struct Worker {
     pub(crate) scratch: Scratch,
     /// Answers tell clients to connect anew.
     pub(crate) draining: Cell<bool>,
+    pub(crate) copies: Copies,
     pool: RefCell<Pool>,
     seed: Cell<u64>,
     clients: RefCell<BTreeMap<u64, ClientHandle>>,
@@ -65,8 +67,10 @@ pub(crate) fn run(
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let limits = &shared.config.limits;
     let worker = Rc::new(Worker {
         index,
+        copies: Copies::new(limits.mirrors, limits.mirror_body_bytes),
         shared,
         scratch: Scratch::default(),
         draining: Cell::new(false),

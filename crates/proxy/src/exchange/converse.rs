@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use socket2::SockRef;
@@ -16,6 +17,7 @@ use super::{Answered, Side};
 use crate::answer::{self, Answer, Front};
 use crate::framing::Body;
 use crate::intake::{LAST_CHUNK, Plan, write_chunk, write_chunk_size};
+use crate::mirror;
 use crate::prediction::Scanner;
 use crate::refusal::Reason;
 use crate::stream::Input;
@@ -57,7 +59,7 @@ enum Waiting {
 
 /// A request and its answer under way. The two directions tell each other how far they are by its cells.
 pub(crate) struct Conversation<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     plan: &'a Plan,
     version: Option<&'a str>,
     /// Bytes that the kernel took towards the upstream.
@@ -73,7 +75,7 @@ pub(crate) struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    pub(crate) fn new(worker: &'a Worker, plan: &'a Plan, version: Option<&'a str>) -> Self {
+    pub(crate) fn new(worker: &'a Rc<Worker>, plan: &'a Plan, version: Option<&'a str>) -> Self {
         Self {
             worker,
             plan,
@@ -165,6 +167,7 @@ impl<'a> Conversation<'a> {
         upstream: &mut WriteHalf<'_>,
     ) -> Result<(), End> {
         let mut decoder = self.plan.decoder;
+        let mut draft = self.plan.draft.borrow_mut().take();
         let chunked = self.plan.body == Body::Chunked;
         while !decoder.is_done() {
             let by = Instant::now() + self.worker.shared.config.limits.stall;
@@ -182,6 +185,9 @@ impl<'a> Conversation<'a> {
                 } else {
                     buffer.extend_from_slice(data)
                 }
+                if let Some(draft) = &mut draft {
+                    draft.push(data);
+                }
                 input.consume(step.consumed);
             }
             if chunked && decoder.is_done() {
@@ -193,6 +199,9 @@ impl<'a> Conversation<'a> {
                 self.refused.set(true);
                 return Ok(());
             }
+        }
+        if let Some(draft) = draft {
+            mirror::send(self.worker, draft);
         }
         Ok(())
     }
