@@ -61,9 +61,9 @@ pub(crate) struct Answer {
     /// When to ask again, in seconds on the rollout's clock.
     #[serde(default)]
     pub(crate) requeue_after_seconds: Option<f64>,
-    /// What it wants to be told the next time.
+    /// What it wants to be told the next time; an object, since Argo's field for it is one.
     #[serde(default)]
-    pub(crate) status: Option<Value>,
+    pub(crate) status: Option<serde_json::Map<String, Value>>,
 }
 
 /// How an operation stands.
@@ -240,7 +240,7 @@ fn describe(error: &serde_json::Error) -> String {
         serde_json::error::Category::Syntax => "it is no JSON",
         serde_json::error::Category::Eof => "it ends too early",
         serde_json::error::Category::Data => {
-            "phase must be one of Running, Successful and Failed, message a text, requeueAfterSeconds a number"
+            "phase must be one of Running, Successful and Failed, message a text, requeueAfterSeconds a number, status an object"
         }
         serde_json::error::Category::Io => "it cannot be read",
     };

@@ -244,9 +244,11 @@ pub(crate) fn finish(stage: &mut Stage) {
             answer_plugin(stage, Some(PluginPhase::Successful));
         } else if status.abort {
             intent::retry(status);
+        } else if stage.world.rollout.paused {
+            promote(stage);
         } else if let Some(at) = decision.wake_at {
             stage.now = at;
-        } else if stage.phase() == "Healthy" && !stage.world.rollout.paused {
+        } else if stage.phase() == "Healthy" {
             return;
         } else {
             promote(stage);

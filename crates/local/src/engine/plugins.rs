@@ -115,7 +115,7 @@ impl Engine {
             phase: answer.phase.into(),
             message: answer.message,
             requeue_after: answer.requeue_after_seconds.map(|s| Span::from_millis((s * 1000.0) as i64)),
-            state: answer.status.map(|status| status.to_string()),
+            state: answer.status.map(|status| serde_json::Value::Object(status).to_string()),
         }));
         self.dirty.insert(place.0);
     }

@@ -123,7 +123,7 @@ fn plugin(wire: &StepPluginStatus) -> Option<PluginStatus> {
     Some(PluginStatus {
         index: usize::try_from(wire.index).ok()?,
         name: wire.name.clone(),
-        operation: operations.into_iter().find(|o| Some(o.as_str()) == wire.operation.as_deref())?,
+        operation: operations.into_iter().find(|o| o.as_str() == wire.operation)?,
         phase: phases.into_iter().find(|p| Some(p.as_str()) == wire.phase.as_deref()).unwrap_or(PluginPhase::Error),
         message: wire.message.clone().unwrap_or_default(),
         started: timestamp::parse_optional(wire.started_at.as_deref()).unwrap_or_default(),

@@ -84,7 +84,7 @@ fn plugin(core: &PluginStatus) -> StepPluginStatus {
     StepPluginStatus {
         index: number(core.index as u64),
         name: core.name.clone(),
-        operation: Some(core.operation.as_str().to_owned()),
+        operation: core.operation.as_str().to_owned(),
         phase: Some(core.phase.as_str().to_owned()),
         message: text(&core.message),
         started_at: Some(timestamp::format(core.started)),

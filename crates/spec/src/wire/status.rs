@@ -160,8 +160,7 @@ pub struct StepPluginStatus {
     /// Name of the plugin.
     pub name: String,
     /// `Run`, `Abort` or `Terminate`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<String>,
+    pub operation: String,
     /// `Running`, `Successful`, `Failed` or `Error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
@@ -170,12 +169,15 @@ pub struct StepPluginStatus {
     pub message: Option<String>,
     /// When it was first asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub started_at: Option<String>,
     /// When it last answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub updated_at: Option<String>,
     /// When it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub finished_at: Option<String>,
     /// Wait before it is asked again, as a duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
