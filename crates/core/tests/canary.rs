@@ -34,6 +34,8 @@ mod sizes;
 mod small;
 #[path = "canary/stage.rs"]
 mod stage;
+#[path = "canary/unhealthy.rs"]
+mod unhealthy;
 #[path = "canary/valid.rs"]
 mod valid;
 #[path = "canary/walk.rs"]

@@ -212,7 +212,8 @@ impl Stage {
     /// A person asks for a restart of every member that is older than now.
     pub(crate) fn restart(&mut self) {
         let at = self.now;
-        self.edit(|rollout, _| rollout.restart_at = Some(at + Span::from_secs(1)));
+        self.world.rollout.restart_at = Some(at + Span::from_secs(1));
+        self.world.rollout.generation += 1;
         self.call_the_roll();
         self.now = at + Span::from_secs(2);
     }
