@@ -119,6 +119,8 @@ fn progressing<S>(pass: &mut Pass<S>, healthy: bool) {
         if pass.status.conditions.reason(Kind::Progressing) != "RolloutAborted" {
             abort::mark(pass, "");
         }
+        // An abort that was taken back and asked for again between two passes has lost its time, which a retry is known by.
+        pass.status.aborted_at.get_or_insert(pass.now);
         return;
     }
     // A later abort has a time of its own.
