@@ -42,7 +42,9 @@ pub fn reconcile<S>(pass: &mut Pass<S>) -> bool {
         .flat_map(|pool| pool.roster.iter().map(move |member| (&pool.hash, member)))
         .filter(|(_, member)| member.started < at)
         .collect();
-    if old.is_empty() {
+    // Whoever is not seen may be old.
+    let unseen = world.pools.iter().any(|pool| pool.roster.len() < pool.members as usize);
+    if old.is_empty() && !unseen {
         pass.status.restarted_at = Some(at);
         return false;
     }
