@@ -240,6 +240,31 @@ mod tests {
         assert_eq!((value("broken"), value("missing")), (None, None));
     }
 
+    //= compat: 1.9-1
+    #[test]
+    fn members_have_the_labels_of_their_template_and_of_their_role() {
+        let template = |tree: serde_json::Value| wire::pod::PodTemplate(tree);
+        let mut pool = PoolState {
+            hash: Hash::new("x"),
+            revision: 1,
+            created: Time::default(),
+            size: 1,
+            replicas_seen: None,
+            scale_down_at: None,
+            promoted: false,
+            metadata: Metadata::default(),
+            evictions: BTreeMap::new(),
+            template: template(json!({ "metadata": { "labels": { "app": "web" } } })),
+        };
+        assert_eq!(pool.member_template(), pool.template);
+        let role = BTreeMap::from([("role".to_owned(), "canary".to_owned())]);
+        pool.metadata = Metadata { labels: role.clone(), annotations: role };
+        let both = json!({ "metadata": { "labels": { "app": "web", "role": "canary" }, "annotations": { "role": "canary" } } });
+        assert_eq!(pool.member_template(), template(both));
+        pool.template = template(json!({}));
+        assert_eq!(pool.member_template().labels().len(), 1);
+    }
+
     #[test]
     fn keys_read_back() {
         let key = Key::new("ns", "name");

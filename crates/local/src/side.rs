@@ -228,6 +228,8 @@ mod tests {
         assert!(side.command_for("x/n").is_none());
         assert_eq!(Side::read(tempfile::tempdir().unwrap().path()).unwrap(), Side::default());
         assert_eq!(read("").unwrap(), Side::default());
+        let plugin = read("plugins:\n- {name: a, disabled: true}\n").unwrap().plugins.remove(0);
+        assert_eq!((plugin.disabled, plugin.timeout_seconds), (true, 30), "one that is switched off needs no command");
     }
 
     #[test]
@@ -242,5 +244,9 @@ mod tests {
         check("scrapeIntervalSeconds: 0\n", "scrapeIntervalSeconds");
         check("router: {listen: nowhere}\n", "line 1");
         check("router: {workers: 0}\n", "router.workers");
+        check("plugins:\n- name: ''\n  command: [x]\n", "plugins[0].name is empty");
+        check("plugins:\n- name: a\n", "plugins[0].command is empty");
+        check("plugins:\n- {name: a, command: [x]}\n- {name: a, command: [y]}\n", "plugins[1].name stands twice");
+        check("plugins:\n- {name: a, command: [x], timeoutSeconds: 0}\n", "plugins[0].timeoutSeconds");
     }
 }

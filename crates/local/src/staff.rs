@@ -271,6 +271,18 @@ mod tests {
         check(0, &[0], &[1], &[], &[0]);
     }
 
+    #[test]
+    fn members_are_replaced_when_others_are_there() {
+        let check = |size, serving, evicted: &[(u32, bool)], want: &[u32]| {
+            assert_eq!(replaced(size, serving, evicted), want, "{size} wanted, {serving} stay");
+        };
+        check(1, 0, &[(0, true)], &[]);
+        check(1, 1, &[(0, true)], &[0]);
+        check(3, 2, &[(0, true), (1, true)], &[1]);
+        check(3, 1, &[(0, true), (1, false), (2, true)], &[1]);
+        check(0, 0, &[(0, true)], &[0]);
+    }
+
     fn side() -> Side {
         let entry = ImageCommand {
             image: "*/bank".to_owned(),
