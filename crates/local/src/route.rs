@@ -116,15 +116,18 @@ impl Builder<'_> {
         })
     }
 
-    /// The rollout whose `stableIngress` this is and whose stable service is the backend: it splits these requests.
+    /// The rollout whose `stableIngress` this is and whose stable service is the backend: it splits these requests. Of two
+    /// services that swap roles either may be named, since both have been the stable one.
     fn rollout_behind(&self, ingress: &Key, service: &str) -> Option<&Workload> {
         self.workloads.values().find(|w| {
             let Some(canary) = &w.object.spec.strategy.canary else { return false };
             let Some(nginx) = canary.traffic_routing.as_ref().and_then(|t| t.nginx.as_ref()) else { return false };
+            let pair = canary.ping_pong.as_ref();
+            let in_pair = pair.is_some_and(|p| p.ping_service == service || p.pong_service == service);
             let named = nginx.stable_ingress.iter().chain(&nginx.stable_ingresses).any(|i| *i == ingress.name);
             w.object.metadata.namespace() == ingress.namespace
                 && named
-                && canary.stable_service.as_deref() == Some(service)
+                && (canary.stable_service.as_deref() == Some(service) || in_pair)
         })
     }
 
@@ -175,7 +178,7 @@ impl Builder<'_> {
                 });
             }
             for pool in &workload.pools {
-                let labels = pool.template.labels();
+                let labels = pool.member_template().labels();
                 if !selector.is_empty() && selector.iter().all(|(k, v)| labels.get(k) == Some(v)) {
                     let endpoints = self.endpoints_of(workload, &pool.hash);
                     let weight = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
