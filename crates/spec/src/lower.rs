@@ -8,6 +8,6 @@ mod rollout;
 mod status;
 mod steps;
 
-pub use analysis::{invalid, run_spec, run_status};
+pub use analysis::{invalid, run_spec, run_status, ttl};
 pub use rollout::rollout;
 pub use status::status;

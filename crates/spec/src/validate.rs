@@ -103,3 +103,14 @@ pub fn rollout(rollout: &Rollout) -> Vec<FieldError> {
     errors.extend(spec::strategy(&rollout.spec));
     errors
 }
+
+/// The rules for the template and selector of a Rollout that has them from another object.
+//= compat: 1.3-4
+pub fn resolved(rollout: &Rollout) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if rollout.spec.selector.is_none() {
+        errors.push(FieldError::required("spec.selector", "Rollout has missing field '.spec.selector'"));
+    }
+    errors.extend(pod::errors(&rollout.spec));
+    errors
+}

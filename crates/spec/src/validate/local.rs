@@ -37,10 +37,6 @@ fn refused(origin: &Origin, path: &str, message: &str) -> Problem {
 fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
     let spec = &entry.object.spec;
     let origin = &entry.origin;
-    if spec.workload_ref.is_some() {
-        let problem = refused(origin, "spec.workloadRef", "the template of another object is not read on one machine");
-        problems.push(problem.hint("copy the pod template into spec.template"));
-    }
     if spec.strategy.blue_green.is_some() {
         let problem = refused(origin, "spec.strategy.blueGreen", "blue-green is not run on one machine yet");
         problems
