@@ -35,14 +35,8 @@ fn refused(origin: &Origin, path: &str, message: &str) -> Problem {
 }
 
 fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
-    let spec = &entry.object.spec;
     let origin = &entry.origin;
-    if spec.strategy.blue_green.is_some() {
-        let problem = refused(origin, "spec.strategy.blueGreen", "blue-green is not run on one machine yet");
-        problems
-            .push(problem.hint("a canary with steps: [{pause: {}}, {setWeight: 100}] waits and switches at once too"));
-    }
-    let Some(canary) = &spec.strategy.canary else { return };
+    let Some(canary) = &entry.object.spec.strategy.canary else { return };
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);
     }
