@@ -84,6 +84,11 @@ impl Holder {
         }
     }
 
+    /// Whether another one is of the same kind, namespace and name.
+    pub fn is_same_object(&self, other: &Holder) -> bool {
+        (self.kind, &self.namespace, &self.name) == (other.kind, &other.namespace, &other.name)
+    }
+
     /// Whether a reference of a rollout in this namespace names it.
     pub fn is_named_by(&self, namespace: &str, reference: &WorkloadRef) -> bool {
         let named = reference.name.as_deref() == Some(self.name.as_str());

@@ -11,5 +11,6 @@ mod rollouts;
 mod server;
 mod services;
 mod stage;
+mod templates;
 mod whole;
 mod workloads;
