@@ -6,7 +6,7 @@ use serin_core::{Hash, Time};
 use serin_spec::timestamp;
 use serin_spec::wire::PodTemplate;
 use serin_spec::wire::keys::{DESIRED_REPLICAS, EPHEMERAL_METADATA, HASH_LABEL, REVISION, SCALE_DOWN_DEADLINE};
-use serin_spec::wire::meta::PodMetadata;
+use serin_spec::wire::meta::{LabelSelector, PodMetadata};
 
 use crate::object::Object;
 
@@ -36,6 +36,11 @@ impl ReplicaSet {
     /// Wanted pods.
     pub fn size(&self) -> u32 {
         count(&self.spec("replicas"), 1)
+    }
+
+    /// What selects its pods, hash included.
+    pub fn selector(&self) -> Option<LabelSelector> {
+        serde_json::from_value(self.spec("selector")).ok()
     }
 
     /// What its pods are made of.

@@ -12,7 +12,7 @@ mod status;
 pub use analysis::run_status;
 pub use image::{ImageError, rollout_with_image};
 pub use run::{analysis_run, owner};
-pub use status::status;
+pub use status::{selector, status};
 
 /// An empty text is left out, as Argo does.
 fn text(core: &str) -> Option<String> {

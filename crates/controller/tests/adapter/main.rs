@@ -12,5 +12,6 @@ mod server;
 mod services;
 mod stage;
 mod templates;
+mod validity;
 mod whole;
 mod workloads;

@@ -135,7 +135,10 @@ impl Server {
         let cluster = self.cluster();
         let (planned, split, wake_at) = match observe(&cluster) {
             Observed::Written(writes) => (writes, None, Some(self.now)),
-            Observed::Invalid(why) => self.invalid(&cluster, why),
+            Observed::Invalid(view, problem) => {
+                let rendered = render::invalid(&view, &invalid(&view.world, &problem, self.now));
+                (rendered.writes, None, rendered.wake_at)
+            }
             Observed::Ready(view) => {
                 let decision = decide(&view.world, self.now);
                 let pods = self.of("Pod");
@@ -166,14 +169,6 @@ impl Server {
         }
         self.replica_sets();
         (any, wake_at)
-    }
-
-    fn invalid(&self, cluster: &Cluster, why: String) -> (Vec<Write>, Option<Split>, Option<Time>) {
-        // The world of a rollout whose template is missing has no version of its own; its pools stay what they are.
-        let view = serin_controller::observe::view_without_template(cluster);
-        let decision = invalid(&view.world, &serin_core::invalid::Problem::Workload(why), self.now);
-        let write = serin_controller::render::rollout::status(&view, &decision.status);
-        (write.into_iter().collect(), None, decision.wake_at)
     }
 
     /// Passes until nothing is written any more.
