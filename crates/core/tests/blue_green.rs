@@ -4,6 +4,8 @@
 mod analysis;
 #[path = "blue_green/oracle.rs"]
 mod oracle;
+#[path = "blue_green/outside.rs"]
+mod outside;
 #[path = "blue_green/retiring.rs"]
 mod retiring;
 #[path = "blue_green/scenarios.rs"]
