@@ -9,12 +9,14 @@ mod run;
 use serin_core::invalid::Problem;
 use serin_core::world::{self, World};
 use serin_core::{Hash, Split};
+use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
 use serin_spec::wire::{AnalysisRun, PodTemplate, Rollout};
 use serin_spec::{hash, lower, validate};
 
 use crate::object::Object;
 use crate::replica_set::ReplicaSet;
+use crate::templates::Templates;
 use crate::write::Write;
 
 pub use claim::{Claimed, claim};
@@ -33,6 +35,8 @@ pub struct Cluster {
     pub replica_sets: Vec<ReplicaSet>,
     /// Services of its namespace.
     pub services: Vec<Object>,
+    /// The templates that its analyses may name.
+    pub templates: Templates,
     /// Analysis runs of its namespace.
     pub runs: Vec<AnalysisRun>,
     /// The split as the router carries it.
@@ -98,7 +102,12 @@ pub fn observe(cluster: &Cluster) -> Observed {
         errors.extend(validate::resolved(&rollout));
     }
     let view = Box::new(view(cluster, rollout));
-    let first = errors.into_iter().next().or_else(|| references::problem(&view.rollout, &view.services));
+    let find = |reference: &AnalysisTemplateRef| cluster.templates.find(reference);
+    let named = || {
+        let services = references::problem(&view.rollout, &view.services);
+        services.or_else(|| validate::templates(&view.rollout, &find).into_iter().next())
+    };
+    let first = errors.into_iter().next().or_else(named);
     match first {
         Some(error) => Observed::Invalid(view, Problem::Spec(error.to_string())),
         None => Observed::Ready(view),

@@ -3,6 +3,7 @@
 
 use serin_core::invalid::Problem;
 use serin_spec::validate::{self, FieldError, HEADER_ROUTE_UNSUPPORTED};
+use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::rollout::WorkloadRef;
 use serin_spec::workload::{self, Holder};
 
@@ -14,7 +15,7 @@ use crate::request;
 //= compat: 1.3-3, 1.3-4, 1.3-6, 8.1-3, 8.5-11
 pub(crate) fn look(workload: &mut Workload, objects: &Objects) -> bool {
     let before = (workload.taken.clone(), workload.problem.clone());
-    workload.problem = take(workload, objects).or_else(|| broken(workload));
+    workload.problem = take(workload, objects).or_else(|| broken(workload, objects));
     before != (workload.taken.clone(), workload.problem.clone())
 }
 
@@ -48,11 +49,16 @@ fn holder<'o>(objects: &'o Objects, rollout: &Key, reference: &WorkloadRef) -> O
 
 /// The first rule that it breaks, in the words of the original.
 //= compat: 8.1-2, 8.1-3
-fn broken(workload: &Workload) -> Option<Problem> {
+fn broken(workload: &Workload, objects: &Objects) -> Option<Problem> {
     let mut errors = validate::rollout(&workload.object);
     if workload.held.is_some() {
         errors.extend(validate::resolved(&workload.whole()));
     }
+    let find = |reference: &AnalysisTemplateRef| match reference.is_cluster_scope() {
+        true => objects.cluster_templates.get(&reference.template_name).map(|t| &t.spec),
+        false => objects.templates.get(&workload.key().beside(&reference.template_name)).map(|t| &t.spec),
+    };
+    errors.extend(validate::templates(&workload.object, &find));
     // The router of one machine carries header routes whatever the manifest names.
     let counts = |error: &FieldError| error.detail != HEADER_ROUTE_UNSUPPORTED;
     errors.into_iter().find(counts).map(|error| Problem::Spec(error.to_string()))
@@ -155,6 +161,10 @@ mod tests {
         let spec = |steps: Value| json!({ "selector": { "matchLabels": { "app": "web" } }, "template": template, "strategy": { "canary": { "steps": steps } } });
         let mut good = workload(spec(json!([{ "setWeight": 10 }])));
         assert!(!look(&mut good, &Objects::default()));
+        let mut analysis = workload(spec(json!([{ "analysis": { "templates": [{ "templateName": "gone" }] } }])));
+        look(&mut analysis, &Objects::default());
+        let text = "spec.strategy.steps[0].analysis.templates: Invalid value: AnalysisTemplate 'gone' not found";
+        assert_eq!(analysis.problem, Some(Problem::Spec(text.to_owned())));
         let mut bad = workload(spec(json!([{ "setWeight": 101 }, {}])));
         assert!(look(&mut bad, &Objects::default()));
         let Some(Problem::Spec(text)) = &bad.problem else { panic!("{:?}", bad.problem) };

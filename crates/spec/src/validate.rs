@@ -6,6 +6,7 @@ mod pod;
 mod selector;
 mod spec;
 mod step;
+mod templates;
 
 pub use step::HEADER_ROUTE_UNSUPPORTED;
 
@@ -17,6 +18,7 @@ use crate::wire::Rollout;
 
 pub use local::local;
 pub(crate) use step::metadata_field_exists;
+pub use templates::templates;
 
 /// The sort of a [`FieldError`], as Kubernetes calls it.
 //= compat: 8.1-1

@@ -3,6 +3,7 @@
 mod affinity;
 mod claims;
 mod ephemeral;
+mod hostile;
 mod jobs;
 mod lookup;
 mod patches;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use serin_controller::render::Sources;
+use serin_controller::templates::Templates;
 use serin_controller::write::{Failure, Verb};
 use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, merge_patch, observe, render};
 use serin_core::{Span, Split, Time, decide, invalid};
@@ -125,6 +126,7 @@ impl Server {
             workload: workload.cloned().map(Object),
             replica_sets: self.of("ReplicaSet").into_iter().map(ReplicaSet).collect(),
             services: self.of("Service"),
+            templates: Templates::default(),
             runs: self.of("AnalysisRun").into_iter().map(|run| serde_json::from_value(run.0).unwrap()).collect(),
             split: self.split.clone(),
         }

@@ -54,6 +54,32 @@ fn services_must_be_there_and_fit() {
     assert_eq!(stable(selecting(json!({ "tier": "a" }))), Some(unmatched));
 }
 
+//= compat: 8.5-4, 3.3-7
+#[test]
+fn templates_must_be_there_and_go_together() {
+    let analysis = |name: &str| json!({ "templates": [{ "templateName": name }] });
+    let steps = json!([{ "setWeight": 10 }, { "analysis": analysis("rates") }]);
+    let mut cluster = with(json!({ "spec": { "strategy": { "canary": { "steps": steps } } } }));
+    let field = "spec.strategy.steps[1].analysis.templates: Invalid value: ";
+    assert_eq!(said(&cluster), Some(format!("{field}AnalysisTemplate 'rates' not found")));
+    let template = |nested: Value| {
+        serde_json::from_value(json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": { "name": "rates" },
+            "spec": { "metrics": [{ "name": "m", "provider": { "web": { "url": "http://a" } } }], "templates": nested },
+        }))
+        .unwrap()
+    };
+    cluster.templates.namespaced = vec![template(json!([]))];
+    assert_eq!(said(&cluster), None);
+    cluster.templates.namespaced = vec![template(json!([{ "templateName": "more" }]))];
+    assert_eq!(said(&cluster), Some(format!("{field}AnalysisTemplate 'more' not found")));
+
+    let strategy = json!({ "activeService": "web-stable", "previewService": "web-canary", "postPromotionAnalysis": analysis("gone") });
+    let blue_green = with(json!({ "spec": { "strategy": { "canary": null, "blueGreen": strategy } } }));
+    let field = "spec.strategy.postPromotionAnalysis.templates: Invalid value: ";
+    assert_eq!(said(&blue_green), Some(format!("{field}AnalysisTemplate 'gone' not found")));
+}
+
 //= compat: 8.1-3, 8.1-4
 #[test]
 fn only_the_status_is_written() {
