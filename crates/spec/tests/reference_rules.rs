@@ -47,6 +47,13 @@ fn ingresses() {
     check("reference-ingress", "nginx.stableIngresses[0]: ingress `web` has no rules using service web backend");
 }
 
+//= compat: 3.15-2
+#[test]
+fn secrets_of_cluster_templates() {
+    // One of that name lies in another namespace.
+    check("cluster-template", "secretKeyRef.name: there is no Secret \"token\" in the namespace models");
+}
+
 //= compat: 8.4-2
 #[test]
 fn meshes() {
