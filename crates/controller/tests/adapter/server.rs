@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use serin_controller::render::Sources;
+use serin_controller::render::replica_set::{Taken, taken};
 use serin_controller::templates::Templates;
 use serin_controller::write::{Failure, Verb};
 use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, merge_patch, observe, render};
@@ -161,6 +162,7 @@ impl Server {
                 Err(why) if write.failure != Failure::Stop => self.log.push(format!("  {why}, goes on")),
                 Err(why) => {
                     self.log.push(format!("  {why}, stops"));
+                    self.name_taken(&cluster, write);
                     return (any, Some(self.now));
                 }
             }
@@ -171,6 +173,18 @@ impl Server {
         }
         self.replica_sets();
         (any, wake_at)
+    }
+
+    /// What follows when the name of a new ReplicaSet is taken.
+    fn name_taken(&mut self, cluster: &Cluster, write: &Write) {
+        let (Verb::Create(_), Some(existing)) = (&write.verb, self.get("ReplicaSet", &write.target.name)) else {
+            return;
+        };
+        let Observed::Ready(view) = observe(cluster) else { return };
+        if taken(&view, &ReplicaSet::new(existing.clone())) == Taken::Collision {
+            let counted = render::rollout::name_taken(&view).unwrap();
+            self.send(&counted).unwrap();
+        }
     }
 
     /// Passes until nothing is written any more.

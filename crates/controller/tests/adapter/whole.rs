@@ -225,3 +225,25 @@ fn a_crash_between_any_two_writes_of_a_switch_changes_nothing_in_the_end() {
         }
     }
 }
+
+//= compat: 2.3-8
+#[test]
+fn a_name_that_somebody_else_has_leads_to_another_one() {
+    let mut plain = shop(&json!({}));
+    plain.wait(5);
+    let first = plain.of("ReplicaSet")[0].0.clone();
+    let mut foreign = first.clone();
+    foreign["metadata"]["ownerReferences"] = json!([crate::stage::owner("Experiment", "e", "e-1")]);
+    let mut server = shop(&json!({}));
+    server.put(foreign.clone());
+    server.wait(5);
+    assert_eq!(server.phase(), "Healthy");
+    assert_eq!(server.get("Rollout", "web").unwrap()["status"]["collisionCount"], 1);
+    let names: Vec<String> = server.of("ReplicaSet").iter().map(|pool| pool.name().to_owned()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let kept = server.get("ReplicaSet", first["metadata"]["name"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&kept["spec"], &kept["metadata"]["ownerReferences"]),
+        (&foreign["spec"], &foreign["metadata"]["ownerReferences"])
+    );
+}
