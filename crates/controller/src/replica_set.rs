@@ -11,7 +11,7 @@ use serin_spec::wire::meta::{LabelSelector, PodMetadata};
 use crate::object::Object;
 
 /// Annotation of a pool whose version was the stable one of a blue-green rollout: our own, Argo has none for it.
-pub const PROMOTED: &str = "serin/promoted";
+pub const PROMOTED: &str = "serin.dev/promoted";
 
 /// A ReplicaSet as the API server sends it.
 #[derive(Debug, Clone, PartialEq, Default)]

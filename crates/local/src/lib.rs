@@ -28,6 +28,6 @@ pub mod store;
 mod validity;
 pub mod view;
 
-pub use engine::{Engine, Options, check, check_for_cluster};
+pub use engine::{Engine, Options, check, check_for_cluster, lint};
 pub use error::{Class, LocalError};
 pub use store::EventRecord;

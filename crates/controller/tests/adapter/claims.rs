@@ -140,7 +140,7 @@ fn a_pool_is_read_whole() {
     assert_eq!(deadline.as_secs(), 1_700_000_000);
     let unreadable = annotated("scale-down-deadline", "soon").scale_down_at.unwrap();
     assert!(unreadable < deadline, "what cannot be read has passed");
-    assert!(annotated("serin/promoted", "true").promoted);
+    assert!(annotated("serin.dev/promoted", "true").promoted);
     let conditions = json!([{ "type": "ReplicaFailure", "status": "True", "message": "quota" }]);
     assert_eq!(read(json!({ "status": { "conditions": conditions } })).failure.as_deref(), Some("quota"));
     assert_eq!(ReplicaSet::new(json!({ "metadata": { "name": "x" } })).pool(), None);
