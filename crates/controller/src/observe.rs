@@ -46,6 +46,8 @@ pub struct Cluster {
 /// What came of reading.
 #[derive(Debug, Clone)]
 pub enum Observed {
+    /// It is being deleted; what it owns goes with it, and nothing of it is changed any more.
+    Leaving,
     /// The rollout itself must be written first; the pass ends with that, and the change begins another one.
     //= compat: 2.2-5
     Written(Vec<Write>),
@@ -84,6 +86,9 @@ pub fn is_mine(object: &Object, instance: &str) -> bool {
 /// Reads the snapshot. Of several problems the first is told, as the original does it.
 //= compat: 8.1-2, 8.1-3
 pub fn observe(cluster: &Cluster) -> Observed {
+    if cluster.rollout.metadata.deletion_timestamp.is_some() {
+        return Observed::Leaving;
+    }
     let writes = prepare(&cluster.rollout, cluster.workload.as_ref());
     if !writes.is_empty() {
         return Observed::Written(writes);

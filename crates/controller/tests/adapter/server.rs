@@ -137,6 +137,7 @@ impl Server {
     pub(crate) fn pass(&mut self, mut writes: usize) -> (bool, Option<Time>) {
         let cluster = self.cluster();
         let (planned, split, wake_at) = match observe(&cluster) {
+            Observed::Leaving => return (false, None),
             Observed::Written(writes) => (writes, None, Some(self.now)),
             Observed::Invalid(view, problem) => {
                 let rendered = render::invalid(&view, &invalid(&view.world, &problem, self.now));

@@ -71,7 +71,7 @@ fn a_change_of_the_workload_is_noted_on_the_rollout_and_begins_a_pass() {
         Observed::Written(writes) => {
             writes.iter().map(|write| body(write)["metadata"]["annotations"][KEY].clone()).collect()
         }
-        Observed::Ready(_) | Observed::Invalid(..) => Vec::new(),
+        Observed::Ready(_) | Observed::Invalid(..) | Observed::Leaving => Vec::new(),
     };
     assert_eq!(written(referencing(json!({})), Some(deployment(5, 4))), [] as [Value; 0]);
     assert_eq!(written(referencing(json!({})), Some(deployment(6, 4))), [json!("6")]);

@@ -28,12 +28,32 @@ pub(super) fn with_template(
         // The rest can be looked at without a template too.
         return check(entry, problems);
     };
-    let mut whole = entry.clone();
-    held.clone().put_into(&mut whole.object.spec);
+    let whole = with_held(entry, held.clone());
     let mut found = Findings::default();
     found.extend(validate::resolved(&whole.object).iter().map(|error| problem_of(&whole, error)));
     check(&whole, &mut found);
     problems.extend(found.into_list().into_iter().map(|problem| where_it_is_written(problem, entry, holder)));
+}
+
+fn with_held(entry: &Entry<Rollout>, held: workload::Held) -> Entry<Rollout> {
+    let mut whole = entry.clone();
+    held.put_into(&mut whole.object.spec);
+    whole
+}
+
+/// As [`with_template`], for what is said of templates beyond the rules. A template that cannot be taken was reported.
+pub(crate) fn look_at_template(
+    catalog: &Catalog,
+    entry: &Entry<Rollout>,
+    problems: &mut Vec<Problem>,
+    look: impl FnOnce(&Entry<Rollout>, &mut Vec<Problem>),
+) {
+    let Some(reference) = &entry.object.spec.workload_ref else { return look(entry, problems) };
+    let Some(holder) = catalog.workload(entry.object.metadata.namespace(), reference) else { return };
+    let Ok(held) = workload::resolve(reference, Some(&holder.object.object)) else { return };
+    let mut found = Vec::new();
+    look(&with_held(entry, held), &mut found);
+    problems.extend(found.into_iter().map(|problem| where_it_is_written(problem, entry, holder)));
 }
 
 /// A problem with the template at its place in the object that holds it.
