@@ -225,7 +225,7 @@ fn a_model_file_is_used_and_a_broken_one_ends_the_start() {
     let train = Command::new(env!("CARGO_BIN_EXE_model-service")).args(["train", "--out"]).arg(dir.path()).output();
     let train = train.unwrap();
     assert!(train.status.success(), "{train:?}");
-    assert_eq!(String::from_utf8(train.stdout).unwrap().lines().count(), 1 + 15);
+    assert_eq!(String::from_utf8(train.stdout).unwrap().lines().count(), 1 + 17);
     assert!(ready(serve()).contains("read in"));
     std::fs::write(dir.path().join("tip-v3.1.0.json"), "{}").unwrap();
     let broken = serve().wait_with_output().unwrap();
