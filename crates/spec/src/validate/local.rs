@@ -41,6 +41,13 @@ fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
         let problem = refused(origin, "spec.workloadRef", "the template of another object is not read on one machine");
         problems.push(problem.hint("copy the pod template into spec.template"));
     }
+    if let Some(blue_green) = &spec.strategy.blue_green
+        && blue_green.active_service.as_deref().unwrap_or_default().is_empty()
+    {
+        let path = "spec.strategy.blueGreen.activeService";
+        let problem = refused(origin, path, "without the Service of the users there is nothing to switch");
+        problems.push(problem.hint("name the Service that the users' Ingress leads to"));
+    }
     let Some(canary) = &spec.strategy.canary else { return };
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);
