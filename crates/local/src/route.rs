@@ -283,3 +283,6 @@ fn sticky(rollout: &ObjectMeta, ingress: &ObjectMeta) -> Option<Sticky> {
         name: nginx("session-cookie-name").cloned().unwrap_or_else(|| "INGRESSCOOKIE".to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests;
