@@ -147,6 +147,7 @@ impl Builder<'_> {
             return Split {
                 groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }],
                 header_routes: Vec::new(),
+                mirrors: Vec::new(),
             };
         };
         let mut rendered = render(split);
@@ -167,6 +168,7 @@ impl Builder<'_> {
                 return Some(Split {
                     groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }],
                     header_routes: Vec::new(),
+                    mirrors: Vec::new(),
                 });
             }
             for pool in &workload.pools {
@@ -181,7 +183,7 @@ impl Builder<'_> {
         if groups.iter().all(|g| g.weight == 0) {
             groups.iter_mut().take(1).for_each(|g| g.weight = 1);
         }
-        (!groups.is_empty()).then_some(Split { groups, header_routes: Vec::new() })
+        (!groups.is_empty()).then_some(Split { groups, header_routes: Vec::new(), mirrors: Vec::new() })
     }
 
     /// A Service is also reached by its names in a cluster's DNS, so that one without an Ingress can be tried, and by names
@@ -235,7 +237,7 @@ fn render(split: &CoreSplit) -> Split {
         matches: r.matches.iter().map(matched).collect(),
         version: split.canary.to_string(),
     };
-    Split { groups, header_routes: split.header_routes.iter().map(route).collect() }
+    Split { groups, header_routes: split.header_routes.iter().map(route).collect(), mirrors: Vec::new() }
 }
 
 /// Whether the routes of a rollout, read back from the router, carry this split.
