@@ -2,6 +2,7 @@
 //! targets are durable, [`crate::staff`] and [`crate::route`] bring the machine to them. So a decision is applied whole or
 //! not at all, and applying it twice changes nothing.
 
+use serin_core::world::Service;
 use serin_core::{Action, Time};
 
 use crate::model::{PoolState, Workload};
@@ -27,6 +28,22 @@ pub fn apply(workload: &mut Workload, actions: &[Action], now: Time) -> Applied 
         }
     }
     applied
+}
+
+/// Drops the switches that are not carried yet and that the decision does not ask for any more: one that was aborted before the
+/// router took it must not be made when the router is back. `seen` are the services as the decision saw them. Returns whether
+/// there were any.
+pub fn drop_switches(workload: &mut Workload, seen: &[Service], actions: &[Action]) -> bool {
+    let asked =
+        |name: &str| actions.iter().any(|a| matches!(a, Action::PointService { service, .. } if service == name));
+    let mut dropped = false;
+    for service in seen.iter().filter(|s| !asked(&s.name)) {
+        if let Some(target) = workload.services.get_mut(&service.name) {
+            dropped |= *target != service.selects;
+            target.clone_from(&service.selects);
+        }
+    }
+    dropped
 }
 
 fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {

@@ -149,3 +149,44 @@ fn a_switch_waits_for_a_router_that_hangs_and_promote_with_it() {
     assert_eq!(machine.visitor(&app).get("/predict").unwrap().version, hash_of(&view, "good.2"));
     machine.until("model", "promoted", |v| promoted(v, "good.2"));
 }
+
+#[test]
+fn a_switch_that_was_aborted_before_the_router_took_it_is_never_made() {
+    let app = App::blue_green("model", &["autoPromotionEnabled: false"]);
+    let machine = Machine::with(&[&app], &[]);
+    let users = machine.load(&app);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    let view = machine.until("model", "waiting for a person", waits);
+    let router = machine.router_pid();
+    signal(router, Signal::STOP);
+    std::thread::scope(|scope| {
+        let promote = scope.spawn(|| machine.run(&["promote", "model"]));
+        let waits = || machine.run(&["explain", "model"]).ok().contains("the router does not lead model-active to");
+        eventually("decided", waits);
+        let abort = scope.spawn(|| machine.run(&["abort", "model"]));
+        eventually("aborted", || machine.view("model")["aborted"] == true && !waits());
+        signal(router, Signal::CONT);
+        abort.join().unwrap().ok();
+        promote.join().unwrap().ok();
+    });
+    let after = machine.until("model", "degraded", |v| v["phase"] == "Degraded");
+    assert_eq!(leads_to(&after, "active"), "good.1");
+    machine.run(&["rollback", "model", "--wait"]).ok();
+    let users = users.finish();
+    assert_eq!(users.failures, Vec::<String>::new());
+    assert_eq!(users.good.keys().collect::<Vec<_>>(), [&hash_of(&view, "good.1")], "nobody got the aborted version");
+}
+
+#[test]
+fn a_command_fails_where_the_router_stays_away() {
+    let app = App::blue_green("model", &["autoPromotionEnabled: false"]);
+    let machine = Machine::with(&[&app], &[]);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    machine.until("model", "waiting for a person", waits);
+    let router = machine.router_pid();
+    signal(router, Signal::STOP);
+    let refused = machine.run(&["promote", "model"]).fails(3);
+    assert!(refused.contains("default/model goes on; the router does not carry it yet"), "{refused}");
+    signal(router, Signal::CONT);
+    machine.until("model", "promoted", |v| promoted(v, "good.2"));
+}
