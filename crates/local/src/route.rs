@@ -287,4 +287,4 @@ fn sticky(rollout: &ObjectMeta, ingress: &ObjectMeta) -> Option<Sticky> {
 }
 
 #[cfg(test)]
-mod tests;
+mod switched;
