@@ -15,8 +15,9 @@ use crate::protocol::{Answer, Outcome, Refusal, Request};
 use crate::request::pool_image;
 use crate::route;
 
-/// Longest wait of an answer for the router. A switch takes it milliseconds, and one that was killed is back within a second.
-const CARRIED_WITHIN: Duration = Duration::from_secs(10);
+/// Longest wait of an answer for the router. A switch takes it milliseconds, and one that was killed is back within a second;
+/// whoever asked should hear of one that hangs while they still watch.
+const CARRIED_WITHIN: Duration = Duration::from_secs(15);
 
 /// An answer that waits until the router carries what the request led to.
 pub(super) struct Held {
