@@ -338,3 +338,54 @@ fn promote_says_when_there_is_nothing_to_end() {
     assert_eq!(said, "default/model goes to 100% now; model-active leads to registry.test/model:good.2 now\n");
     machine.until("model", "promoted", |v| promoted(v, "good.2"));
 }
+
+#[test]
+fn a_rollout_without_a_preview_service_is_switched_when_the_new_version_is_whole() {
+    let app = App::blue_green("model", &[]);
+    let mut machine = Machine::new();
+    let yaml = app.yaml().replace("\n      previewService: model-preview", "");
+    machine.write("model.yaml", &yaml);
+    machine.up();
+    machine.until("model", "healthy at first", |v| v["phase"] == "Healthy" && leads_to(v, "active") == "good.1");
+    let users = machine.load(&app);
+    machine.run(&["deploy", "model", "never.2"]).ok();
+    let view =
+        machine.until("model", "waiting for members", |v| v["pools"][0]["members"].as_array().unwrap().len() == 2);
+    assert_eq!((&pool(&view, "never.2")["role"], &view["blueGreen"]["preview"]), (&"new".into(), &Value::Null));
+    assert_eq!(leads_to(&view, "active"), "good.1");
+    machine.run(&["deploy", "model", "good.3", "--wait"]).ok();
+    let view = machine.view("model");
+    assert_eq!((promoted(&view, "good.3"), &pool(&view, "good.3")["role"]), (true, &"stable,active".into()));
+    let users = users.finish();
+    left(&users, &hash_of(&view, "good.1"), Instant::now());
+    assert_eq!(users.good.keys().len(), 2, "never.2 had nobody: {:?}", users.good);
+}
+
+#[test]
+fn a_canary_becomes_blue_green_and_a_canary_again_without_a_failed_request() {
+    let canary = App::new("model", &["setWeight: 50", "pause: {}"]);
+    let mut blue_green = App::blue_green("model", &["autoPromotionEnabled: false"]);
+    blue_green.replicas = 1;
+    let machine = Machine::with(&[&canary], &[]);
+    let users = machine.load(&canary);
+    let apply = |app: &App| {
+        let file = machine.beside("changed.yaml");
+        std::fs::write(&file, app.yaml()).unwrap();
+        machine.run(&["apply", "-f", &file.to_string_lossy()]).ok();
+    };
+    apply(&blue_green);
+    machine.until("model", "blue-green", |v| v["strategy"] == "BlueGreen" && promoted(v, "good.1"));
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    machine.until("model", "waiting for a person", waits);
+    machine.run(&["promote", "model", "--wait"]).ok();
+    apply(&canary);
+    machine.until("model", "a canary", |v| {
+        v["strategy"] == "Canary" && v["phase"] == "Healthy" && v["weight"]["actual"] == 0
+    });
+    machine.run(&["deploy", "model", "good.3"]).ok();
+    machine.at_step("model", 1, 50);
+    machine.run(&["promote", "model", "--full", "--wait"]).ok();
+    let users = users.finish();
+    assert_eq!(users.failures, Vec::<String>::new());
+    assert_eq!(users.good.len(), 3, "{:?}", users.good);
+}
