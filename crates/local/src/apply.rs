@@ -37,7 +37,8 @@ pub fn drop_switches(workload: &mut Workload, seen: &[Service], actions: &[Actio
     let asked =
         |name: &str| actions.iter().any(|a| matches!(a, Action::PointService { service, .. } if service == name));
     let mut dropped = false;
-    for service in seen.iter().filter(|s| !asked(&s.name)) {
+    // One that was never seen to lead anywhere has nothing to stay with.
+    for service in seen.iter().filter(|s| s.selects.is_some() && !asked(&s.name)) {
         if let Some(target) = workload.services.get_mut(&service.name) {
             dropped |= *target != service.selects;
             target.clone_from(&service.selects);

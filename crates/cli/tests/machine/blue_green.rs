@@ -144,6 +144,8 @@ fn look_after_the_switch(machine: &Machine) {
     for word in ["SwitchService", "stable,active,preview", "good.1", "AnalysisRunEnded", "RolloutCompleted"] {
         assert!(history.contains(word), "{word} is missing: {history}");
     }
+    let watched = machine.run(&["get", "rollout", "model", "--watch"]).ok();
+    assert!(watched.contains("model: Healthy, step 5/5, model-active leads to good.2"), "{watched}");
     let shown = machine.run(&["get", "rollout", "model", "-o", "yaml"]).ok();
     assert!(shown.contains("strategy: BlueGreen") && shown.contains("name: model-preview"), "{shown}");
 }
@@ -388,4 +390,25 @@ fn a_canary_becomes_blue_green_and_a_canary_again_without_a_failed_request() {
     let users = users.finish();
     assert_eq!(users.failures, Vec::<String>::new());
     assert_eq!(users.good.len(), 3, "{:?}", users.good);
+}
+
+//= compat: 2.7-10
+#[test]
+fn a_retry_is_judged_anew_and_waits_anew() {
+    let lines = ["autoPromotionEnabled: false", "scaleDownDelaySeconds: 3000", &around_switch("pre", "fine")];
+    let app = App::blue_green("model", &lines);
+    let machine = Machine::with(&[&app], &[template("fine", "10s", 2, 0, "vector(0)")]);
+    let users = machine.load(&app);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    let view = machine.until("model", "waiting for a person", waits);
+    let said = machine.run(&["abort", "model"]).ok();
+    assert_eq!(said, "the update of default/model is aborted: the users never left stable\n");
+    machine.until("model", "degraded", |v| v["phase"] == "Degraded");
+    assert_eq!(machine.run(&["retry", "model"]).ok(), "default/model starts again\n");
+    let view = machine.until("model", "judged and waiting again", |v| waits(v) && v["runs"] != view["runs"]);
+    let runs = view["runs"].as_array().unwrap();
+    assert!(runs.len() == 2 && runs.iter().all(|run| run["phase"] == "Successful"), "{runs:#?}");
+    machine.run(&["promote", "model", "--wait"]).ok();
+    let users = users.finish();
+    left(&users, &hash_of(&view, "good.1"), Instant::now());
 }
