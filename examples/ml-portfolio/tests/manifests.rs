@@ -33,8 +33,9 @@ fn canary(rollout: &Rollout) -> &CanaryStrategy {
 }
 
 fn templates() -> BTreeMap<String, AnalysisTemplate> {
-    let templates = documents::<AnalysisTemplate>("argo-rollouts/analysis-templates.yaml");
-    templates.into_iter().map(|t| (t.metadata.name().to_owned(), t)).collect()
+    let canary = documents::<AnalysisTemplate>("argo-rollouts/analysis-templates.yaml");
+    let blue_green = blue_green::<AnalysisTemplate>("bluegreen-validation.yaml");
+    canary.into_iter().chain(blue_green).map(|t| (t.metadata.name().to_owned(), t)).collect()
 }
 
 #[test]
@@ -244,9 +245,7 @@ fn the_blue_green_rollout_is_the_same_service_switched_at_once() {
 fn the_new_version_is_validated_before_and_after_its_switch() {
     let rollout = blue_green::<Rollout>("bankchurn-bluegreen-rollout.yaml").remove(0);
     let strategy = rollout.spec.strategy.blue_green.unwrap();
-    // The same file as the canaries', by a link.
-    let templates = blue_green::<AnalysisTemplate>("analysis-templates.yaml");
-    let template = templates.iter().find(|t| t.metadata.name() == "bluegreen-validation").unwrap();
+    let template = &templates()["bluegreen-validation"];
     let wanted: Vec<&str> = template.spec.args.iter().map(|a| a.name.as_str()).collect();
     for analysis in [strategy.pre_promotion_analysis.unwrap(), strategy.post_promotion_analysis.unwrap()] {
         assert_eq!(analysis.templates[0].template_name, "bluegreen-validation");
