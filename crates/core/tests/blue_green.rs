@@ -6,6 +6,8 @@ mod analysis;
 mod members;
 #[path = "blue_green/oracle.rs"]
 mod oracle;
+#[path = "blue_green/outside.rs"]
+mod outside;
 #[path = "blue_green/retiring.rs"]
 mod retiring;
 #[path = "blue_green/scenarios.rs"]

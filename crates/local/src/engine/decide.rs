@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serin_core::analysis::RunStatus;
 use serin_core::decision::Event;
 use serin_core::plugin::PluginCall;
-use serin_core::{Action, Decision, Span, decide};
+use serin_core::{Action, Decision, Span, decide, invalid};
 
 use super::{Engine, RunKey};
 use crate::model::{Key, RunState, Workload};
@@ -120,7 +120,10 @@ impl Engine {
         };
         for _ in 0..PASSES_MAX {
             let world = self.observe(key, &settled);
-            let decision = decide(&world, now);
+            let decision = match &settled.workload.problem {
+                Some(problem) => invalid(&world, problem, now),
+                None => decide(&world, now),
+            };
             let workload = &mut settled.workload;
             let events = news(workload, &decision);
             let applied = apply::apply(workload, &decision.actions, now);
