@@ -11,5 +11,6 @@ pub mod measure;
 pub mod random;
 pub mod sample;
 pub mod script;
+pub mod seeds;
 pub mod story;
 pub mod world;

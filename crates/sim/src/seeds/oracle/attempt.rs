@@ -1,0 +1,143 @@
+//! One attempt at a version, from its first pass or a retry on: what was judged, and what people skipped. No version becomes
+//! the stable one without every verdict that its strategy asks for.
+
+use std::collections::BTreeSet;
+
+use serin_core::analysis::{RunKind, RunPhase};
+use serin_core::rollout::{Canary, Strategy};
+use serin_core::world::World;
+use serin_core::{Decision, Hash, Reason, Step};
+
+use super::Verdict;
+use crate::seeds::scenario::Act;
+
+/// What happened since the attempt began.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attempt {
+    /// The version.
+    hash: Option<Hash>,
+    /// Runs that were there before it.
+    former: BTreeSet<String>,
+    /// What succeeded: the words of the kinds, with the number of the step.
+    passed: BTreeSet<(&'static str, usize)>,
+    /// Whether a run failed.
+    failed: bool,
+    /// Whether a person promoted, which may skip a step.
+    promoted: bool,
+    /// Whether the next pass begins another attempt.
+    retried: bool,
+}
+
+impl Attempt {
+    /// Whether a run of this kind succeeded.
+    pub(super) fn passed(&self, kind: &'static str) -> bool {
+        self.passed.contains(&(kind, 0))
+    }
+
+    /// Whether a person promoted.
+    pub(super) fn promoted_by_person(&self) -> bool {
+        self.promoted
+    }
+
+    pub(super) fn act(&mut self, act: &Act) {
+        match act {
+            Act::Promote => self.promoted = true,
+            Act::Retry => self.retried = true,
+            _ => {}
+        }
+    }
+
+    /// Remembers what a pass saw.
+    pub(super) fn follow(&mut self, seen: &World, decision: &Decision) {
+        let (before, after) = (&seen.status, &decision.status);
+        let begins = self.hash.as_ref() != Some(&seen.rollout.hash)
+            || before.current_hash != after.current_hash
+            || before.current_steps_hash != after.current_steps_hash
+            || std::mem::take(&mut self.retried);
+        if begins {
+            let (hash, promoted) = (Some(seen.rollout.hash.clone()), self.promoted);
+            let former = seen.runs.iter().filter(|r| r.phase.is_completed()).map(|r| r.name.clone()).collect();
+            // A promotion that was asked for before the first pass counts for this attempt.
+            *self = Self { hash, former, promoted, ..Self::default() };
+        }
+        self.look(seen);
+    }
+
+    fn look(&mut self, seen: &World) {
+        for run in seen.runs.iter().filter(|r| r.hash == seen.rollout.hash && r.phase.is_completed()) {
+            if self.former.contains(&run.name) {
+                continue;
+            }
+            match run.phase {
+                RunPhase::Successful if !run.terminating => {
+                    self.passed.insert(key(run.kind));
+                }
+                RunPhase::Failed | RunPhase::Error => self.failed = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// A version becomes the stable one only when everything that was asked for was seen.
+    pub(super) fn promotion(&mut self, seen: &World, decision: &Decision) -> Verdict {
+        self.look(seen);
+        if decision.status.stable == seen.status.stable {
+            return Ok(());
+        }
+        let about = |why: String| Err(("promotion", why));
+        let hash = &seen.rollout.hash;
+        if decision.status.stable.as_ref() != Some(hash) {
+            return about("another version than the spec's is promoted".to_owned());
+        }
+        let why = decision.reasons.iter().find_map(|r| match r {
+            Reason::Promoted { why } => Some(why.as_str()),
+            _ => None,
+        });
+        let Some(why) = why else { return about("promotes without saying so".to_owned()) };
+        if seen.status.stable.is_none() {
+            return Ok(());
+        }
+        if seen.status.abort || seen.rollout.paused {
+            return about(format!("{hash} is promoted though it was aborted or halted"));
+        }
+        match why {
+            "Full promotion requested" if seen.status.promote_full => Ok(()),
+            "Rollback within window" if seen.rollout.rollback_window.is_some() => Ok(()),
+            "Fast rollback" if seen.pool(hash).is_some_and(|p| p.promoted) => Ok(()),
+            _ => self.judged(seen, why),
+        }
+    }
+
+    fn judged(&self, seen: &World, why: &str) -> Verdict {
+        let hash = &seen.rollout.hash;
+        let about = |what: String| Err(("promotion", format!("{hash} is promoted ({why}) {what}")));
+        if self.failed && !self.promoted {
+            return about("though a run failed".to_owned());
+        }
+        match &seen.rollout.strategy {
+            Strategy::Canary(canary) if !self.promoted => match missing(canary, &self.passed) {
+                Some(step) => about(format!("without a verdict of step {step}")),
+                None => Ok(()),
+            },
+            Strategy::BlueGreen(bg) if bg.pre_promotion && !self.passed("PrePromotion") => {
+                about("without a verdict before the switch".to_owned())
+            }
+            Strategy::BlueGreen(bg) if bg.post_promotion && !self.passed("PostPromotion") => {
+                about("without a verdict after the switch".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The first analysis step that no run passed.
+fn missing(canary: &Canary, passed: &BTreeSet<(&'static str, usize)>) -> Option<usize> {
+    let analyses = canary.steps.iter().enumerate().filter(|(_, step)| **step == Step::Analysis);
+    analyses.map(|(i, _)| i).find(|i| !passed.contains(&("Step", *i)))
+}
+
+fn key(kind: RunKind) -> (&'static str, usize) {
+    let index = if let RunKind::Step(index) = kind { index } else { 0 };
+    (kind.as_str(), index)
+}
+
