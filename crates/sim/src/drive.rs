@@ -74,8 +74,8 @@ impl Sim {
         }
         let down = self.control.is_down(now);
         let after = self.control.pass(&mut self.cluster, happened, watch);
+        self.touched = after == After::Decided || down;
         if after == After::Rest {
-            self.touched = down;
             // Runs are measured by their own controller, whether or not the rollout's is there.
             if self.control.is_down(now) {
                 self.cluster.measure(happened);

@@ -11,18 +11,26 @@ use crate::status::PauseReason;
 use crate::time::Span;
 use crate::world::{Pool, World};
 
-/// Notes which pools the services select, as they were read back.
+/// Notes which pools the services select, as they were read back. A service that forgot (its manifest was applied again, or
+/// the router began anew) is still taken for what it selected last: it gets that back, and no other version.
 pub fn look(pass: &mut Pass) {
     let selects = |name: &str| pass.world.service(name).and_then(|s| s.selects.clone());
-    let active = selects(&pass.strategy.active_service);
+    let former = pass.world.status.blue_green.active.clone().filter(|hash| pass.world.pool(hash).is_some());
+    let active = selects(&pass.strategy.active_service).or(former);
     let preview = pass.strategy.preview_service.as_deref().and_then(selects);
     pass.status.blue_green.active = active;
     pass.status.blue_green.preview = preview;
 }
 
-/// Whether the users' requests go to the current version.
+/// Whether the users' requests go to the current version, or went there last.
 pub fn is_active(pass: &Pass) -> bool {
     pass.status.blue_green.active.as_ref() == Some(&pass.rollout().hash)
+}
+
+/// Whether the active service was seen to select what it is taken to select.
+pub fn carried(pass: &Pass) -> bool {
+    let service = pass.world.service(&pass.strategy.active_service);
+    service.is_none_or(|s| s.selects == pass.status.blue_green.active)
 }
 
 /// Lets the preview service select the new version, before any of its members is ready.
@@ -122,14 +130,15 @@ fn judged(pass: &Pass) -> bool {
 }
 
 /// Switches the active service: to the new version when it is whole and everything speaks for it, back to the stable one
-/// after an abort.
+/// after an abort. One that forgot what it selects is told again, also while nothing else may move.
 //= compat: 2.10-4, 10.41, B.6-3
 pub fn active(pass: &mut Pass) {
-    if pass.halted() {
-        return;
-    }
-    let target = if pass.status.abort { way_back(pass) } else { way_forward(pass) };
-    if let Some(target) = target {
+    let target = match pass.status.abort {
+        _ if pass.halted() => None,
+        true => way_back(pass),
+        false => way_forward(pass),
+    };
+    if let Some(target) = target.or_else(|| pass.status.blue_green.active.clone()) {
         services::point(pass, &pass.strategy.active_service, target);
     }
 }

@@ -45,9 +45,9 @@ impl Judge {
         Self { attempt: Attempt::default(), passes: 0, manifest: serin_spec::wire::Rollout::default() }
     }
 
-    /// A person or the world did something.
-    pub(super) fn act(&mut self, act: &Act) {
-        self.attempt.act(act);
+    /// Somebody is about to do something.
+    pub(super) fn act(&mut self, act: &Act, truth: &World) {
+        self.attempt.act(act, truth);
     }
 
     /// Judges one decision by what it saw.
@@ -129,6 +129,7 @@ fn halted_stays(seen: &World, decision: &Decision) -> Verdict {
     for action in &decision.actions {
         if let Action::PointService { service, .. } = action
             && seen.rollout.blue_green().is_some_and(|bg| bg.active_service == *service)
+            && seen.service(service).is_some_and(|s| s.selects.is_some())
         {
             return Err(("halted", "switches while a person holds it".to_owned()));
         }

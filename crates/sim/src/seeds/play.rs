@@ -26,6 +26,9 @@ const REST: Span = Span::from_secs(4 * 3600);
 /// their analyses, and a few more.
 const ROUNDS: usize = 30;
 
+/// After so many rounds the person skips everything that is left.
+const PATIENCE: usize = 22;
+
 /// Passes without a change of time. Far more than any update needs.
 const PASSES_MAX: usize = 200;
 
@@ -241,7 +244,7 @@ impl<'a> Play<'a> {
             told.line(now, &format!("## {act}"));
         }
         if let Some(judge) = &mut self.judge {
-            judge.act(act);
+            judge.act(act, &self.sim.cluster.truth);
         }
         let scenario = self.scenario;
         let cluster = &mut self.sim.cluster;
@@ -342,14 +345,19 @@ impl<'a> Play<'a> {
         self.act(&Act::Deploy(good));
         self.act(&Act::Promote);
         let hash = Hash::new(VERSIONS[good]);
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let end = self.sim.cluster.now + REST;
             self.go_on(end, at_rest)?;
             let truth = &self.sim.cluster.truth;
             if truth.status.stable.as_ref() == Some(&hash) && truth.status.phase == serin_core::phase::Phase::Healthy {
                 return Ok(());
             }
-            let act = if truth.status.abort { Act::Retry } else { Act::Promote };
+            let act = match truth.status.abort {
+                // Where the stable version never got a member, the steps have nothing to shift weight from.
+                _ if round >= PATIENCE => Act::PromoteFull,
+                true => Act::Retry,
+                false => Act::Promote,
+            };
             self.act(&act);
         }
         let state = oracle::brief(&self.sim.cluster.truth);

@@ -45,7 +45,9 @@ fn switch(seen: &World, blue_green: &BlueGreen, hash: &Hash, attempt: &Attempt, 
         return Err(("switch", format!("the users go to {hash}, which is not whole")));
     }
     let returns = seen.pool(hash).is_some_and(|p| p.promoted && p.scale_down_at.is_some_and(|at| now < at));
-    if status.promote_full || returns || seen.rollout.rollback_window.is_some() {
+    // Before anybody has users, whatever has members may have them.
+    let nobody = from.is_none() && seen.stable_pool().is_none_or(|p| p.available == 0);
+    if nobody || status.promote_full || returns || seen.rollout.rollback_window.is_some() {
         return Ok(());
     }
     if blue_green.pre_promotion && !attempt.passed("PrePromotion") {

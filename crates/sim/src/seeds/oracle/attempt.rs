@@ -39,10 +39,11 @@ impl Attempt {
         self.promoted
     }
 
-    pub(super) fn act(&mut self, act: &Act) {
+    /// Somebody did something while the world was like this.
+    pub(super) fn act(&mut self, act: &Act, truth: &World) {
         match act {
             Act::Promote => self.promoted = true,
-            Act::Retry => self.retried = true,
+            Act::Retry if truth.status.abort => self.retried = true,
             _ => {}
         }
     }
