@@ -23,7 +23,9 @@ pub fn follow<S>(pass: &mut Pass<S>, kind: RunKind, current: Option<RunRef>) -> 
         }
         return Some(current);
     };
-    let resumed = run.phase == RunPhase::Inconclusive
+    // Only a run whose result was seen before can have been resumed: another pause leaves the same mark.
+    let resumed = current.phase == RunPhase::Inconclusive
+        && run.phase == RunPhase::Inconclusive
         && pass.status.controller_pause
         && pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_none();
     if resumed {

@@ -158,6 +158,10 @@ fn way_forward(pass: &mut Pass) -> Option<Hash> {
         return None;
     }
     let first = pass.status.blue_green.active.is_none();
+    if let Some(stable) = pass.world.stable_pool().filter(|p| first && p.hash != new.hash && p.available > 0) {
+        // The first version was promoted while a person held the rollout: the users are still owed it.
+        return Some(stable.hash.clone());
+    }
     let free = first || pass.status.blue_green.checkpoint || fast_track(pass).is_some();
     let replicas = pass.rollout().replicas;
     if !free {

@@ -1,7 +1,7 @@
 //! What must always hold. Decisions are judged by what they saw; states of rest by what is true.
 //!
 //! Every oracle has a name, which a failure carries: `pure`, `durable`, `weights`, `members`, `sizes`, `abort`, `halted`,
-//! `promotion`, `switch`, `forget`, `wakes`, `served`, `says-why`, `settles`, `bounded`, `stuck`, `way-out`, `repeats`.
+//! `pause`, `promotion`, `switch`, `forget`, `wakes`, `served`, `says-why`, `settles`, `bounded`, `stuck`, `way-out`, `repeats`.
 
 mod active;
 mod attempt;
@@ -69,6 +69,7 @@ impl Judge {
         halted_stays(seen, decision)?;
         forgets_nothing_in_use(seen, decision)?;
         sizes::judge(seen, decision)?;
+        self.attempt.pause(seen, decision, now)?;
         self.attempt.promotion(seen, decision)?;
         match &seen.rollout.strategy {
             Strategy::Canary(canary) => routed::judge(seen, canary, decision),
@@ -143,10 +144,9 @@ fn forgets_nothing_in_use(seen: &World, decision: &Decision) -> Verdict {
         let Action::DeletePool { hash } = action else { continue };
         let members = seen.pool(hash).is_some_and(|p| p.members > 0 || p.size > 0);
         let named = *hash == seen.rollout.hash || Some(hash) == seen.status.stable.as_ref();
-        let carried = seen.rollout.replicas > 0 && routed::share(seen.split.as_ref(), hash) > 0;
         let active = seen.rollout.blue_green().and_then(|bg| seen.service(&bg.active_service));
         let served = active.is_some_and(|s| s.selects.as_ref() == Some(hash));
-        if members || named || carried || served {
+        if members || named || served {
             return Err(("forget", format!("{hash} is in use and forgotten")));
         }
     }

@@ -5,7 +5,7 @@ use serin_core::world::World;
 use serin_core::{Action, Decision, Hash, Time};
 
 use super::Verdict;
-use super::attempt::Attempt;
+use super::attempt::{Attempt, unserved};
 
 pub(super) fn judge(
     seen: &World,
@@ -37,6 +37,10 @@ fn switch(seen: &World, blue_green: &BlueGreen, hash: &Hash, attempt: &Attempt, 
     if !forward {
         return Ok(());
     }
+    if from.is_none() && status.blue_green.active.as_ref() == Some(hash) {
+        // The service forgot, and is told again what it selected.
+        return Ok(());
+    }
     if status.abort {
         return Err(("switch", format!("the users go to {hash}, which is aborted")));
     }
@@ -45,9 +49,7 @@ fn switch(seen: &World, blue_green: &BlueGreen, hash: &Hash, attempt: &Attempt, 
         return Err(("switch", format!("the users go to {hash}, which is not whole")));
     }
     let returns = seen.pool(hash).is_some_and(|p| p.promoted && p.scale_down_at.is_some_and(|at| now < at));
-    // Before anybody has users, whatever has members may have them.
-    let nobody = from.is_none() && seen.stable_pool().is_none_or(|p| p.available == 0);
-    if nobody || status.promote_full || returns || seen.rollout.rollback_window.is_some() {
+    if unserved(seen) || status.promote_full || returns || seen.rollout.rollback_window.is_some() {
         return Ok(());
     }
     if blue_green.pre_promotion && !attempt.passed("PrePromotion") {

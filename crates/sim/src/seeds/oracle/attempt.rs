@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serin_core::analysis::{RunKind, RunPhase};
 use serin_core::rollout::{Canary, Strategy};
 use serin_core::world::World;
-use serin_core::{Decision, Hash, Reason, Step};
+use serin_core::status::PauseReason;
+use serin_core::{Action, Decision, Hash, Reason, Step, Time};
 
 use super::Verdict;
 use crate::seeds::scenario::Act;
@@ -22,8 +23,12 @@ pub(super) struct Attempt {
     passed: BTreeSet<(&'static str, usize)>,
     /// Whether a run failed.
     failed: bool,
+    /// The step at which a pause was last seen, and since when.
+    paused: Option<(usize, Time)>,
     /// Whether a person promoted, which may skip a step.
     promoted: bool,
+    /// Whether it got the users because nobody had any: then no verdict before the switch is asked for.
+    unopposed: bool,
     /// Whether the next pass begins another attempt.
     retried: bool,
 }
@@ -61,7 +66,34 @@ impl Attempt {
             // A promotion that was asked for before the first pass counts for this attempt.
             *self = Self { hash, former, promoted, ..Self::default() };
         }
+        if let (Some(index), Some(pause)) = (after.step_index, after.pause(PauseReason::CanaryPauseStep)) {
+            self.paused = Some((index, pause.start));
+        }
         self.look(seen);
+        let active = seen.rollout.blue_green().map(|bg| &bg.active_service);
+        let switches = decision.actions.iter().any(|action| {
+            matches!(action, Action::PointService { service, hash } if Some(service) == active && *hash == seen.rollout.hash)
+        });
+        self.unopposed |= switches && unserved(seen);
+    }
+
+    /// A pause step is over when it was there for its time, or when a person ended it.
+    pub(super) fn pause(&mut self, seen: &World, decision: &Decision, now: Time) -> Verdict {
+        let index = seen.status.step_index;
+        let step = seen.rollout.canary().and_then(|canary| canary.step(index));
+        let completed = decision.reasons.iter().any(|r| matches!(r, Reason::StepCompleted { .. }));
+        let Some(Step::Pause(duration)) = step.filter(|_| completed) else {
+            return Ok(());
+        };
+        match self.paused.filter(|(at, _)| Some(*at) == index) {
+            None => Err(("pause", "a pause is over that never was".to_owned())),
+            Some(_) if self.promoted => Ok(()),
+            Some((_, start)) => match duration {
+                None => Err(("pause", "a pause without an end is over, and no person ended it".to_owned())),
+                Some(span) if now.since(start) < *span => Err(("pause", format!("a pause of {span} is over early"))),
+                Some(_) => Ok(()),
+            },
+        }
     }
 
     fn look(&mut self, seen: &World) {
@@ -120,7 +152,7 @@ impl Attempt {
                 Some(step) => about(format!("without a verdict of step {step}")),
                 None => Ok(()),
             },
-            Strategy::BlueGreen(bg) if bg.pre_promotion && !self.passed("PrePromotion") => {
+            Strategy::BlueGreen(bg) if bg.pre_promotion && !self.passed("PrePromotion") && !self.unopposed => {
                 about("without a verdict before the switch".to_owned())
             }
             Strategy::BlueGreen(bg) if bg.post_promotion && !self.passed("PostPromotion") => {
@@ -129,6 +161,12 @@ impl Attempt {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether nobody has users: the active service selects nothing yet, and the stable version has no member that could answer.
+pub(super) fn unserved(seen: &World) -> bool {
+    let active = seen.rollout.blue_green().and_then(|bg| seen.service(&bg.active_service));
+    active.is_none_or(|s| s.selects.is_none()) && seen.stable_pool().is_none_or(|p| p.available == 0)
 }
 
 /// The first analysis step that no run passed.

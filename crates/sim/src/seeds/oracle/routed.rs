@@ -89,7 +89,8 @@ fn completed_steps_are_carried(seen: &World, canary: &Canary, decision: &Decisio
 
 /// At rest: nobody's requests go to a canary without members while stable has some, and an abort is over.
 pub(super) fn rest(truth: &World, canary: &Canary) -> Verdict {
-    let Some(split) = truth.split.as_ref().filter(|_| canary.traffic.is_some()) else {
+    let promoted = |split: &&Split| Some(&split.stable) == truth.status.stable.as_ref();
+    let Some(split) = truth.split.as_ref().filter(|_| canary.traffic.is_some()).filter(promoted) else {
         return Ok(());
     };
     let available = |hash: &Hash| truth.pool(hash).map_or(0, |p| p.available);
