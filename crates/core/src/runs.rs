@@ -29,6 +29,8 @@ pub fn follow<S>(pass: &mut Pass<S>, kind: RunKind, current: Option<RunRef>) -> 
         && pass.status.controller_pause
         && pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_none();
     if resumed {
+        // The mark is used up by the run it leads to, or it would end the next pause step before that began.
+        pass.status.controller_pause = !pass.status.pauses.is_empty();
         return begin(pass, kind);
     }
     let seen = RunRef { name: run.name.clone(), phase: run.phase, message: run.message.clone() };

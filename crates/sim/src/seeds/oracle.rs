@@ -53,6 +53,7 @@ impl Judge {
     /// Judges one decision by what it saw.
     pub(super) fn decision(&mut self, seen: &World, decision: &Decision, now: Time) -> Verdict {
         self.passes += 1;
+        self.attempt.begin(seen);
         let verdict = self.judge(seen, decision, now);
         self.attempt.follow(seen, decision);
         verdict.map_err(|(oracle, why)| (oracle, format!("{why}\n{}\n  -> {}", brief(seen), line(decision))))
@@ -138,15 +139,13 @@ fn halted_stays(seen: &World, decision: &Decision) -> Verdict {
     Ok(())
 }
 
-/// What has members, or users, or is the version of the spec or the stable one, is not deleted.
+/// What has members, or is the version of the spec or the stable one, is not deleted.
 fn forgets_nothing_in_use(seen: &World, decision: &Decision) -> Verdict {
     for action in &decision.actions {
         let Action::DeletePool { hash } = action else { continue };
         let members = seen.pool(hash).is_some_and(|p| p.members > 0 || p.size > 0);
         let named = *hash == seen.rollout.hash || Some(hash) == seen.status.stable.as_ref();
-        let active = seen.rollout.blue_green().and_then(|bg| seen.service(&bg.active_service));
-        let served = active.is_some_and(|s| s.selects.as_ref() == Some(hash));
-        if members || named || served {
+        if members || named {
             return Err(("forget", format!("{hash} is in use and forgotten")));
         }
     }

@@ -29,7 +29,7 @@ fn switch(seen: &World, blue_green: &BlueGreen, hash: &Hash, attempt: &Attempt, 
     let available = |hash: &Hash| seen.pool(hash).map_or(0, |p| p.available);
     let from = seen.service(&blue_green.active_service).and_then(|s| s.selects.as_ref());
     let left = from.map_or(0, available);
-    if available(hash) == 0 && left > 0 {
+    if available(hash) == 0 && left > 0 && seen.rollout.replicas > 0 {
         return Err(("switch", format!("the users go to {hash}, which has no available member")));
     }
     let status = &seen.status;
@@ -49,7 +49,7 @@ fn switch(seen: &World, blue_green: &BlueGreen, hash: &Hash, attempt: &Attempt, 
         return Err(("switch", format!("the users go to {hash}, which is not whole")));
     }
     let returns = seen.pool(hash).is_some_and(|p| p.promoted && p.scale_down_at.is_some_and(|at| now < at));
-    if unserved(seen) || status.promote_full || returns || seen.rollout.rollback_window.is_some() {
+    if seen.rollout.replicas == 0 || unserved(seen) || status.promote_full || returns || seen.rollout.rollback_window.is_some() {
         return Ok(());
     }
     if blue_green.pre_promotion && !attempt.passed("PrePromotion") {

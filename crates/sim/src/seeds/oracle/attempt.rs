@@ -17,12 +17,14 @@ use crate::seeds::scenario::Act;
 pub(super) struct Attempt {
     /// The version.
     hash: Option<Hash>,
-    /// Runs that were there before it.
-    former: BTreeSet<String>,
+    /// Runs that were over before it, with the time of their creation: a name may come again.
+    former: BTreeSet<(String, Time)>,
     /// What succeeded: the words of the kinds, with the number of the step.
     passed: BTreeSet<(&'static str, usize)>,
     /// Whether a run failed.
     failed: bool,
+    /// Whether a person promoted since the last pass.
+    asked: bool,
     /// The step at which a pause was last seen, and since when.
     paused: Option<(usize, Time)>,
     /// Whether a person promoted, which may skip a step.
@@ -47,25 +49,29 @@ impl Attempt {
     /// Somebody did something while the world was like this.
     pub(super) fn act(&mut self, act: &Act, truth: &World) {
         match act {
-            Act::Promote => self.promoted = true,
+            Act::Promote => (self.promoted, self.asked) = (true, true),
             Act::Retry if truth.status.abort => self.retried = true,
             _ => {}
         }
     }
 
-    /// Remembers what a pass saw.
-    pub(super) fn follow(&mut self, seen: &World, decision: &Decision) {
-        let (before, after) = (&seen.status, &decision.status);
-        let begins = self.hash.as_ref() != Some(&seen.rollout.hash)
-            || before.current_hash != after.current_hash
-            || before.current_steps_hash != after.current_steps_hash
-            || std::mem::take(&mut self.retried);
-        if begins {
-            let (hash, promoted) = (Some(seen.rollout.hash.clone()), self.promoted);
-            let former = seen.runs.iter().filter(|r| r.phase.is_completed()).map(|r| r.name.clone()).collect();
-            // A promotion that was asked for before the first pass counts for this attempt.
-            *self = Self { hash, former, promoted, ..Self::default() };
+    /// A pass begins that sees this: perhaps it is the first of another attempt.
+    pub(super) fn begin(&mut self, seen: &World) {
+        let status = &seen.status;
+        let steps = status.current_steps_hash.as_deref().unwrap_or("") != seen.rollout.steps_hash;
+        let known = status.current_hash.as_ref() == Some(&seen.rollout.hash) && !steps;
+        if known && self.hash.as_ref() == Some(&seen.rollout.hash) && !std::mem::take(&mut self.retried) {
+            return;
         }
+        let former = seen.runs.iter().filter(|r| r.phase.is_completed()).map(|r| (r.name.clone(), r.created)).collect();
+        // A promotion that was asked for before the first pass counts for this attempt.
+        *self = Self { hash: Some(seen.rollout.hash.clone()), former, promoted: self.asked, asked: self.asked, ..Self::default() };
+    }
+
+    /// Remembers what a pass saw and did.
+    pub(super) fn follow(&mut self, seen: &World, decision: &Decision) {
+        let after = &decision.status;
+        self.asked = false;
         if let (Some(index), Some(pause)) = (after.step_index, after.pause(PauseReason::CanaryPauseStep)) {
             self.paused = Some((index, pause.start));
         }
@@ -98,7 +104,7 @@ impl Attempt {
 
     fn look(&mut self, seen: &World) {
         for run in seen.runs.iter().filter(|r| r.hash == seen.rollout.hash && r.phase.is_completed()) {
-            if self.former.contains(&run.name) {
+            if self.former.contains(&(run.name.clone(), run.created)) {
                 continue;
             }
             match run.phase {
