@@ -157,7 +157,8 @@ impl Control {
             return After::Rest;
         }
         cluster.truth.status.clone_from(&decision.status);
-        let then = self.carry_out(cluster, &decision.actions, happened);
+        let mut faults = Vec::new();
+        let then = self.carry_out(cluster, &decision.actions, &mut faults);
         self.wake_at = match then {
             Then::Unreached => Some(decision.wake_at.map_or(again, |at| at.min(again))),
             Then::On if stale.is_some() => Some(again),
@@ -165,6 +166,7 @@ impl Control {
         };
         let after = if matches!(then, Then::On) && stale.is_none() { After::Decided } else { After::Rest };
         happened.push(Happening::Decided(Box::new(decision)));
+        happened.append(&mut faults);
         after
     }
 

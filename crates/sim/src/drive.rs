@@ -27,6 +27,11 @@ impl Sim {
         self.touched = true;
     }
 
+    /// Whether something changed that the control process has not acted on.
+    pub fn is_touched(&self) -> bool {
+        self.touched
+    }
+
     /// The next moment at which something happens by itself.
     pub fn next_at(&self) -> Option<Time> {
         let wake_at = self.control.wake_at();

@@ -6,11 +6,20 @@
 //! beside the crate are the tests that a reviewer reads first.
 
 pub mod control;
+pub mod description;
 pub mod drive;
+pub mod load;
 pub mod measure;
+pub mod plot;
 pub mod random;
 pub mod sample;
+pub mod scenario;
 pub mod script;
 pub mod seeds;
+pub mod simulate;
 pub mod story;
+pub mod summary;
+pub mod transcript;
 pub mod world;
+
+pub use serin_core::Span;

@@ -1,15 +1,14 @@
 //! Plays a script against a simulated world and writes what happened, line by line.
 
-use std::fmt::Write as _;
+mod setting;
 
 use serin_core::analysis::Metric;
-use serin_core::rollout::{Amount, Canary, CanaryScale, Rollout, Step, Strategy, Traffic};
-use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
-use serin_core::{Hash, Span, Time, intent};
+use serin_core::{Hash, Rollout, Span, Strategy, Time, intent};
 
 use crate::drive::Sim;
 use crate::measure::Plans;
 use crate::script::{self, Command};
+use crate::transcript::Transcript;
 use crate::world::{Cluster, Happening, Version};
 
 /// Begin of every story's clock, so that transcripts show small numbers.
@@ -23,9 +22,9 @@ pub fn run(text: &str) -> Result<String, String> {
     let commands = script::parse(text)?;
     let mut teller = Teller::new();
     for (line, command) in commands {
-        teller.command(command).map_err(|why| format!("line {line}: {why}\n{}", teller.transcript))?;
+        teller.command(command).map_err(|why| format!("line {line}: {why}\n{}", teller.transcript.text()))?;
     }
-    Ok(teller.transcript)
+    Ok(teller.transcript.text().to_owned())
 }
 
 struct Teller {
@@ -34,47 +33,36 @@ struct Teller {
     versions: Vec<(String, Version)>,
     sim: Option<Sim>,
     before: Option<String>,
-    transcript: String,
+    min_ready: Span,
+    transcript: Transcript,
 }
 
 impl Teller {
     fn new() -> Self {
-        let rollout = Rollout {
-            name: "svc".to_owned(),
-            generation: 1,
-            replicas: 1,
-            hash: Hash::new("none"),
-            steps_hash: "s1".to_owned(),
-            paused: false,
-            progress_deadline: Span::from_secs(600),
-            progress_deadline_abort: false,
-            revision_history_limit: 10,
-            rollback_window: None,
-            run_history_limits: (5, 5),
-            strategy: Strategy::Canary(Canary {
-                scale_down_delay: Span::from_secs(30),
-                traffic: Some(Traffic { weight_total: 100 }),
-                canary_service: Some("svc-canary".to_owned()),
-                stable_service: Some("svc-stable".to_owned()),
-                ..Canary::default()
-            }),
-        };
-        Self { rollout, metrics: Vec::new(), versions: Vec::new(), sim: None, before: None, transcript: String::new() }
-    }
-
-    fn canary(&mut self) -> &mut Canary {
-        match &mut self.rollout.strategy {
-            Strategy::Canary(canary) => canary,
-            Strategy::BlueGreen(_) => panic!("not a canary story"),
+        Self {
+            rollout: setting::usual(),
+            metrics: Vec::new(),
+            versions: Vec::new(),
+            sim: None,
+            before: None,
+            min_ready: Span::ZERO,
+            transcript: Transcript::new(EPOCH),
         }
     }
 
     fn command(&mut self, command: Command) -> Result<(), String> {
         match command {
-            Command::Set(words) => self.set(&words),
+            Command::Set(words) => {
+                setting::set(&mut self.rollout, &words)?;
+                self.changed_spec();
+                Ok(())
+            }
             Command::Step(words) => {
-                let step = step(&words)?;
-                self.canary().steps.push(step);
+                let step = setting::step(&words)?;
+                match &mut self.rollout.strategy {
+                    Strategy::Canary(canary) => canary.steps.push(step),
+                    Strategy::BlueGreen(_) => return Err("blue-green has no steps".to_owned()),
+                }
                 self.changed_spec();
                 Ok(())
             }
@@ -82,8 +70,17 @@ impl Teller {
                 self.metrics.push(metric(&words)?);
                 Ok(())
             }
-            Command::Version { name, ready_after, measures } => {
-                let version = Version { measures: measures.into_iter().collect(), ..Version::steady(ready_after) };
+            Command::MinReady(span) => {
+                self.min_ready = span;
+                Ok(())
+            }
+            Command::Fault { fate, after } => {
+                let sim = self.sim.as_mut().ok_or("nothing is deployed yet")?;
+                sim.control.faults.actions.insert(sim.control.actions + after, fate);
+                Ok(())
+            }
+            Command::Version { name, members, measures } => {
+                let version = Version { members, measures: measures.into_iter().collect() };
                 if let Some(sim) = &mut self.sim {
                     sim.cluster.versions.insert(Hash::new(&name), version.clone());
                 }
@@ -114,47 +111,15 @@ impl Teller {
         self.sim.as_mut().map(|sim| &mut sim.cluster).ok_or_else(|| "nothing is deployed yet".to_owned())
     }
 
-    fn set(&mut self, words: &[String]) -> Result<(), String> {
-        let value = words.get(1).cloned().unwrap_or_default();
-        let number = || value.parse::<u32>().map_err(|_| format!("'{value}' is not a number"));
-        match words[0].as_str() {
-            "replicas" => self.rollout.replicas = number()?,
-            "router" => {
-                let traffic = (value != "none").then_some(Traffic { weight_total: 100 });
-                let canary = self.canary();
-                canary.traffic = traffic;
-                if traffic.is_none() {
-                    canary.scale_down_delay = Span::ZERO;
-                    (canary.canary_service, canary.stable_service) = (None, None);
-                }
-            }
-            "surge" => self.canary().max_surge = Amount::Count(number()?),
-            "unavailable" => self.canary().max_unavailable = Amount::Count(number()?),
-            "dynamic" => self.canary().dynamic_stable_scale = true,
-            "minPods" => self.canary().min_pods = Some(number()?),
-            "scaleDownDelay" => self.canary().scale_down_delay = script::span(&value)?,
-            "abortDelay" => self.canary().abort_scale_down_delay = Some(script::span(&value)?),
-            "background" => self.canary().background_from = Some(number()? as usize),
-            "history" => self.rollout.revision_history_limit = number()?,
-            "window" => self.rollout.rollback_window = Some(number()?),
-            "deadline" => {
-                self.rollout.progress_deadline = script::span(&value)?;
-                self.rollout.progress_deadline_abort = words.get(2).is_some_and(|w| w == "abort");
-            }
-            other => return Err(format!("unknown setting '{other}'")),
-        }
-        self.changed_spec();
-        Ok(())
-    }
-
     /// A change of the spec in the middle of a story reaches the world.
     fn changed_spec(&mut self) {
         self.rollout.generation += 1;
-        self.rollout.steps_hash = format!("s{}", self.canary().steps.len());
+        self.rollout.steps_hash = format!("s{}", self.rollout.steps());
         let Some(sim) = &mut self.sim else { return };
         let rollout = &mut sim.cluster.truth.rollout;
         let (hash, paused) = (rollout.hash.clone(), rollout.paused);
-        *rollout = Rollout { hash, paused, ..self.rollout.clone() };
+        let workload = rollout.workload;
+        *rollout = Rollout { hash, paused, workload, ..self.rollout.clone() };
         sim.touch();
     }
 
@@ -174,6 +139,7 @@ impl Teller {
             None => {
                 let mut cluster = Cluster::new(Rollout { hash, ..self.rollout.clone() }, EPOCH, 0);
                 cluster.plans = Plans::same(self.metrics.clone());
+                cluster.min_ready = self.min_ready;
                 for (name, version) in &self.versions {
                     cluster.versions.insert(Hash::new(name), version.clone());
                 }
@@ -208,7 +174,16 @@ impl Teller {
 
     fn expect(&mut self, what: &str, want: &str) -> Result<(), String> {
         let cluster = self.world()?;
+        let truth = &cluster.truth;
+        let selected = |service: Option<&str>| {
+            let hash = service.and_then(|name| truth.service(name)).and_then(|s| s.selects.as_ref());
+            hash.map_or("-".to_owned(), ToString::to_string)
+        };
+        let blue_green = truth.rollout.blue_green();
         let got = match what {
+            "active" => selected(blue_green.map(|b| b.active_service.as_str())),
+            "preview" => selected(blue_green.and_then(|b| b.preview_service.as_deref())),
+            "workload" => truth.rollout.workload.map_or("-".to_owned(), |w| w.replicas.to_string()),
             "stable" => cluster.truth.status.stable.as_ref().map_or(String::new(), ToString::to_string),
             "phase" => cluster.truth.status.phase.as_str().to_owned(),
             "step" => cluster.truth.status.step_index.map_or("-".to_owned(), |i| i.to_string()),
@@ -241,73 +216,14 @@ impl Teller {
     }
 
     fn tell(&mut self, happening: &Happening) {
-        match happening {
-            Happening::Measured { run, metric, value, phase } => {
-                self.say(&format!("{run}: {metric} = {} {phase}", if value.is_empty() { "?" } else { value }));
-            }
-            Happening::RunEnded { run, phase, message } => {
-                let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-                self.say(&format!("{run} is {phase}{message}"));
-            }
-            Happening::Fault(what) => self.say(&format!("fault: {what}")),
-            Happening::Decided(decision) => {
-                for event in &decision.events {
-                    self.say(&format!("{}{}", if event.warning { "! " } else { "" }, event.message));
-                }
-                for action in &decision.actions {
-                    self.say(&format!("  -> {action}"));
-                }
-                let line = self.state_line();
-                if !self.transcript.lines().rev().any(|l| l.contains("== ")) || self.last_state() != line {
-                    self.say(&line);
-                }
-            }
+        if let Some(sim) = &self.sim {
+            self.transcript.tell(sim.cluster.now, happening, &sim.cluster.truth.status);
         }
-    }
-
-    fn state_line(&self) -> String {
-        let Some(sim) = &self.sim else { return String::new() };
-        let status = &sim.cluster.truth.status;
-        let step = status.step_index.map_or(String::new(), |i| format!(" step {i}"));
-        let message = if status.message.is_empty() { String::new() } else { format!(" ({})", status.message) };
-        format!("== {}{step}{message}", status.phase.as_str())
-    }
-
-    fn last_state(&self) -> String {
-        let line = self.transcript.lines().rev().find(|l| l.contains("== ")).unwrap_or("");
-        line.find("== ").map_or(String::new(), |at| line[at..].to_owned())
     }
 
     fn say(&mut self, what: &str) {
-        let seconds = self.sim.as_ref().map_or(0, |s| s.cluster.now.since(EPOCH).as_secs());
-        let _ = writeln!(self.transcript, "{seconds:>5}s  {what}");
-    }
-}
-
-fn step(words: &[String]) -> Result<Step, String> {
-    let number = |i: usize| -> Result<u32, String> {
-        words.get(i).and_then(|w| w.parse().ok()).ok_or_else(|| "needs a number".to_owned())
-    };
-    match words.first().map(String::as_str) {
-        Some("setWeight") => Ok(Step::SetWeight(number(1)?)),
-        Some("pause") => Ok(Step::Pause(words.get(1).map(|w| script::span(w)).transpose()?)),
-        Some("analysis") => Ok(Step::Analysis),
-        Some("setCanaryScale") => match words.get(1).map(String::as_str) {
-            Some("replicas") => Ok(Step::SetCanaryScale(CanaryScale::Replicas(number(2)?))),
-            Some("weight") => Ok(Step::SetCanaryScale(CanaryScale::Weight(number(2)?))),
-            _ => Ok(Step::SetCanaryScale(CanaryScale::MatchTrafficWeight)),
-        },
-        Some("setHeaderRoute") => {
-            let matches = match (words.get(2), words.get(3)) {
-                (Some(header), Some(value)) => {
-                    vec![HeaderMatch { header: header.clone(), value: ValueMatch::Exact(value.clone()) }]
-                }
-                _ => Vec::new(),
-            };
-            let name = words.get(1).cloned().ok_or("needs a name")?;
-            Ok(Step::SetHeaderRoute(HeaderRoute { name, matches }))
-        }
-        other => Err(format!("unknown step {other:?}")),
+        let now = self.sim.as_ref().map_or(EPOCH, |s| s.cluster.now);
+        self.transcript.say(now, what);
     }
 }
 

@@ -4,6 +4,7 @@ pub mod member;
 mod queue;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
@@ -11,7 +12,8 @@ use serin_core::rollout::Strategy;
 use serin_core::world::Service;
 use serin_core::{Action, Decision, Hash, Pool, Rollout, Span, Time, World};
 
-use crate::measure::{Answer, Plan, Plans};
+use crate::load::Load;
+use crate::measure::{Answer, Plan, Plans, Source};
 use crate::random::Rng;
 pub use member::{Behaviour, Delay};
 use member::{Change, Member};
@@ -48,7 +50,7 @@ pub enum Measure {
 #[derive(Debug, Clone)]
 pub struct SimRun {
     /// What it measures, and how.
-    plan: Plan,
+    plan: Arc<Plan>,
     /// The plan's spec, with what it was told since.
     spec: RunSpec,
     /// Its memory.
@@ -93,6 +95,12 @@ enum Event {
     Member { pool: Hash, id: u64, change: Change },
     /// An action that was on its way arrives.
     Arrives(Box<Action>),
+    /// A member is scraped.
+    Scrape { pool: Hash, id: u64 },
+    /// The router is scraped.
+    ScrapeRouter,
+    /// How versions answer begins or ceases to change.
+    Turn,
 }
 
 /// The world of one rollout.
@@ -109,6 +117,8 @@ pub struct Cluster {
     pub plans: Plans,
     /// How long a member must have been ready to be available (`minReadySeconds`).
     pub min_ready: Span,
+    /// The requests and what is counted of them; [`Cluster::set_load`] sets it.
+    pub load: Option<Box<Load>>,
     members: BTreeMap<Hash, Vec<Member>>,
     runs: BTreeMap<String, SimRun>,
     queue: Queue<Event>,
@@ -134,6 +144,7 @@ impl Cluster {
             versions: BTreeMap::new(),
             plans: Plans::default(),
             min_ready: Span::ZERO,
+            load: None,
             members: BTreeMap::new(),
             runs: BTreeMap::new(),
             queue: Queue::default(),
@@ -159,22 +170,66 @@ impl Cluster {
         self.queue.next_at().is_none()
     }
 
+    /// Lets requests come from now on.
+    pub fn set_load(&mut self, load: Load) {
+        let turns = load.scene.answers.values().flat_map(|a| &a.changes).map(|c| (c.at, c.over));
+        let outages = load.scene.outages.iter().map(|o| (o.at, o.lasts));
+        for (at, lasts) in turns.chain(outages) {
+            for moment in [at, at + lasts] {
+                self.queue.push(moment, Event::Turn);
+            }
+        }
+        self.queue.push(self.now, Event::ScrapeRouter);
+        let mut load = Box::new(load);
+        for (pool, member) in self.members.iter().flat_map(|(pool, members)| members.iter().map(move |m| (pool, m))) {
+            let first = self.now + load.until_first_scrape();
+            self.queue.push(first, Event::Scrape { pool: pool.clone(), id: member.id });
+        }
+        self.load = Some(load);
+        let hashes: Vec<Hash> = self.members.keys().cloned().collect();
+        hashes.iter().for_each(|hash| self.tell_load(hash));
+    }
+
     /// Moves the clock to `to` and lets happen what is due until then. Returns whether anything changed that an adapter
     /// observes.
     pub fn advance(&mut self, to: Time) -> bool {
         let mut changed = false;
         while let Some((at, event)) = self.queue.pop(to) {
-            self.now = self.now.max(at);
+            self.pass_time(at);
             match event {
                 Event::Member { pool, id, change } => changed |= self.change_member(&pool, id, change),
                 Event::Arrives(action) => {
                     self.apply(&action);
                     changed = true;
                 }
+                Event::Scrape { pool, id } => self.scrape(pool, id),
+                Event::ScrapeRouter => {
+                    if let Some(load) = &mut self.load {
+                        load.scrape_router();
+                        let next = self.now + load.until_next_scrape();
+                        self.queue.push(next, Event::ScrapeRouter);
+                    }
+                }
+                Event::Turn => {}
             }
         }
-        self.now = self.now.max(to);
+        self.pass_time(to);
         changed
+    }
+
+    fn pass_time(&mut self, to: Time) {
+        self.now = self.now.max(to);
+        if let Some(load) = &mut self.load {
+            load.carry(self.now, &self.truth);
+        }
+    }
+
+    fn scrape(&mut self, pool: Hash, id: u64) {
+        let slot = self.members.get(&pool).and_then(|members| members.iter().position(|m| m.id == id));
+        let (Some(slot), Some(load)) = (slot, &mut self.load) else { return };
+        load.scrape_member(&pool, slot);
+        let next = self.now + load.until_next_scrape();
+        self.queue.push(next, Event::Scrape { pool, id });
     }
 
     /// An action that is on its way and arrives later.
@@ -185,6 +240,9 @@ impl Cluster {
     /// Carries out one action, as an adapter would. Twice is once.
     pub fn apply(&mut self, action: &Action) {
         let now = self.now;
+        if let Some(load) = &mut self.load {
+            load.changed();
+        }
         match action {
             Action::CreatePool { hash, revision } => {
                 if self.truth.pool(hash).is_none() {
@@ -207,10 +265,16 @@ impl Cluster {
             Action::DeletePool { hash } => {
                 self.truth.pools.retain(|p| p.hash != *hash);
                 self.members.remove(hash);
+                self.tell_load(hash);
             }
             Action::PointService { service, hash } => {
                 for s in self.truth.services.iter_mut().filter(|s| s.name == *service) {
                     s.selects = Some(hash.clone());
+                }
+            }
+            Action::ScaleWorkload { replicas } => {
+                if let Some(workload) = &mut self.truth.rollout.workload {
+                    workload.replicas = *replicas;
                 }
             }
             Action::SetSplit(split) => self.truth.split = Some(split.clone()),
@@ -253,7 +317,11 @@ impl Cluster {
                 self.queue.push(ready_at, Event::Member { pool: hash.clone(), id, change: Change::Ready });
             }
         }
-        Member { id, ready_since: None }
+        if let Some(load) = &mut self.load {
+            let first = self.now + load.until_first_scrape();
+            self.queue.push(first, Event::Scrape { pool: hash.clone(), id });
+        }
+        Member { id, ready_since: None, told: false }
     }
 
     /// What a member does by itself; nothing if it is gone by now.
@@ -331,6 +399,16 @@ impl Cluster {
         let available = members.iter().filter(|m| m.ready_since.is_some_and(|at| at + min_ready <= now)).count() as u32;
         let existing = members.len() as u32;
         self.edit(hash, |p| (p.members, p.ready, p.available) = (existing, ready, available));
+        self.tell_load(hash);
+    }
+
+    /// Tells the load who can answer.
+    fn tell_load(&mut self, hash: &Hash) {
+        let Some(load) = &mut self.load else { return };
+        let members = self.members.get_mut(hash).map_or(&mut [][..], Vec::as_mut_slice);
+        let view: Vec<(bool, bool)> =
+            members.iter_mut().map(|m| (m.ready_since.is_some(), !std::mem::replace(&mut m.told, true))).collect();
+        load.members(hash, &view);
     }
 
     fn start_run(&mut self, name: &str, kind: RunKind, hash: &Hash) {
@@ -380,7 +458,8 @@ impl Cluster {
                 continue;
             }
             let constants = self.versions.get(&view.hash).map(|v| &v.measures);
-            run.measure(&view.name, constants, now, seen);
+            let source = Source { constants, store: self.load.as_ref().map(|l| &l.store), now };
+            run.measure(&view.name, source, seen);
             if run.status.phase.is_completed() {
                 seen.push(Happening::RunEnded {
                     run: view.name.clone(),
@@ -406,13 +485,8 @@ fn services(rollout: &Rollout) -> Vec<Service> {
 }
 
 impl SimRun {
-    fn measure(
-        &mut self,
-        name: &str,
-        constants: Option<&BTreeMap<String, Measure>>,
-        now: Time,
-        seen: &mut Vec<Happening>,
-    ) {
+    fn measure(&mut self, name: &str, source: Source<'_>, seen: &mut Vec<Happening>) {
+        let now = source.now;
         // A metric that ends badly ends the run in the pass after it.
         for _ in 0..2 {
             for (index, task) in schedule::due(&self.spec, &self.status, now) {
@@ -420,7 +494,7 @@ impl SimRun {
                     continue;
                 }
                 let metric = &self.spec.metrics[index];
-                let (phase, message, value) = match self.plan.answer(index, constants, now) {
+                let (phase, message, value) = match self.plan.answer(index, source) {
                     Answer::Broken(why) => (RunPhase::Error, why, String::new()),
                     Answer::Value(value, text) => {
                         let (phase, message) = verdict::judge(metric, &value);

@@ -21,6 +21,7 @@ fn rollout(hash: &str, generation: i64) -> Rollout {
         revision_history_limit: 10,
         rollback_window: None,
         run_history_limits: (5, 5),
+        workload: None,
         strategy: Strategy::Canary(Canary {
             steps: vec![Step::SetWeight(20), Step::Pause(Some(Span::from_secs(60))), Step::SetWeight(50)],
             traffic: Some(Traffic { weight_total: 100 }),

@@ -23,6 +23,7 @@ use crate::read::Source;
 use object::Objects;
 
 pub(crate) use metric::providers;
+pub(crate) use schema::Schema;
 
 /// Most problems of all files together; objects behind them are not looked into.
 const TOTAL_MAX: usize = 20_000;

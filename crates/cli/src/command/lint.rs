@@ -39,7 +39,7 @@ pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
 pub(super) fn checked(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> {
     let (sources, mut problems) = serin_spec::read::files(paths);
     problems.extend(on_one_machine(paths, &sources));
-    refuse(&problems, &sources)?;
+    refuse(&problems, &sources, "changed")?;
     Ok(sources)
 }
 
@@ -48,11 +48,12 @@ pub(super) fn checked_alone(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> 
     let (sources, mut problems) = serin_spec::read::files(paths);
     let (_, found) = serin_local::check(&sources);
     problems.extend(found.into_iter().filter(|p| !MISSING.contains(&p.code)));
-    refuse(&problems, &sources)?;
+    refuse(&problems, &sources, "changed")?;
     Ok(sources)
 }
 
-fn refuse(problems: &[Problem], sources: &[Source]) -> Result<(), CliError> {
+/// Prints warnings; errors end the command before anything was `done`.
+pub(super) fn refuse(problems: &[Problem], sources: &[Source], done: &str) -> Result<(), CliError> {
     let terminal = std::io::stderr().is_terminal();
     let rendered = |errors: bool| {
         problems
@@ -69,7 +70,7 @@ fn refuse(problems: &[Problem], sources: &[Source]) -> Result<(), CliError> {
     let count = problems.iter().filter(|p| p.is_error()).count();
     match count {
         0 => Ok(()),
-        _ => Err(CliError::Manifests(format!("{}\n{}: nothing was changed", rendered(true), counted(count, 0)))),
+        _ => Err(CliError::Manifests(format!("{}\n{}: nothing was {done}", rendered(true), counted(count, 0)))),
     }
 }
 

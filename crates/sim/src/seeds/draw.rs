@@ -1,7 +1,7 @@
 //! A seed becomes a scenario. Only rollouts are drawn that validation lets through.
 
 use serin_core::analysis::Metric;
-use serin_core::rollout::{Amount, BlueGreen, Canary, CanaryScale, Rollout, Strategy, Threshold, Traffic};
+use serin_core::rollout::{Amount, BlueGreen, Canary, CanaryScale, Rollout, ScaleDown, Strategy, Threshold, Traffic, Workload};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
 use serin_core::{Hash, Span, Step};
 
@@ -56,8 +56,14 @@ fn rollout(rng: &mut Rng) -> Rollout {
         revision_history_limit: one_of(rng, 4) as u32,
         rollback_window: maybe(rng, 0.2, |rng| 1 + one_of(rng, 3) as u32),
         run_history_limits: (one_of(rng, 3) as usize, one_of(rng, 3) as usize),
+        workload: maybe(rng, 0.15, |rng| workload(rng, replicas)),
         strategy,
     }
+}
+
+fn workload(rng: &mut Rng, replicas: u32) -> Workload {
+    let scale_down = [ScaleDown::Never, ScaleDown::OnSuccess, ScaleDown::Progressively][one_of(rng, 3) as usize];
+    Workload { scale_down, replicas }
 }
 
 fn blue_green(rng: &mut Rng, replicas: u32) -> BlueGreen {

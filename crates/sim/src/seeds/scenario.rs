@@ -137,6 +137,9 @@ impl fmt::Display for Scenario {
         if let Some(window) = rollout.rollback_window {
             writeln!(f, "window {window}")?;
         }
+        if let Some(workload) = rollout.workload {
+            writeln!(f, "workload of {} scaleDown {:?}", workload.replicas, workload.scale_down)?;
+        }
         match &rollout.strategy {
             Strategy::Canary(canary) => write_canary(f, canary)?,
             Strategy::BlueGreen(blue_green) => write_blue_green(f, blue_green)?,

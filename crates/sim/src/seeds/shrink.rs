@@ -85,7 +85,8 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 /// Knobs that every rollout has, each to what it usually is.
-const KNOBS: [fn(&mut Scenario); 9] = [
+const KNOBS: [fn(&mut Scenario); 10] = [
+    |s| s.rollout.workload = None,
     |s| s.rollout.replicas = 1,
     |s| s.rollout.replicas = s.rollout.replicas.min(2),
     |s| s.rollout.replicas = s.rollout.replicas.min(4),

@@ -66,6 +66,8 @@ pub(crate) struct Member {
     pub(crate) id: u64,
     /// Since when it is ready.
     pub(crate) ready_since: Option<Time>,
+    /// Whether the load knows that this is another process.
+    pub(crate) told: bool,
 }
 
 /// What happens to a member by itself.
