@@ -15,11 +15,17 @@ use crate::world::{Pool, World};
 /// the router began anew) is still taken for what it selected last: it gets that back, and no other version.
 pub fn look(pass: &mut Pass) {
     let selects = |name: &str| pass.world.service(name).and_then(|s| s.selects.clone());
-    let former = pass.world.status.blue_green.active.clone().filter(|hash| pass.world.pool(hash).is_some());
-    let active = selects(&pass.strategy.active_service).or(former);
+    let active = selects(&pass.strategy.active_service).or_else(|| former(pass.world));
     let preview = pass.strategy.preview_service.as_deref().and_then(selects);
     pass.status.blue_green.active = active;
     pass.status.blue_green.preview = preview;
+}
+
+/// What the active service selected last, unless that answers nobody while the stable version could.
+fn former(world: &World) -> Option<Hash> {
+    let former = world.pool(world.status.blue_green.active.as_ref()?)?;
+    let better = world.stable_pool().is_some_and(|stable| stable.available > 0);
+    (former.available > 0 || !better).then(|| former.hash.clone())
 }
 
 /// Whether the users' requests go to the current version, or went there last.

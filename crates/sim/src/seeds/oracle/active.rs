@@ -70,7 +70,7 @@ pub(super) fn rest(truth: &World, blue_green: &BlueGreen) -> Verdict {
         return Ok(());
     }
     let active = truth.service(&blue_green.active_service).and_then(|s| s.selects.as_ref());
-    if active.is_none() {
+    if active.is_none() && stable.available >= truth.rollout.replicas {
         return Err(("served", "the active service selects nothing".to_owned()));
     }
     if truth.status.abort && active != Some(&stable.hash) {
