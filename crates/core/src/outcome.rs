@@ -116,6 +116,9 @@ fn progressing<S>(pass: &mut Pass<S>, healthy: bool) {
         if pass.status.conditions.reason(Kind::Progressing) != "RolloutAborted" {
             abort::mark(pass, "");
         }
+        // However often somebody promotes meanwhile: a retry begins with the first step.
+        let steps = rollout.steps();
+        pass.status.step_index = (steps > 0).then_some(0);
         return;
     }
     // A later abort has a time of its own.

@@ -324,3 +324,20 @@ fn a_stable_version_without_members_makes_room() {
     }
     assert_eq!((stage.sizes().as_str(), stage.phase()), ("v2 4", "Healthy"));
 }
+
+/// Who promoted an aborted update skipped its first step, and the retry after it began with the second: a version whose
+/// analysis had failed was promoted.
+#[test]
+fn promoting_an_aborted_update_skips_nothing() {
+    let mut stage = Stage::updating(rollout(&[Step::Analysis], as_is));
+    stage.run_ends("svc-v2-2-0", RunPhase::Failed, "");
+    judged_settle(&mut stage, 10);
+    stage.promote();
+    assert_eq!(stage.world.status.step_index, Some(0));
+    // The field may be written by others.
+    stage.world.status.step_index = Some(1);
+    judged_settle(&mut stage, 10);
+    intent::retry(&mut stage.world.status);
+    judged_settle(&mut stage, 10);
+    assert_eq!((stage.world.status.step_index, stage.world.runs.len()), (Some(0), 2));
+}

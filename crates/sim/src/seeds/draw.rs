@@ -161,7 +161,7 @@ fn metrics(rng: &mut Rng) -> Vec<Metric> {
     metric.consecutive_error_limit = one_of(rng, 5) as u32;
     metric.initial_delay = maybe(rng, 0.3, |rng| seconds(rng, 1, 30));
     if rng.chance(0.1) {
-        // Without an end: for the background, where it only ever fails.
+        // Without an end of its own: what passes twice in a row passes.
         (metric.count, metric.interval) = (0, Some(Span::from_secs(60)));
         metric.consecutive_success_limit = 2;
     }
@@ -181,7 +181,10 @@ fn character(rng: &mut Rng) -> Character {
     let ready_after = match one_of(rng, 3) {
         0 => Delay::Fixed(seconds(rng, 0, 5)),
         1 => Delay::Uniform(Span::from_secs(1), seconds(rng, 2, 60)),
-        _ => Delay::LogNormal(seconds(rng, 1, 10), seconds(rng, 10, 120)),
+        _ => {
+            let (p50, times) = (rng.between(1, 15), rng.between(2, 4));
+            Delay::LogNormal(Span::from_secs(p50), Span::from_secs(p50 * times))
+        }
     };
     let never_ready = match one_of(rng, 8) {
         0 => 1.0,

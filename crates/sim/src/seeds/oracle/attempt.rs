@@ -23,8 +23,8 @@ pub(super) struct Attempt {
     passed: BTreeSet<(&'static str, usize)>,
     /// Whether a run failed.
     failed: bool,
-    /// Whether a person promoted since the last pass.
-    asked: bool,
+    /// How often a person promoted since the last pass.
+    asked: u32,
     /// The step at which a pause was last seen, and since when.
     paused: Option<(usize, Time)>,
     /// Whether a person promoted, which may skip a step.
@@ -49,7 +49,10 @@ impl Attempt {
     /// Somebody did something while the world was like this.
     pub(super) fn act(&mut self, act: &Act, truth: &World) {
         match act {
-            Act::Promote => (self.promoted, self.asked) = (true, true),
+            Act::Promote => {
+                self.promoted = true;
+                self.asked += 1;
+            }
             Act::Retry if truth.status.abort => self.retried = true,
             _ => {}
         }
@@ -65,13 +68,13 @@ impl Attempt {
         }
         let former = seen.runs.iter().filter(|r| r.phase.is_completed()).map(|r| (r.name.clone(), r.created)).collect();
         // A promotion that was asked for before the first pass counts for this attempt.
-        *self = Self { hash: Some(seen.rollout.hash.clone()), former, promoted: self.asked, asked: self.asked, ..Self::default() };
+        *self = Self { hash: Some(seen.rollout.hash.clone()), former, promoted: self.asked > 0, asked: self.asked, ..Self::default() };
     }
 
     /// Remembers what a pass saw and did.
     pub(super) fn follow(&mut self, seen: &World, decision: &Decision) {
         let after = &decision.status;
-        self.asked = false;
+        self.asked = 0;
         if let (Some(index), Some(pause)) = (after.step_index, after.pause(PauseReason::CanaryPauseStep)) {
             self.paused = Some((index, pause.start));
         }
@@ -92,6 +95,8 @@ impl Attempt {
             return Ok(());
         };
         match self.paused.filter(|(at, _)| Some(*at) == index) {
+            // Asked twice at one moment, a person ends one pause and skips the next step.
+            None if self.asked > 1 => Ok(()),
             None => Err(("pause", "a pause is over that never was".to_owned())),
             Some(_) if self.promoted => Ok(()),
             Some((_, start)) => match duration {
