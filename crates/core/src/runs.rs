@@ -17,8 +17,9 @@ pub fn follow<S>(pass: &mut Pass<S>, kind: RunKind, current: Option<RunRef>) -> 
         return begin(pass, kind);
     };
     let Some(run) = world.run(&current.name) else {
-        // Decided before, but not there yet: ask again, under the same name.
-        if pass.status.pauses.is_empty() {
+        // Decided before, but not there yet: ask again, under the same name. A pause step is no reason not to, since the
+        // background run has to watch over it.
+        if pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_none() {
             start(pass, kind, current.name.clone());
         }
         return Some(current);

@@ -6,6 +6,7 @@
 
 pub mod conduct;
 pub mod export;
+pub mod scene;
 mod share;
 pub mod traffic;
 
@@ -13,56 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serin_core::{Hash, Span, Time, World};
-use serin_promql::{Labels, Store};
+use serin_promql::Store;
 
 use crate::random::Rng;
 use crate::sample;
-use conduct::{Answers, Conduct, Outage};
-use export::{Counters, Export, Page};
+use conduct::Conduct;
+use export::{Counters, Page};
+pub use scene::{Pages, Scene, Scrape};
 use share::Share;
-use traffic::Traffic;
-
-/// What does not change in a run: shared by all runs of a scenario.
-#[derive(Clone)]
-pub struct Scene {
-    /// The requests.
-    pub traffic: Traffic,
-    /// How each version answers.
-    pub answers: BTreeMap<Hash, Answers>,
-    /// What hits all of them.
-    pub outages: Vec<Outage>,
-    /// The predicted classes.
-    pub classes: Vec<Arc<str>>,
-    /// When and how well metrics are scraped.
-    pub scrape: Scrape,
-    /// What members export.
-    pub members: Vec<Export>,
-    /// What the router exports for each version.
-    pub router: Vec<Export>,
-    /// Labels of every series of a version's members, but `pod` and `instance`.
-    pub member_labels: BTreeMap<Hash, Labels>,
-    /// Labels of the router's series about a version.
-    pub router_labels: BTreeMap<Hash, Labels>,
-    /// Whether any query reads a series; those that none reads are not kept.
-    pub wanted: Arc<dyn Fn(&Labels) -> bool + Send + Sync>,
-}
-
-impl std::fmt::Debug for Scene {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scene").field("traffic", &self.traffic).field("answers", &self.answers).finish_non_exhaustive()
-    }
-}
-
-/// When metrics are scraped.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scrape {
-    /// Time between two scrapes of a target.
-    pub interval: Span,
-    /// Share of the scrapes that get no answer, 0 to 1.
-    pub lost: f64,
-    /// Mean time by which a scrape is late.
-    pub late: Span,
-}
 
 /// What became of the users' requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -116,6 +75,13 @@ struct Routed {
     page: Page,
 }
 
+/// Whose requests they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Users,
+    Others,
+}
+
 #[derive(Debug, Clone)]
 struct PoolLoad {
     hash: Hash,
@@ -137,7 +103,7 @@ pub struct Load {
     /// The version whose requests are tallied on their own, and the one it is compared with.
     compared: Option<(Hash, Hash)>,
     pools: Vec<PoolLoad>,
-    routed: BTreeMap<Hash, Routed>,
+    routed: BTreeMap<(Hash, Whose), Routed>,
     /// Latency bounds of every family, ascending.
     bounds: Arc<[f64]>,
     /// Users' requests that nobody answers.
@@ -151,14 +117,7 @@ pub struct Load {
 impl Load {
     /// The load of a world that begins at `now`.
     pub fn new(scene: Arc<Scene>, now: Time, seed: u64) -> Self {
-        let mut bounds: Vec<f64> = Vec::new();
-        for export in scene.members.iter().chain(&scene.router) {
-            if let export::Family::Durations { bounds: own } = &export.family {
-                bounds.extend(own);
-            }
-        }
-        bounds.sort_by(f64::total_cmp);
-        bounds.dedup();
+        let bounds = scene.bounds();
         Self {
             scene,
             store: Store::default(),
@@ -166,7 +125,7 @@ impl Load {
             compared: None,
             pools: Vec::new(),
             routed: BTreeMap::new(),
-            bounds: bounds.into(),
+            bounds,
             unanswered: 0.0,
             stale: true,
             at: now,
@@ -226,16 +185,7 @@ impl Load {
     }
 
     fn target(&self, hash: &Hash, slot: usize) -> Target {
-        let scene = &self.scene;
-        let page = match scene.member_labels.get(hash) {
-            Some(labels) => {
-                let pod = format!("{hash}-{slot}");
-                let mut labels = labels.edit();
-                labels.set("pod", pod.as_str()).set("instance", pod);
-                Page::new(&scene.members, &labels.build(), &self.bounds, &scene.classes, &*scene.wanted)
-            }
-            None => Page::default(),
-        };
+        let page = self.scene.member_page(hash, slot, &self.bounds);
         Target { counters: Counters::default(), page, pending: Pending::default(), ready: false, since: self.at }
     }
 
@@ -315,24 +265,26 @@ impl Load {
             self.tally.new_failed += users.1;
             self.tally.new_failed_if_stable += pending.failed_if_stable;
         }
-        let (good, failed) = (users.0 + others.0, users.1 + others.1);
-        if good + failed == 0 {
-            return;
-        }
         let middle = since + Span::from_millis(now.since(since).as_millis() / 2);
-        let mut new = Counters { good, failed, ..Counters::default() };
-        self.details(pool, slot, middle, &mut new);
-        self.pools[pool].targets[slot].counters.add(&new);
-        if let Some(routed) = self.routed.get_mut(&self.pools[pool].hash) {
-            routed.counters.add(&new);
+        for (whose, (good, failed)) in [(Whose::Users, users), (Whose::Others, others)] {
+            if good + failed == 0 {
+                continue;
+            }
+            let mut new = Counters { good, failed, ..Counters::default() };
+            self.details(pool, slot, whose, middle, &mut new);
+            self.pools[pool].targets[slot].counters.add(&new);
+            if let Some(routed) = self.routed.get_mut(&(self.pools[pool].hash.clone(), whose)) {
+                routed.counters.add(&new);
+            }
         }
     }
 
     /// Latency and predictions of the answers, as far as anybody reads them.
-    fn details(&mut self, pool: usize, slot: usize, at: Time, new: &mut Counters) {
+    fn details(&mut self, pool: usize, slot: usize, whose: Whose, at: Time, new: &mut Counters) {
         let hash = &self.pools[pool].hash;
         let Some(answers) = self.scene.answers.get(hash) else { return };
-        let pages = [Some(&self.pools[pool].targets[slot].page), self.routed.get(hash).map(|r| &r.page)];
+        let routed = self.routed.get(&(hash.clone(), whose));
+        let pages = [Some(&self.pools[pool].targets[slot].page), routed.map(|r| &r.page)];
         let shown = |what: fn(&Page) -> bool| pages.iter().flatten().any(|page| what(page));
         let (latency, classes, numbers) =
             (shown(Page::shows_latency), shown(Page::shows_classes), shown(Page::shows_numbers));
@@ -376,13 +328,12 @@ impl Load {
     /// A scrape of the router.
     pub(crate) fn scrape_router(&mut self) {
         for pool in 0..self.pools.len() {
-            let hash = self.pools[pool].hash.clone();
-            if !self.routed.contains_key(&hash) {
-                let page = self.scene.router_labels.get(&hash).map(|labels| {
-                    let scene = &self.scene;
-                    Page::new(&scene.router, labels, &self.bounds, &scene.classes, &*scene.wanted)
-                });
-                self.routed.insert(hash, Routed { page: page.unwrap_or_default(), ..Routed::default() });
+            for whose in [Whose::Users, Whose::Others] {
+                let key = (self.pools[pool].hash.clone(), whose);
+                if !self.routed.contains_key(&key) {
+                    let page = self.routed_page(&key.0, whose);
+                    self.routed.insert(key, Routed { page, ..Routed::default() });
+                }
             }
         }
         if self.routed.values().all(|r| r.page.is_empty()) {
@@ -396,6 +347,16 @@ impl Load {
                 false => routed.page.scrape(&routed.counters, &mut self.store, self.at),
             }
         }
+    }
+
+    fn routed_page(&self, hash: &Hash, whose: Whose) -> Page {
+        let scene = &self.scene;
+        let (exports, labels) = match whose {
+            Whose::Users => (&scene.router, &scene.router_labels),
+            Whose::Others => (&scene.router_others, &scene.router_others_labels),
+        };
+        let Some(labels) = labels.get(hash) else { return Page::default() };
+        Page::new(exports, labels, &self.bounds, &scene.classes, &*scene.wanted)
     }
 
     fn is_lost(&mut self) -> bool {

@@ -5,6 +5,7 @@ mod setting;
 use serin_core::analysis::Metric;
 use serin_core::{Hash, Rollout, Span, Strategy, Time, intent};
 
+use crate::control::Faults;
 use crate::drive::Sim;
 use crate::measure::Plans;
 use crate::script::{self, Command};
@@ -19,12 +20,29 @@ const EPOCH: Time = Time::from_secs(1_000_000);
 /// # Errors
 /// The line and what is wrong with it: a command that cannot be read, or an expectation that does not hold.
 pub fn run(text: &str) -> Result<String, String> {
+    Ok(play(text, Faults::default())?.transcript)
+}
+
+/// A story that was told.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its transcript.
+    pub transcript: String,
+    /// The world at its end; `None` if nothing was deployed.
+    pub sim: Option<Sim>,
+}
+
+/// Plays a script in which these faults happen besides its own.
+///
+/// # Errors
+/// As [`run`].
+pub fn play(text: &str, faults: Faults) -> Result<Told, String> {
     let commands = script::parse(text)?;
-    let mut teller = Teller::new();
+    let mut teller = Teller::new(faults);
     for (line, command) in commands {
         teller.command(command).map_err(|why| format!("line {line}: {why}\n{}", teller.transcript.text()))?;
     }
-    Ok(teller.transcript.text().to_owned())
+    Ok(Told { transcript: teller.transcript.text().to_owned(), sim: teller.sim })
 }
 
 struct Teller {
@@ -34,11 +52,12 @@ struct Teller {
     sim: Option<Sim>,
     before: Option<String>,
     min_ready: Span,
+    faults: Faults,
     transcript: Transcript,
 }
 
 impl Teller {
-    fn new() -> Self {
+    fn new(faults: Faults) -> Self {
         Self {
             rollout: setting::usual(),
             metrics: Vec::new(),
@@ -46,6 +65,7 @@ impl Teller {
             sim: None,
             before: None,
             min_ready: Span::ZERO,
+            faults,
             transcript: Transcript::new(EPOCH),
         }
     }
@@ -143,7 +163,9 @@ impl Teller {
                 for (name, version) in &self.versions {
                     cluster.versions.insert(Hash::new(name), version.clone());
                 }
-                self.sim = Some(Sim::new(cluster));
+                let mut sim = Sim::new(cluster);
+                sim.control.faults = std::mem::take(&mut self.faults);
+                self.sim = Some(sim);
             }
         }
         self.say(&format!("person: deploy {name}"));
@@ -197,7 +219,9 @@ impl Teller {
     /// Lets the world run until `end` or until `done`.
     fn play(&mut self, end: Time, done: impl Fn(&Cluster) -> bool) -> Result<(), String> {
         self.settle()?;
-        while !done(self.world()?) {
+        // A moment is over once nothing more happens at it.
+        let over = |sim: &Sim| sim.next_at() != Some(sim.cluster.now);
+        while !self.sim.as_ref().is_some_and(|sim| over(sim) && done(&sim.cluster)) {
             let Some(sim) = &mut self.sim else { break };
             match sim.step(end, &mut |_, _, _| {}).map_err(|e| e.to_string())? {
                 Some(happened) => happened.iter().for_each(|h| self.tell(h)),
@@ -207,11 +231,14 @@ impl Teller {
         Ok(())
     }
 
+    /// Lets the control process act on a change. One that is killed and back at once acts at this moment, too.
     fn settle(&mut self) -> Result<(), String> {
         let Some(sim) = &mut self.sim else { return Ok(()) };
         sim.touch();
-        let happened = sim.settle(&mut |_, _, _| {}).map_err(|e| e.to_string())?;
-        happened.iter().for_each(|h| self.tell(h));
+        while let Some(sim) = self.sim.as_mut().filter(|s| s.next_at() == Some(s.cluster.now)) {
+            let happened = sim.settle(&mut |_, _, _| {}).map_err(|e| e.to_string())?;
+            happened.iter().for_each(|h| self.tell(h));
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use serin_promql::{Labels, Query, Value};
 use serin_sim::load::conduct::{Answers, Conduct};
 use serin_sim::load::export::{Export, Family};
 use serin_sim::load::traffic::{HeaderShare, Traffic};
-use serin_sim::load::{Load, Scene, Scrape, Tally};
+use serin_sim::load::{Load, Pages, Scene, Scrape, Tally};
 use serin_sim::world::{Cluster, Version};
 
 const START: Time = Time::from_secs(1_000_000);
@@ -69,7 +69,10 @@ fn scene(traffic: Traffic) -> Scene {
         router: vec![export("router_requests_total", requests())],
         member_labels: both.iter().map(|(name, _)| (Hash::new(*name), labels(name))).collect(),
         router_labels: both.iter().map(|(name, _)| (Hash::new(*name), labels(name))).collect(),
+        router_others: vec![export("router_mirror_requests_total", requests())],
+        router_others_labels: both.iter().map(|(name, _)| (Hash::new(*name), labels(name))).collect(),
         wanted: Arc::new(|_| true),
+        pages: Pages::default(),
     }
 }
 

@@ -9,5 +9,7 @@ mod status;
 mod steps;
 
 pub use analysis::{invalid, run_spec, run_status};
+pub(crate) use rollout::amount;
 pub use rollout::rollout;
 pub use status::status;
+pub(crate) use steps::pause_span;

@@ -95,10 +95,10 @@ impl Counters {
     }
 }
 
-/// The series of one target, as far as any query reads them.
+/// The series of one target, as far as any query reads them. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Page {
-    lines: Vec<(Labels, Cell)>,
+    lines: Arc<[(Labels, Cell)]>,
     /// Whether its series have a last sample that is not the mark of an end.
     open: bool,
 }
@@ -153,7 +153,7 @@ impl Page {
                 }
             }
         }
-        Self { lines, open: false }
+        Self { lines: lines.into(), open: false }
     }
 
     pub(crate) fn shows_latency(&self) -> bool {
@@ -174,7 +174,7 @@ impl Page {
 
     /// Puts the counters into the store, as a scrape at this time does.
     pub(crate) fn scrape(&mut self, counters: &Counters, store: &mut Store, now: Time) {
-        for (labels, cell) in &self.lines {
+        for (labels, cell) in self.lines.iter() {
             // The only refusal here is that of a second scrape in the same millisecond, which shows nothing new.
             let _ = store.append(labels, now.as_millis(), counters.show(*cell));
         }
@@ -184,7 +184,7 @@ impl Page {
     /// Ends the series: the target is gone or did not answer.
     pub(crate) fn end(&mut self, store: &mut Store, now: Time) {
         if std::mem::take(&mut self.open) {
-            for (labels, _) in &self.lines {
+            for (labels, _) in self.lines.iter() {
                 let _ = store.append(labels, now.as_millis(), stale_marker());
             }
         }

@@ -18,7 +18,7 @@ use crate::description::{
 use crate::load::conduct::{Answers, Change, Conduct, Outage};
 use crate::load::export::{Export, Family};
 use crate::load::traffic::{HeaderShare, Traffic};
-use crate::load::{Scene, Scrape};
+use crate::load::{Pages, Scene, Scrape};
 use crate::random::Rng;
 use crate::world::{Behaviour, Delay, Measure, Version};
 
@@ -197,7 +197,13 @@ fn scene(
         slower: o.slower.unwrap_or(1.0),
     };
     let (namespace, name) = (object.metadata.namespace(), object.metadata.name());
-    Scene {
+    let preview = object.spec.strategy.blue_green.as_ref().and_then(|b| b.preview_service.as_deref());
+    let routed = |route: &str| -> BTreeMap<Hash, Labels> {
+        let labels =
+            |hash: &Hash| Labels::from_pairs([("job", "serin-router"), ("route", route), ("version", hash.as_str())]);
+        cast.keys().map(|hash| (hash.clone(), labels(hash))).collect()
+    };
+    let mut scene = Scene {
         traffic: traffic(world),
         answers,
         outages: world.outages.iter().map(outage).collect(),
@@ -208,18 +214,21 @@ fn scene(
             late: span(world.scrape.late.as_deref(), Span::ZERO),
         },
         members: exports(world, name),
-        router: router_exports(),
+        router: router_exports("serin_router"),
+        router_labels: routed(&format!("{namespace}/{name}")),
+        // The preview is a route of its own; copies of requests have series of their own.
+        router_others: router_exports(if preview.is_some() { "serin_router" } else { "serin_router_mirror" }),
+        router_others_labels: match preview {
+            Some(service) => routed(&format!("service/{namespace}/{service}")),
+            None => routed(&format!("{namespace}/{name}")),
+        },
         member_labels: cast.iter().map(|(hash, part)| (hash.clone(), member_labels(&part.object, hash))).collect(),
-        router_labels: cast
-            .keys()
-            .map(|hash| {
-                let route = format!("{namespace}/{name}");
-                let pairs = [("job", "serin-router"), ("route", route.as_str()), ("version", hash.as_str())];
-                (hash.clone(), Labels::from_pairs(pairs))
-            })
-            .collect(),
         wanted,
-    }
+        pages: Pages::default(),
+    };
+    // Surge and a resize by people stay below twice the replicas in all but odd cases, which are made when they come up.
+    scene.prepare(object.spec.replicas.map_or(1, |n| usize::try_from(n).unwrap_or(0)).min(100) * 2);
+    scene
 }
 
 fn traffic(world: &Description) -> Traffic {
@@ -305,10 +314,10 @@ fn requests(label: &str, good: &[String], failed: &[String]) -> Family {
     Family::Requests { label: label.to_owned(), good: or(good, "200"), failed: or(failed, "500") }
 }
 
-/// What `serin proxy` exports of each version.
-fn router_exports() -> Vec<Export> {
+/// What `serin proxy` exports of each version, under names that begin so.
+fn router_exports(prefix: &str) -> Vec<Export> {
     let classes = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-    let export = |name: &str, family| Export { name: format!("serin_router_{name}"), family };
+    let export = |name: &str, family| Export { name: format!("{prefix}_{name}"), family };
     let requests = Family::Requests {
         label: "code_class".to_owned(),
         good: classes(&["2xx", "1xx", "3xx", "4xx"]),
