@@ -68,11 +68,7 @@ impl Sim {
 
     /// One pass of the control process, if it has anything to act on at this moment. Between two passes anybody may change
     /// the world.
-    pub fn pass(
-        &mut self,
-        happened: &mut Vec<Happening>,
-        watch: &mut dyn FnMut(&World, &Decision, Time),
-    ) -> After {
+    pub fn pass(&mut self, happened: &mut Vec<Happening>, watch: &mut dyn FnMut(&World, &Decision, Time)) -> After {
         let now = self.cluster.now;
         if self.next_at().is_none_or(|at| at > now) {
             return After::Rest;

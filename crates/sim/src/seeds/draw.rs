@@ -1,7 +1,9 @@
 //! A seed becomes a scenario. Only rollouts are drawn that validation lets through.
 
 use serin_core::analysis::Metric;
-use serin_core::rollout::{Amount, BlueGreen, Canary, CanaryScale, Rollout, ScaleDown, Strategy, Threshold, Traffic, Workload};
+use serin_core::rollout::{
+    Amount, BlueGreen, Canary, CanaryScale, Rollout, ScaleDown, Strategy, Threshold, Traffic, Workload,
+};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
 use serin_core::{Hash, Span, Step};
 

@@ -220,7 +220,8 @@ pub(super) fn brief(world: &World) -> String {
         let promoted = if p.promoted { " promoted" } else { "" };
         format!("{} r{} {}/{}/{}{promoted}{plan}", p.hash, p.revision, p.size, p.members, p.available)
     });
-    let runs = world.runs.iter().map(|r| format!("{} {}{}", r.name, r.phase, if r.terminating { " ending" } else { "" }));
+    let runs =
+        world.runs.iter().map(|r| format!("{} {}{}", r.name, r.phase, if r.terminating { " ending" } else { "" }));
     let services = world.services.iter().map(|s| {
         let selects = s.selects.as_ref().map_or("-", Hash::as_str);
         format!("{} {selects}", s.name)

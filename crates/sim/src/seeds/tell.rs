@@ -24,7 +24,8 @@ impl Digest {
     pub(super) fn decision(&mut self, now: Time, decision: &Decision) {
         self.words.clear();
         let status = &decision.status;
-        let _ = write!(self.words, "{} {:?} {} {}", now.as_millis(), status.step_index, status.phase as u8, status.abort);
+        let _ =
+            write!(self.words, "{} {:?} {} {}", now.as_millis(), status.step_index, status.phase as u8, status.abort);
         for action in &decision.actions {
             let _ = write!(self.words, "{action};");
         }

@@ -49,7 +49,12 @@ fn switch(seen: &World, blue_green: &BlueGreen, hash: &Hash, attempt: &Attempt, 
         return Err(("switch", format!("the users go to {hash}, which is not whole")));
     }
     let returns = seen.pool(hash).is_some_and(|p| p.promoted && p.scale_down_at.is_some_and(|at| now < at));
-    if seen.rollout.replicas == 0 || unserved(seen) || status.promote_full || returns || seen.rollout.rollback_window.is_some() {
+    if seen.rollout.replicas == 0
+        || unserved(seen)
+        || status.promote_full
+        || returns
+        || seen.rollout.rollback_window.is_some()
+    {
         return Ok(());
     }
     if blue_green.pre_promotion && !attempt.passed("PrePromotion") {

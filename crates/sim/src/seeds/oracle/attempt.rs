@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serin_core::analysis::{RunKind, RunPhase};
 use serin_core::rollout::{Canary, Strategy};
-use serin_core::world::World;
 use serin_core::status::PauseReason;
+use serin_core::world::World;
 use serin_core::{Action, Decision, Hash, Reason, Step, Time};
 
 use super::Verdict;
@@ -68,7 +68,13 @@ impl Attempt {
         }
         let former = seen.runs.iter().filter(|r| r.phase.is_completed()).map(|r| (r.name.clone(), r.created)).collect();
         // A promotion that was asked for before the first pass counts for this attempt.
-        *self = Self { hash: Some(seen.rollout.hash.clone()), former, promoted: self.asked > 0, asked: self.asked, ..Self::default() };
+        *self = Self {
+            hash: Some(seen.rollout.hash.clone()),
+            former,
+            promoted: self.asked > 0,
+            asked: self.asked,
+            ..Self::default()
+        };
     }
 
     /// Remembers what a pass saw and did.
@@ -190,4 +196,3 @@ fn key(kind: RunKind) -> (&'static str, usize) {
     let index = if let RunKind::Step(index) = kind { index } else { 0 };
     (kind.as_str(), index)
 }
-

@@ -80,10 +80,8 @@ fn completed_steps_are_carried(seen: &World, canary: &Canary, decision: &Decisio
         return Ok(());
     };
     let carried = seen.split.as_ref().map(|s| s.weight);
-    let none = matches!(
-        canary.scale_at(seen.status.step_index),
-        Some(CanaryScale::Replicas(0) | CanaryScale::Weight(0))
-    );
+    let none =
+        matches!(canary.scale_at(seen.status.step_index), Some(CanaryScale::Replicas(0) | CanaryScale::Weight(0)));
     let empty = none && carried == Some(0) || seen.new_pool().is_none_or(|p| p.size == 0) && carried == Some(0);
     if completed && canary.traffic.is_some() && carried != Some(*weight) && seen.rollout.replicas > 0 && !empty {
         return Err(("weights", format!("a step to {weight} is done while the router carries {carried:?}")));
