@@ -103,7 +103,6 @@ fn canary(rng: &mut Rng) -> Canary {
         dynamic_stable_scale: routed && rng.chance(0.35),
         min_pods: maybe(rng, 0.2, |rng| 1 + one_of(rng, 3) as u32).filter(|_| routed),
         progress_threshold: maybe(rng, 0.15, threshold),
-        ..Canary::default()
     }
 }
 
