@@ -237,7 +237,7 @@ fn going_back_gives_up_the_share_bit_by_bit() {
     assert_eq!(seen[3], 0);
 }
 
-/// An abort ends the header routes in the pass that sees it.
+/// An abort ends the header routes in the pass that sees it, also where the canary keeps its members.
 //= compat: 6.1-5
 #[test]
 fn an_abort_ends_header_routes_of_the_first_step() {
@@ -245,7 +245,8 @@ fn an_abort_ends_header_routes_of_the_first_step() {
     let matches = vec![HeaderMatch { header: "x-tester".to_owned(), value: ValueMatch::Exact("yes".to_owned()) }];
     let scale = Step::SetCanaryScale(serin_core::rollout::CanaryScale::Replicas(1));
     let steps = [scale, Step::SetHeaderRoute(HeaderRoute { name: "testers".to_owned(), matches }), PAUSE];
-    let mut stage = Stage::updating(rollout(&steps, as_is));
+    let keeps = |_: &mut _, canary: &mut serin_core::Canary| canary.abort_scale_down_delay = Some(Span::ZERO);
+    let mut stage = Stage::updating(rollout(&steps, keeps));
     assert_eq!(stage.world.split.as_ref().unwrap().header_routes.len(), 1);
     intent::abort(&mut stage.world.status);
     stage.pass();
