@@ -43,7 +43,7 @@ pub fn follow<S>(pass: &mut Pass<S>, kind: RunKind, current: Option<RunRef>) -> 
 }
 
 fn begin<S>(pass: &mut Pass<S>, kind: RunKind) -> Option<RunRef> {
-    if !pass.status.pauses.is_empty() && pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() {
+    if pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() {
         return None;
     }
     let name = free_name(pass, kind);

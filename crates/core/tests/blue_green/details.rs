@@ -57,3 +57,19 @@ fn what_is_waited_for_after_the_switch() {
     assert_eq!(said(false, None), verification);
     assert_eq!(said(false, Some(RunPhase::Running)), verification);
 }
+
+/// The run that ended an update stays to be seen until the update is retried; then it counts for nothing.
+//= compat: 2.7-10
+#[test]
+fn a_failed_run_is_shown_until_the_retry() {
+    let mut stage = updating(|own| own.pre_promotion = true);
+    stage.run_ends("svc-v2-2-pre", RunPhase::Failed, "bad");
+    stage.settle();
+    let shown = |stage: &Stage| stage.world.status.blue_green.pre_run.as_ref().map(|r| (r.name.clone(), r.phase));
+    assert_eq!(shown(&stage), Some(("svc-v2-2-pre".to_owned(), RunPhase::Failed)));
+    stage.wait(10);
+    assert_eq!(shown(&stage), Some(("svc-v2-2-pre".to_owned(), RunPhase::Failed)));
+    serin_core::intent::retry(&mut stage.world.status);
+    stage.settle();
+    assert_ne!(shown(&stage).unwrap().0, "svc-v2-2-pre", "another run judges the retry");
+}

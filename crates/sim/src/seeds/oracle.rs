@@ -1,7 +1,8 @@
 //! What must always hold. Decisions are judged by what they saw; states of rest by what is true.
 //!
 //! Every oracle has a name, which a failure carries: `pure`, `durable`, `weights`, `members`, `sizes`, `abort`, `halted`,
-//! `pause`, `promotion`, `switch`, `forget`, `wakes`, `served`, `says-why`, `settles`, `bounded`, `stuck`, `way-out`, `repeats`.
+//! `pause`, `promotion`, `switch`, `forget`, `workload`, `wakes`, `served`, `says-why`, `settles`, `bounded`, `stuck`,
+//! `way-out`, `repeats`, `twice`.
 
 mod active;
 mod attempt;
@@ -9,7 +10,7 @@ mod routed;
 mod sizes;
 
 use serin_core::phase::Phase;
-use serin_core::rollout::Strategy;
+use serin_core::rollout::{ScaleDown, Strategy};
 use serin_core::status::PauseReason;
 use serin_core::world::World;
 use serin_core::{Action, Decision, Hash, Span, Time, decide};
@@ -69,6 +70,7 @@ impl Judge {
         abort_stays(seen, decision)?;
         halted_stays(seen, decision)?;
         forgets_nothing_in_use(seen, decision)?;
+        hands_over_in_step(seen, decision)?;
         sizes::judge(seen, decision)?;
         self.attempt.pause(seen, decision, now)?;
         self.attempt.promotion(seen, decision)?;
@@ -147,6 +149,27 @@ fn forgets_nothing_in_use(seen: &World, decision: &Decision) -> Verdict {
         let named = *hash == seen.rollout.hash || Some(hash) == seen.status.stable.as_ref();
         if members || named {
             return Err(("forget", format!("{hash} is in use and forgotten")));
+        }
+    }
+    Ok(())
+}
+
+/// The workload that ran the service before goes only where the spec says so, and member by member only as far as others
+/// are ready.
+fn hands_over_in_step(seen: &World, decision: &Decision) -> Verdict {
+    let ready: u32 = seen.pools.iter().map(|p| p.ready).sum();
+    for action in &decision.actions {
+        let (Action::ScaleWorkload { replicas }, Some(workload)) = (action, seen.rollout.workload) else { continue };
+        let held = match workload.scale_down {
+            ScaleDown::Never => false,
+            ScaleDown::OnSuccess => seen.status.phase == Phase::Healthy && *replicas == 0,
+            ScaleDown::Progressively => {
+                seen.status.phase == Phase::Healthy || replicas + ready >= seen.rollout.replicas
+            }
+        };
+        if !held {
+            let why = format!("the workload goes from {} to {replicas} with {ready} ready members", workload.replicas);
+            return Err(("workload", why));
         }
     }
     Ok(())
