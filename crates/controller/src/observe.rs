@@ -3,10 +3,12 @@
 mod claim;
 mod lookup;
 mod prepare;
+mod roster;
 mod run;
 
+use serin_core::plugin::{PluginCallSeen, Plugins, open_calls};
 use serin_core::world::{self, World};
-use serin_core::{Hash, Split};
+use serin_core::{Hash, Pool, Split, Status};
 use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
 use serin_spec::wire::{AnalysisRun, PodTemplate, Rollout};
 use serin_spec::{hash, lower};
@@ -33,6 +35,8 @@ pub struct Cluster {
     pub services: Vec<Object>,
     /// Analysis runs of its namespace.
     pub runs: Vec<AnalysisRun>,
+    /// Pods of its namespace; only a restart asks for them.
+    pub pods: Vec<Object>,
     /// The split as the router carries it.
     pub split: Option<Split>,
 }
@@ -116,17 +120,34 @@ fn world(cluster: &Cluster, rollout: &Rollout, pools: &[ReplicaSet], services: &
     }
     let selects = |service: &Object| service.0["spec"]["selector"][HASH_LABEL].as_str().map(Hash::new);
     let mine = |run: &&AnalysisRun| run::is_owned_by(run, rollout.metadata.uid.as_deref().unwrap_or_default());
+    let restarts = lowered.restart_at.is_some_and(|at| status.restarted_at != Some(at));
+    let pool = |replica_set: &ReplicaSet| {
+        let pool = replica_set.pool()?;
+        let members = restarts.then(|| roster::roster(replica_set, pool.available, &cluster.pods));
+        Some(Pool { roster: members.unwrap_or_default(), ..pool })
+    };
+    let plugins = unanswered(&status, &lowered.name);
     World {
         rollout: lowered,
         status,
-        pools: pools.iter().filter_map(ReplicaSet::pool).collect(),
+        pools: pools.iter().filter_map(pool).collect(),
         runs: cluster.runs.iter().filter(mine).filter_map(run).collect(),
         services: services
             .iter()
             .map(|service| world::Service { name: service.name().to_owned(), selects: selects(service) })
             .collect(),
         split: cluster.split.clone(),
+        plugins,
     }
+}
+
+/// Step plugins are processes of one machine. Here every question to one is answered with that, so that the rollout says what it
+/// waits for, and a person goes on or aborts.
+fn unanswered(status: &Status, rollout: &str) -> Plugins {
+    let why = "step plugins are not run on a cluster yet: promote or abort";
+    let calls = open_calls(status, rollout).into_iter();
+    let calls = calls.map(|id| PluginCallSeen { id, answer: Some(Err(why.to_owned())) });
+    Plugins { calls: calls.collect(), ..Plugins::default() }
 }
 
 /// The Deployment behind a `workloadRef`, if it is one.

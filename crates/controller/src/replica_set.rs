@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use serin_core::world::Pool;
-use serin_core::{Hash, Time};
+use serin_core::{Hash, Metadata, Time};
 use serin_spec::timestamp;
 use serin_spec::wire::PodTemplate;
 use serin_spec::wire::keys::{DESIRED_REPLICAS, EPHEMERAL_METADATA, HASH_LABEL, REVISION, SCALE_DOWN_DEADLINE};
@@ -69,8 +69,16 @@ impl ReplicaSet {
             scale_down_at: self.scale_down_at(),
             promoted: self.0.annotation(PROMOTED) == Some("true"),
             failure: self.failure(),
+            metadata: self.role_metadata(),
             ..Pool::new(Hash::new(self.hash()?), self.revision(), self.0.created())
         })
+    }
+
+    /// What its role put on it, for decisions.
+    //= compat: 1.9-2
+    fn role_metadata(&self) -> Metadata {
+        let PodMetadata { labels, annotations } = self.ephemeral();
+        Metadata { labels, annotations }
     }
 
     /// Why its pods cannot be made, if so.

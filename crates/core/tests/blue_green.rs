@@ -6,6 +6,8 @@ mod analysis;
 mod details;
 #[path = "blue_green/faults.rs"]
 mod faults;
+#[path = "blue_green/members.rs"]
+mod members;
 #[path = "blue_green/oracle.rs"]
 mod oracle;
 #[path = "blue_green/retiring.rs"]

@@ -4,6 +4,7 @@ mod decide;
 mod manifests;
 mod measure;
 mod members;
+mod plugins;
 mod routing;
 mod scrape;
 mod serve;
@@ -78,6 +79,8 @@ enum Report {
     Scraped(scrape::Scraped),
     /// A measurement ended.
     Measured(measure::Measured),
+    /// A step plugin answered, or did not.
+    Plugin(plugins::Answered),
 }
 
 /// What a run was created or changed to, until it is durable.
@@ -100,6 +103,7 @@ pub struct Engine {
     journal: Journal,
     scrapes: scrape::Scrapes,
     measuring: measure::Measuring,
+    asking: plugins::Asking,
     traffic: traffic::Traffic,
     /// Rollouts to decide in the next turn.
     dirty: BTreeSet<Key>,
@@ -202,6 +206,7 @@ impl Engine {
             journal,
             scrapes: scrape::Scrapes::default(),
             measuring: measure::Measuring::default(),
+            asking: plugins::Asking::default(),
             traffic: traffic::Traffic::default(),
             dirty: BTreeSet::new(),
             again_at: BTreeMap::new(),
@@ -336,6 +341,7 @@ impl Engine {
         match report {
             Report::Scraped(scraped) => self.take_scrape(scraped),
             Report::Measured(measured) => self.take_measurement(measured),
+            Report::Plugin(answered) => self.take_answer(answered),
         }
     }
 
@@ -428,8 +434,8 @@ impl Engine {
         self.commit(batch, &[event]);
     }
 
-    fn staffing(&self, key: &Key, hash: &Hash) -> Staffing {
-        self.members.staffing(key, hash)
+    fn staffing(&self, workload: &Workload, hash: &Hash) -> Staffing {
+        self.members.staffing(workload, hash)
     }
 }
 

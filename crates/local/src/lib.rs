@@ -17,6 +17,7 @@ pub mod link;
 pub mod merge;
 pub mod model;
 pub mod observe;
+mod plugin;
 pub mod protocol;
 pub mod record;
 pub mod request;

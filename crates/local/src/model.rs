@@ -7,8 +7,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use serin_core::analysis::{RunKind, RunSpec, RunStatus};
-use serin_core::{Hash, Reason, Rollout, Split, Status, Time};
+use serin_core::{Hash, Metadata, Reason, Rollout, Split, Status, Time};
 use serin_spec::wire;
 
 /// Namespace and name of an object.
@@ -100,6 +101,10 @@ pub struct PoolState {
     pub scale_down_at: Option<Time>,
     /// Whether its version was the stable one of a blue-green rollout.
     pub promoted: bool,
+    /// Labels and annotations that its role gave it.
+    pub metadata: Metadata,
+    /// Members that are to be replaced: name, and the time that they must be older than.
+    pub evictions: BTreeMap<String, Time>,
     /// The template of its members.
     pub template: wire::pod::PodTemplate,
 }
@@ -123,6 +128,25 @@ pub struct RunState {
     pub status: RunStatus,
 }
 
+impl PoolState {
+    /// The template of its members with what their role puts on top.
+    //= compat: 1.9-1
+    pub fn member_template(&self) -> wire::pod::PodTemplate {
+        let mut template = self.template.clone();
+        if let Value::Object(tree) = &mut template.0
+            && !self.metadata.is_empty()
+            && let Value::Object(metadata) = tree.entry("metadata").or_insert_with(|| json!({}))
+        {
+            for (field, pairs) in [("labels", &self.metadata.labels), ("annotations", &self.metadata.annotations)] {
+                if let Value::Object(map) = metadata.entry(field).or_insert_with(|| json!({})) {
+                    map.extend(pairs.iter().map(|(key, value)| (key.clone(), json!(value))));
+                }
+            }
+        }
+        template
+    }
+}
+
 impl Workload {
     /// The pool with this hash.
     pub fn pool(&self, hash: &Hash) -> Option<&PoolState> {
@@ -132,6 +156,11 @@ impl Workload {
     /// The pool with this hash.
     pub fn pool_mut(&mut self, hash: &Hash) -> Option<&mut PoolState> {
         self.pools.iter_mut().find(|p| p.hash == *hash)
+    }
+
+    /// Whether a restart was asked for and is not done yet, so that decisions ask for the members one by one.
+    pub fn restart_pending(&self) -> bool {
+        self.rollout.restart_at.is_some_and(|at| self.status.restarted_at != Some(at))
     }
 
     /// Its name and namespace.
@@ -209,6 +238,31 @@ mod tests {
         let value = |entry: &str| objects.secret_value(&key, entry);
         assert_eq!((value("a").as_deref(), value("b").as_deref()), (Some("secret"), Some("plain")));
         assert_eq!((value("broken"), value("missing")), (None, None));
+    }
+
+    //= compat: 1.9-1
+    #[test]
+    fn members_have_the_labels_of_their_template_and_of_their_role() {
+        let template = |tree: serde_json::Value| wire::pod::PodTemplate(tree);
+        let mut pool = PoolState {
+            hash: Hash::new("x"),
+            revision: 1,
+            created: Time::default(),
+            size: 1,
+            replicas_seen: None,
+            scale_down_at: None,
+            promoted: false,
+            metadata: Metadata::default(),
+            evictions: BTreeMap::new(),
+            template: template(json!({ "metadata": { "labels": { "app": "web" } } })),
+        };
+        assert_eq!(pool.member_template(), pool.template);
+        let role = BTreeMap::from([("role".to_owned(), "canary".to_owned())]);
+        pool.metadata = Metadata { labels: role.clone(), annotations: role };
+        let both = json!({ "metadata": { "labels": { "app": "web", "role": "canary" }, "annotations": { "role": "canary" } } });
+        assert_eq!(pool.member_template(), template(both));
+        pool.template = template(json!({}));
+        assert_eq!(pool.member_template().labels().len(), 1);
     }
 
     #[test]

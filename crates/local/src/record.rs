@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serin_core::analysis::RunKind;
 use serin_core::weight::{HeaderMatch, HeaderRoute, RouteMatch, ValueMatch};
-use serin_core::{Destination, Hash, MirrorRoute, Split, Time};
+use serin_core::{Destination, Hash, Metadata, MirrorRoute, Split, Time};
 use serin_spec::{lower, raise, wire};
 
 use crate::model::{Key, PoolState, RunState, Workload};
@@ -34,6 +34,13 @@ struct PoolRecord {
     scale_down_at_ms: Option<i64>,
     #[serde(default)]
     promoted: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+    /// Members to be replaced, and the time in milliseconds that they must be older than.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    evictions: BTreeMap<String, i64>,
     template: wire::pod::PodTemplate,
 }
 
@@ -155,6 +162,9 @@ impl From<&PoolState> for PoolRecord {
             replicas_seen: p.replicas_seen,
             scale_down_at_ms: p.scale_down_at.map(Time::as_millis),
             promoted: p.promoted,
+            labels: p.metadata.labels.clone(),
+            annotations: p.metadata.annotations.clone(),
+            evictions: p.evictions.iter().map(|(n, at)| (n.clone(), at.as_millis())).collect(),
             template: p.template.clone(),
         }
     }
@@ -170,6 +180,8 @@ impl PoolRecord {
             replicas_seen: self.replicas_seen,
             scale_down_at: self.scale_down_at_ms.map(Time::from_millis),
             promoted: self.promoted,
+            metadata: Metadata { labels: self.labels, annotations: self.annotations },
+            evictions: self.evictions.into_iter().map(|(n, ms)| (n, Time::from_millis(ms))).collect(),
             template: self.template,
         }
     }

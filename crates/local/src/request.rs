@@ -1,7 +1,7 @@
 //! What people ask for, as changes of a workload's wanted object and memory. Pure; the engine makes the result durable and
 //! decides afterwards.
 
-use serin_core::{Rollout, Status, intent};
+use serin_core::{Rollout, Span, Status, Time, intent};
 use serin_spec::wire::rollout::Rollout as WireRollout;
 use serin_spec::{lower, raise};
 
@@ -184,6 +184,18 @@ pub fn undo(workload: &mut Workload, to_revision: Option<u64>) -> Result<Done, L
 fn restore(workload: &mut Workload, pool: &PoolState) {
     let template = pool.template.clone();
     change(workload, |object| object.spec.template = Some(template));
+}
+
+/// Wants every member that was started before `at` replaced by a new one; `at` is `in_seconds` from now.
+///
+/// # Errors
+/// Never now; the signature is that of the other requests.
+//= compat: 7.4-4
+pub fn restart(workload: &mut Workload, at: Time, in_seconds: f64) -> Result<Done, LocalError> {
+    let key = workload.key();
+    change(workload, |object| object.spec.restart_at = Some(raise::time(at)));
+    let when = Span::from_millis((in_seconds * 1000.0) as i64);
+    Ok(Done::changed(format!("{key} restarts in {when}: its members are replaced one after the other")))
 }
 
 /// Halts until promoted.

@@ -60,7 +60,10 @@ pub struct Unsettled {
 
 fn describe(decision: &Decision) -> String {
     let actions: Vec<String> = decision.actions.iter().map(ToString::to_string).collect();
-    if actions.is_empty() { "another status only".to_owned() } else { actions.join("; ") }
+    match actions.is_empty() {
+        true => format!("no action, and to be asked again at {:?} ms", decision.wake_at.map(Time::as_millis)),
+        false => actions.join("; "),
+    }
 }
 
 /// The control process. All it remembers is when to wake up; everything else is read from the world.
@@ -149,7 +152,9 @@ impl Control {
         let again = cluster.now + AGAIN;
         if decision.actions.is_empty() && decision.status == cluster.truth.status {
             self.wake_at = if stale.is_some() { Some(again) } else { decision.wake_at };
-            return After::Rest;
+            // To be asked again at once, when nothing has changed, is a loop as well.
+            let asks_again = stale.is_none() && decision.wake_at.is_some_and(|at| at <= cluster.now);
+            return if asks_again { After::Decided } else { After::Rest };
         }
         if let Some(PassFault::Killed(back_after)) = fault {
             happened.push(Happening::Fault("killed before anything was written".to_owned()));

@@ -32,6 +32,8 @@ pub enum Command {
         /// What is measured of it.
         measures: Vec<(String, Measure)>,
     },
+    /// `plugin NAME running,successful [answers 2s] [again 30s]`: how a step plugin behaves
+    Plugin(Vec<String>),
     /// `deploy v2`
     Deploy(String),
     /// `run 90s`
@@ -43,7 +45,7 @@ pub enum Command {
         /// How long at most.
         within: Span,
     },
-    /// `promote`, `promote full`, `abort`, `retry`, `pause`, `resume`, `undo`
+    /// `promote`, `promote full`, `abort`, `retry`, `pause`, `resume`, `undo`, `restart`
     Person(String),
     /// `expect stable v2`, `expect weight 20`, `expect phase Paused`
     Expect(String, String),
@@ -70,7 +72,8 @@ fn command(line: &str) -> Result<Command, String> {
         "replicas" | "strategy" | "router" | "maxWeight" | "surge" | "unavailable" | "deadline" | "background"
         | "dynamic" | "history" | "window" | "minPods" | "threshold" | "scaleDownDelay" | "delayRevisions"
         | "abortDelay" | "preview" | "previewReplicas" | "autoPromotion" | "preAnalysis" | "postAnalysis"
-        | "workload" => Ok(Command::Set(words)),
+        | "workload" | "metadata" | "pingPong" | "routes" => Ok(Command::Set(words)),
+        "plugin" => Ok(Command::Plugin(rest())),
         "minReady" => Ok(Command::MinReady(span(&word(&words, 1)?)?)),
         "fault" => fault(&words),
         "step" => Ok(Command::Step(rest())),
@@ -82,7 +85,7 @@ fn command(line: &str) -> Result<Command, String> {
             let within = words.get(3).map_or(Ok(Span::from_secs(3600)), |w| span(w))?;
             Ok(Command::Until { phase: word(&words, 1)?, within })
         }
-        "promote" | "abort" | "retry" | "pause" | "resume" | "undo" => Ok(Command::Person(line.to_owned())),
+        "promote" | "abort" | "retry" | "pause" | "resume" | "undo" | "restart" => Ok(Command::Person(line.to_owned())),
         "expect" => Ok(Command::Expect(word(&words, 1)?, word(&words, 2)?)),
         other => Err(format!("unknown command '{other}'")),
     }

@@ -10,7 +10,7 @@ use crate::drive::Sim;
 use crate::measure::Plans;
 use crate::script::{self, Command};
 use crate::transcript::Transcript;
-use crate::world::{Cluster, Happening, Version};
+use crate::world::{Cluster, Happening, Plugin, Version};
 
 /// Begin of every story's clock, so that transcripts show small numbers.
 const EPOCH: Time = Time::from_secs(1_000_000);
@@ -52,6 +52,7 @@ struct Teller {
     sim: Option<Sim>,
     before: Option<String>,
     min_ready: Span,
+    plugins: Vec<(String, Plugin)>,
     faults: Faults,
     transcript: Transcript,
 }
@@ -65,6 +66,7 @@ impl Teller {
             sim: None,
             before: None,
             min_ready: Span::ZERO,
+            plugins: Vec::new(),
             faults,
             transcript: Transcript::new(EPOCH),
         }
@@ -88,6 +90,14 @@ impl Teller {
             }
             Command::Metric(words) => {
                 self.metrics.push(metric(&words)?);
+                Ok(())
+            }
+            Command::Plugin(words) => {
+                let (name, plugin) = setting::plugin(&words)?;
+                match &mut self.sim {
+                    Some(sim) => sim.cluster.set_plugin(&name, plugin),
+                    None => self.plugins.push((name, plugin)),
+                }
                 Ok(())
             }
             Command::MinReady(span) => {
@@ -138,8 +148,8 @@ impl Teller {
         let Some(sim) = &mut self.sim else { return };
         let rollout = &mut sim.cluster.truth.rollout;
         let (hash, paused) = (rollout.hash.clone(), rollout.paused);
-        let workload = rollout.workload;
-        *rollout = Rollout { hash, paused, workload, ..self.rollout.clone() };
+        let (workload, restart_at) = (rollout.workload, rollout.restart_at);
+        *rollout = Rollout { hash, paused, workload, restart_at, ..self.rollout.clone() };
         sim.touch();
     }
 
@@ -160,6 +170,9 @@ impl Teller {
                 let mut cluster = Cluster::new(Rollout { hash, ..self.rollout.clone() }, EPOCH, 0);
                 cluster.plans = Plans::same(self.metrics.clone());
                 cluster.min_ready = self.min_ready;
+                for (name, plugin) in &self.plugins {
+                    cluster.set_plugin(name, plugin.clone());
+                }
                 for (name, version) in &self.versions {
                     cluster.versions.insert(Hash::new(name), version.clone());
                 }
@@ -175,7 +188,12 @@ impl Teller {
     fn person(&mut self, what: &str) -> Result<(), String> {
         self.say(&format!("person: {what}"));
         let before = self.before.clone();
-        let world = &mut self.world()?.truth;
+        let cluster = self.world()?;
+        if what == "restart" {
+            cluster.restart(cluster.now);
+            return self.settle();
+        }
+        let world = &mut cluster.truth;
         match what {
             "promote" | "resume" => {
                 intent::promote(&world.rollout, &mut world.status);
@@ -205,6 +223,13 @@ impl Teller {
         let got = match what {
             "active" => selected(blue_green.map(|b| b.active_service.as_str())),
             "preview" => selected(blue_green.and_then(|b| b.preview_service.as_deref())),
+            "ping" | "pong" => selected(Some(&format!("svc-{what}"))),
+            "mirror" => truth
+                .split
+                .as_ref()
+                .and_then(|s| s.mirrors.first())
+                .map_or("-".to_owned(), |m| m.percentage.to_string()),
+            "available" => truth.pools.iter().map(|p| p.available).sum::<u32>().to_string(),
             "workload" => truth.rollout.workload.map_or("-".to_owned(), |w| w.replicas.to_string()),
             "stable" => cluster.truth.status.stable.as_ref().map_or(String::new(), ToString::to_string),
             "phase" => cluster.truth.status.phase.as_str().to_owned(),
@@ -222,8 +247,7 @@ impl Teller {
         // A moment is over once nothing more happens at it.
         let over = |sim: &Sim| sim.next_at() != Some(sim.cluster.now);
         while !self.sim.as_ref().is_some_and(|sim| over(sim) && done(&sim.cluster)) {
-            let Some(sim) = &mut self.sim else { break };
-            match sim.step(end, &mut |_, _, _| {}).map_err(|e| e.to_string())? {
+            match self.step(end)? {
                 Some(happened) => happened.iter().for_each(|h| self.tell(h)),
                 None => break,
             }
@@ -231,12 +255,16 @@ impl Teller {
         Ok(())
     }
 
+    fn step(&mut self, until: Time) -> Result<Option<Vec<Happening>>, String> {
+        self.sim.as_mut().map_or(Ok(None), |sim| sim.step(until, &mut |_, _, _| {})).map_err(|e| e.to_string())
+    }
+
     /// Lets the control process act on a change. One that is killed and back at once acts at this moment, too.
     fn settle(&mut self) -> Result<(), String> {
         let Some(sim) = &mut self.sim else { return Ok(()) };
         sim.touch();
-        while let Some(sim) = self.sim.as_mut().filter(|s| s.next_at() == Some(s.cluster.now)) {
-            let happened = sim.settle(&mut |_, _, _| {}).map_err(|e| e.to_string())?;
+        let now = sim.cluster.now;
+        while let Some(happened) = self.step(now)? {
             happened.iter().for_each(|h| self.tell(h));
         }
         Ok(())

@@ -1,12 +1,14 @@
 //! The simulated world: it keeps what an adapter would observe, does what an action asks, and changes by itself.
 
 pub mod member;
+pub mod plugin;
 mod queue;
 mod runs;
 
 use std::collections::BTreeMap;
 
 use serin_core::analysis::RunPhase;
+use serin_core::plugin::{PluginAnswer, Plugins};
 use serin_core::rollout::Strategy;
 use serin_core::world::Service;
 use serin_core::{Action, Decision, Hash, Pool, Rollout, Span, Time, World};
@@ -16,6 +18,8 @@ use crate::measure::Plans;
 use crate::random::Rng;
 pub use member::{Behaviour, Delay};
 use member::{Change, Member};
+pub use plugin::Plugin;
+use plugin::PluginHost;
 use queue::Queue;
 use runs::SimRun;
 
@@ -82,6 +86,8 @@ enum Event {
     Member { pool: Hash, id: u64, change: Change },
     /// An action that was on its way arrives.
     Arrives(Box<Action>),
+    /// A step plugin answers.
+    Answer { id: String, answer: Result<PluginAnswer, String> },
     /// A member is scraped.
     Scrape { pool: Hash, id: u64 },
     /// The router is scraped.
@@ -108,6 +114,7 @@ pub struct Cluster {
     pub load: Option<Box<Load>>,
     members: BTreeMap<Hash, Vec<Member>>,
     runs: BTreeMap<String, SimRun>,
+    plugins: PluginHost,
     queue: Queue<Event>,
     rng: Rng,
     born: u64,
@@ -124,6 +131,7 @@ impl Cluster {
             runs: Vec::new(),
             services,
             split: None,
+            plugins: Plugins::default(),
         };
         Self {
             now,
@@ -134,6 +142,7 @@ impl Cluster {
             load: None,
             members: BTreeMap::new(),
             runs: BTreeMap::new(),
+            plugins: PluginHost::default(),
             queue: Queue::default(),
             rng: Rng::stream(seed, 1),
             born: 0,
@@ -177,6 +186,13 @@ impl Cluster {
         hashes.iter().for_each(|hash| self.tell_load(hash));
     }
 
+    /// Lets a restart of members older than `at` be wanted; an adapter then observes them one by one.
+    pub fn restart(&mut self, at: Time) {
+        self.truth.rollout.restart_at = Some(at);
+        let hashes: Vec<Hash> = self.members.keys().cloned().collect();
+        hashes.iter().for_each(|hash| self.count(hash));
+    }
+
     /// Moves the clock to `to` and lets happen what is due until then. Returns whether anything changed that an adapter
     /// observes.
     pub fn advance(&mut self, to: Time) -> bool {
@@ -187,6 +203,10 @@ impl Cluster {
                 Event::Member { pool, id, change } => changed |= self.change_member(&pool, id, change),
                 Event::Arrives(action) => {
                     self.apply(&action);
+                    changed = true;
+                }
+                Event::Answer { id, answer } => {
+                    self.take_answer(&id, answer);
                     changed = true;
                 }
                 Event::Scrape { pool, id } => self.scrape(pool, id),
@@ -249,6 +269,9 @@ impl Cluster {
             }
             Action::SetScaleDownAt { hash, at } => self.edit(hash, |p| p.scale_down_at = *at),
             Action::MarkPromoted { hash } => self.edit(hash, |p| p.promoted = true),
+            Action::SetMetadata { hash, metadata } => self.edit(hash, |p| p.metadata = metadata.clone()),
+            Action::EvictMember { hash, member, older_than } => self.evict(hash, member, *older_than),
+            Action::CallPlugin(call) => self.call_plugin(call),
             Action::DeletePool { hash } => {
                 self.truth.pools.retain(|p| p.hash != *hash);
                 self.members.remove(hash);
@@ -293,6 +316,21 @@ impl Cluster {
         self.count(hash);
     }
 
+    /// A new member takes the place of an old one.
+    fn evict(&mut self, hash: &Hash, name: &str, older_than: Time) {
+        let slots = self.members.get(hash).map_or(0, Vec::len);
+        for slot in (0..slots).filter(|slot| member_name(hash, *slot) == name) {
+            if self.members[hash][slot].started >= older_than {
+                continue;
+            }
+            let fresh = self.start_member(hash);
+            if let Some(old) = self.members.get_mut(hash).and_then(|members| members.get_mut(slot)) {
+                *old = fresh;
+            }
+        }
+        self.count(hash);
+    }
+
     fn start_member(&mut self, hash: &Hash) -> Member {
         self.born += 1;
         let id = self.born;
@@ -308,7 +346,7 @@ impl Cluster {
             let first = self.now + load.until_first_scrape();
             self.queue.push(first, Event::Scrape { pool: hash.clone(), id });
         }
-        Member { id, ready_since: None, told: false }
+        Member { id, started: self.now, ready_since: None, told: false }
     }
 
     /// What a member does by itself; nothing if it is gone by now.
@@ -339,15 +377,15 @@ impl Cluster {
 
     /// Every member of a version ends and starts again, as its version behaves now.
     pub fn crash(&mut self, hash: &Hash) {
-        self.restart(hash, |_| true);
+        self.start_again(hash, |_| true);
     }
 
     /// Members of a version that are not ready get another chance, as their version behaves now.
     pub fn restart_unready(&mut self, hash: &Hash) {
-        self.restart(hash, |member| member.ready_since.is_none());
+        self.start_again(hash, |member| member.ready_since.is_none());
     }
 
-    fn restart(&mut self, hash: &Hash, which: impl Fn(&Member) -> bool) {
+    fn start_again(&mut self, hash: &Hash, which: impl Fn(&Member) -> bool) {
         let members = self.members.get(hash).into_iter().flatten();
         let ids: Vec<u64> = members.filter(|member| which(member)).map(|member| member.id).collect();
         for id in ids {
@@ -384,8 +422,19 @@ impl Cluster {
         let (now, min_ready) = (self.now, self.min_ready);
         let ready = members.iter().filter(|m| m.ready_since.is_some()).count() as u32;
         let available = members.iter().filter(|m| m.ready_since.is_some_and(|at| at + min_ready <= now)).count() as u32;
+        let roster = members.iter().enumerate().map(|(slot, member)| serin_core::world::Member {
+            name: member_name(hash, slot),
+            started: member.started,
+            available: member.ready_since.is_some_and(|at| at + min_ready <= now),
+            leaving: false,
+        });
+        // Only a restart looks at members one by one.
+        let roster: Vec<_> = roster.filter(|_| self.truth.rollout.restart_at.is_some()).collect();
         let existing = members.len() as u32;
-        self.edit(hash, |p| (p.members, p.ready, p.available) = (existing, ready, available));
+        self.edit(hash, |p| {
+            (p.members, p.ready, p.available) = (existing, ready, available);
+            p.roster = roster;
+        });
         self.tell_load(hash);
     }
 
@@ -399,12 +448,21 @@ impl Cluster {
     }
 }
 
+/// The name of a member.
+fn member_name(hash: &Hash, slot: usize) -> String {
+    format!("{hash}-{slot}")
+}
+
 /// The services of a rollout; each selects nothing yet.
 fn services(rollout: &Rollout) -> Vec<Service> {
-    let names = match &rollout.strategy {
-        Strategy::Canary(canary) => [canary.stable_service.clone(), canary.canary_service.clone()],
+    let names: Vec<Option<String>> = match &rollout.strategy {
+        Strategy::Canary(canary) => {
+            let pair = canary.ping_pong.as_ref().map(|pair| [pair.ping.clone(), pair.pong.clone()]);
+            let pair = pair.into_iter().flatten().map(Some);
+            [canary.stable_service.clone(), canary.canary_service.clone()].into_iter().chain(pair).collect()
+        }
         Strategy::BlueGreen(blue_green) => {
-            [Some(blue_green.active_service.clone()), blue_green.preview_service.clone()]
+            vec![Some(blue_green.active_service.clone()), blue_green.preview_service.clone()]
         }
     };
     names.into_iter().flatten().map(|name| Service { name, selects: None }).collect()

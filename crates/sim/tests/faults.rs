@@ -1,7 +1,7 @@
 //! The adapter between decisions and world, with faults: what was lost is asked for again, what was killed goes on.
 
 use serin_core::rollout::{Canary, Rollout, Step, Strategy, Traffic};
-use serin_core::{Hash, Span, Time};
+use serin_core::{Hash, RoleMetadata, Span, Time};
 use serin_sim::control::{Fate, PassFault};
 use serin_sim::drive::Sim;
 use serin_sim::world::{Cluster, Happening, Version};
@@ -20,6 +20,8 @@ fn rollout(hash: &str, generation: i64) -> Rollout {
         progress_deadline_abort: false,
         revision_history_limit: 10,
         rollback_window: None,
+        restart_at: None,
+        metadata: RoleMetadata::default(),
         run_history_limits: (5, 5),
         workload: None,
         strategy: Strategy::Canary(Canary {

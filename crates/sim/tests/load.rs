@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serin_core::rollout::{BlueGreen, Canary, Rollout, Strategy, Traffic as Routed};
 use serin_core::weight::{HeaderMatch, HeaderRoute, MirrorRoute, Split, ValueMatch};
-use serin_core::{Action, Hash, Span, Time};
+use serin_core::{Action, Hash, RoleMetadata, Span, Time};
 use serin_promql::{Labels, Query, Value};
 use serin_sim::load::conduct::{Answers, Conduct};
 use serin_sim::load::export::{Export, Family};
@@ -26,6 +26,8 @@ fn rollout(strategy: Strategy) -> Rollout {
         progress_deadline_abort: false,
         revision_history_limit: 10,
         rollback_window: None,
+        restart_at: None,
+        metadata: RoleMetadata::default(),
         run_history_limits: (5, 5),
         workload: None,
         strategy,

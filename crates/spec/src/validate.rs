@@ -7,7 +7,8 @@ mod selector;
 mod spec;
 mod step;
 
-pub use step::HEADER_ROUTE_UNSUPPORTED;
+pub use canary::PING_PONG_UNSUPPORTED;
+pub use step::{HEADER_ROUTE_UNSUPPORTED, MIRROR_ROUTE_UNSUPPORTED};
 
 use std::fmt;
 

@@ -7,6 +7,7 @@ mod jobs;
 mod lookup;
 mod patches;
 mod replica_sets;
+mod restarts;
 mod rollouts;
 mod server;
 mod services;

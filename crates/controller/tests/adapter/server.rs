@@ -126,6 +126,7 @@ impl Server {
             replica_sets: self.of("ReplicaSet").into_iter().map(ReplicaSet).collect(),
             services: self.of("Service"),
             runs: self.of("AnalysisRun").into_iter().map(|run| serde_json::from_value(run.0).unwrap()).collect(),
+            pods: self.of("Pod"),
             split: self.split.clone(),
         }
     }

@@ -47,7 +47,7 @@ fn what_is_waited_for_after_the_switch() {
         own.post_promotion = analysis;
         stage.world.status.blue_green.post_run =
             run.map(|phase| RunRef { name: "run".to_owned(), phase, message: String::new() });
-        phase(&stage.world.rollout, &stage.world.status).1
+        phase(&stage.world.rollout, &stage.world.status, stage.now).1
     };
     let (analysis, verification) =
         ("waiting for analysis to complete", "waiting for post-promotion verification to complete");

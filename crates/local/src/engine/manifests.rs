@@ -10,7 +10,7 @@ use serin_promql::Query;
 use serin_spec::catalog::Catalog;
 use serin_spec::wire;
 use serin_spec::wire::meta::ObjectMeta;
-use serin_spec::{Problem, Severity, Source};
+use serin_spec::{Problem, Severity, Source, validate};
 
 use super::Engine;
 use crate::model::{Key, Objects, RunState, Workload};
@@ -23,19 +23,22 @@ use crate::{LocalError, merge, request};
 pub fn check(sources: &[Source]) -> (Catalog, Vec<Problem>) {
     let (catalog, mut problems) = check_for_cluster(sources);
     problems.extend(serin_spec::validate::local(&catalog));
-    problems.iter_mut().for_each(allow_header_route);
+    problems.iter_mut().for_each(allow_here);
     (catalog, problems)
 }
 
-/// Argo refuses header routes with nginx; the router of one machine carries them whatever the manifest names, so that is only
-/// worth a word there.
-fn allow_header_route(problem: &mut Problem) {
-    if problem.message == serin_spec::validate::HEADER_ROUTE_UNSUPPORTED {
-        problem.severity = Severity::Warning;
-        problem.code = "header-route";
-        problem.message = "header routes work on one machine; Argo Rollouts refuses them with nginx".to_owned();
-        problem.hint = None;
-    }
+/// What Argo refuses with nginx and the router of one machine carries whatever the manifest names: only worth a word there.
+fn allow_here(problem: &mut Problem) {
+    let (code, what) = match problem.message.as_str() {
+        validate::HEADER_ROUTE_UNSUPPORTED => ("header-route", "header routes work"),
+        validate::MIRROR_ROUTE_UNSUPPORTED => ("mirror-route", "mirror routes work"),
+        validate::PING_PONG_UNSUPPORTED => ("ping-pong", "services that swap work"),
+        _ => return,
+    };
+    problem.severity = Severity::Warning;
+    problem.code = code;
+    problem.message = format!("{what} on one machine; Argo Rollouts refuses them with nginx");
+    problem.hint = None;
 }
 
 /// Checks manifests for whoever will run them: syntax, schema, rules, queries, and whether the objects fit each other.
@@ -89,8 +92,26 @@ impl Engine {
         if !errors.is_empty() {
             return Err(LocalError::refused(errors.join("\n")));
         }
+        self.check_plugins(&catalog)?;
         let mine = |file: &str| new.iter().any(|s| s.name == file);
         self.apply_catalog(&catalog, &mine)
+    }
+
+    /// Every plugin that a step names must have its command: otherwise its update would stand still until somebody looks.
+    fn check_plugins(&self, catalog: &Catalog) -> Result<(), LocalError> {
+        let known = |name: &str| self.side.plugins.iter().any(|p| p.name == name);
+        for rollout in catalog.rollouts.iter().map(|entry| &entry.object) {
+            let steps = rollout.spec.strategy.canary.iter().flat_map(|canary| &canary.steps);
+            let plugins = steps.enumerate().filter_map(|(i, step)| Some((i, step.plugin.as_ref()?)));
+            if let Some((i, plugin)) = plugins.into_iter().find(|(_, plugin)| !known(&plugin.name)) {
+                let (key, name) = (Key::of(&rollout.metadata), &plugin.name);
+                return Err(LocalError::refused_with(
+                    format!("{key}: no command stands for plugin \"{name}\" of steps[{i}]"),
+                    format!("add it to plugins in {} and start `serin up` again", crate::side::FILE),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Objects that are there already and that the catalog does not define anew, for the checks between objects.
@@ -248,7 +269,8 @@ fn services(
     let strategy = &object.spec.strategy;
     let canary = strategy.canary.iter().flat_map(|c| c.stable_service.iter().chain(&c.canary_service));
     let blue_green = strategy.blue_green.iter().flat_map(|b| b.active_service.iter().chain(&b.preview_service));
-    let named = canary.chain(blue_green).filter(|name| !name.is_empty());
+    let pair = strategy.canary.iter().flat_map(|c| &c.ping_pong).flat_map(|p| [&p.ping_service, &p.pong_service]);
+    let named = canary.chain(blue_green).chain(pair).filter(|name| !name.is_empty());
     named.map(|name| (name.clone(), present.get(name).cloned().flatten())).collect()
 }
 

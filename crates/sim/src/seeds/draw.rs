@@ -1,16 +1,18 @@
 //! A seed becomes a scenario. Only rollouts are drawn that validation lets through.
 
 use serin_core::analysis::Metric;
+use serin_core::metadata::Metadata;
+use serin_core::plugin::{PluginPhase, PluginStep};
 use serin_core::rollout::{
-    Amount, BlueGreen, Canary, CanaryScale, Rollout, ScaleDown, Strategy, Threshold, Traffic, Workload,
+    Amount, BlueGreen, Canary, CanaryScale, PingPong, Rollout, ScaleDown, Strategy, Threshold, Traffic, Workload,
 };
-use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
-use serin_core::{Hash, Span, Step};
+use serin_core::weight::{HeaderMatch, HeaderRoute, MirrorRoute, RouteMatch, ValueMatch};
+use serin_core::{Hash, RoleMetadata, Span, Step};
 
-use super::scenario::{Act, Character, Quality, Scenario, VERSIONS, When};
+use super::scenario::{Act, Character, PLUGIN, Quality, Scenario, VERSIONS, When};
 use crate::control::{Fate, Faults, PassFault};
 use crate::random::Rng;
-use crate::world::{Behaviour, Delay};
+use crate::world::{Behaviour, Delay, Plugin};
 
 /// The scenario of a seed.
 pub fn scenario(seed: u64) -> Scenario {
@@ -21,6 +23,7 @@ pub fn scenario(seed: u64) -> Scenario {
         rollout: rollout(&mut stream(10)),
         metrics: metrics(&mut stream(11)),
         versions: versions(&mut stream(12)),
+        plugin: plugin(&mut stream(15)),
         acts: acts(&mut stream(13)),
         faults: faults(&mut stream(14)),
     }
@@ -58,9 +61,20 @@ fn rollout(rng: &mut Rng) -> Rollout {
         revision_history_limit: one_of(rng, 4) as u32,
         rollback_window: maybe(rng, 0.2, |rng| 1 + one_of(rng, 3) as u32),
         run_history_limits: (one_of(rng, 3) as usize, one_of(rng, 3) as usize),
+        restart_at: None,
+        metadata: if rng.chance(0.15) { metadata() } else { RoleMetadata::default() },
         workload: maybe(rng, 0.15, |rng| workload(rng, replicas)),
         strategy,
     }
+}
+
+/// Something for each role.
+fn metadata() -> RoleMetadata {
+    let of = |role: &str| Metadata {
+        labels: [("role".to_owned(), role.to_owned())].into(),
+        annotations: [("note".to_owned(), format!("this is {role}"))].into(),
+    };
+    RoleMetadata { new: of("tried"), stable: of("stable") }
 }
 
 fn workload(rng: &mut Rng, replicas: u32) -> Workload {
@@ -103,6 +117,9 @@ fn canary(rng: &mut Rng) -> Canary {
         dynamic_stable_scale: routed && rng.chance(0.35),
         min_pods: maybe(rng, 0.2, |rng| 1 + one_of(rng, 3) as u32).filter(|_| routed),
         progress_threshold: maybe(rng, 0.15, threshold),
+        managed_routes: if routed { vec!["testers".to_owned(), "copies".to_owned()] } else { Vec::new() },
+        ping_pong: maybe(rng, 0.1, |_| PingPong { ping: "svc-ping".to_owned(), pong: "svc-pong".to_owned() })
+            .filter(|_| routed),
     }
 }
 
@@ -131,16 +148,34 @@ pub(super) fn steps(rng: &mut Rng, traffic: Option<Traffic>) -> Vec<Step> {
 }
 
 fn step(rng: &mut Rng, total: u32, routed: bool) -> Step {
-    match one_of(rng, if routed { 14 } else { 10 }) {
+    match one_of(rng, if routed { 16 } else { 11 }) {
         0..5 => Step::SetWeight(one_of(rng, u64::from(total) + 1) as u32),
         5 | 6 => Step::Pause(Some(seconds(rng, 1, 90))),
         7 => Step::Pause(None),
         8 | 9 => Step::Analysis,
-        10 => Step::SetCanaryScale(CanaryScale::Replicas(one_of(rng, 6) as u32)),
-        11 => Step::SetCanaryScale(CanaryScale::Weight(one_of(rng, 101) as u32)),
-        12 => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
+        10 => Step::Plugin(PluginStep { name: PLUGIN.to_owned() }),
+        11 => Step::SetCanaryScale(CanaryScale::Replicas(one_of(rng, 6) as u32)),
+        12 => Step::SetCanaryScale(CanaryScale::Weight(one_of(rng, 101) as u32)),
+        13 => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
+        14 => Step::SetMirrorRoute(mirror_route(rng)),
         _ => Step::SetHeaderRoute(header_route(rng.chance(0.3))),
     }
+}
+
+fn mirror_route(rng: &mut Rng) -> MirrorRoute {
+    let matches = if rng.chance(0.3) { Vec::new() } else { vec![RouteMatch::default()] };
+    MirrorRoute { name: "copies".to_owned(), percentage: 1 + one_of(rng, 100) as u32, matches }
+}
+
+/// A plugin that goes on for a while and then succeeds or fails, or that does not answer at all.
+fn plugin(rng: &mut Rng) -> Plugin {
+    let mut runs = vec![PluginPhase::Running; one_of(rng, 3) as usize];
+    match one_of(rng, 5) {
+        0 => runs.clear(),
+        1 => runs.push(PluginPhase::Failed),
+        _ => runs.push(PluginPhase::Successful),
+    }
+    Plugin { answers_after: seconds(rng, 0, 10), runs, again_after: seconds(rng, 1, 60) }
 }
 
 fn header_route(remove: bool) -> HeaderRoute {
@@ -227,7 +262,7 @@ fn acts(rng: &mut Rng) -> Vec<(When, Act)> {
 }
 
 fn act(rng: &mut Rng) -> Act {
-    match one_of(rng, 24) {
+    match one_of(rng, 25) {
         0..5 => Act::Promote,
         5 => Act::PromoteFull,
         6 | 7 => Act::Abort,
@@ -239,6 +274,7 @@ fn act(rng: &mut Rng) -> Act {
         18 => Act::Steps(steps(rng, None)),
         19 | 20 => Act::Quality(one_of(rng, 4) as usize, quality(rng)),
         21 => Act::RouterForgets,
+        22 => Act::Restart,
         _ => Act::MembersDie(one_of(rng, 4) as usize),
     }
 }

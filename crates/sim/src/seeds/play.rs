@@ -5,7 +5,7 @@ use serin_core::{Decision, Hash, Span, Status, Time, intent};
 
 use super::coverage::Figures;
 use super::oracle::{self, Judge, Resting};
-use super::scenario::{Act, Scenario, VERSIONS, When};
+use super::scenario::{Act, PLUGIN, Scenario, VERSIONS, When};
 use super::tell::{Digest, Transcript};
 use crate::control::{After, Fate, PassFault};
 use crate::drive::Sim;
@@ -117,6 +117,7 @@ impl<'a> Play<'a> {
                 Version { members: character.members.clone(), measures: measures(scenario, character.quality) };
             cluster.versions.insert(Hash::new(*name), version);
         }
+        cluster.set_plugin(PLUGIN, scenario.plugin.clone());
         let mut sim = Sim::new(cluster);
         sim.control.faults = scenario.faults.clone();
         let (mut timed, mut counted) = (Vec::new(), Vec::new());
@@ -283,6 +284,7 @@ impl<'a> Play<'a> {
                     version.measures = measures(scenario, *quality);
                 }
             }
+            Act::Restart => cluster.restart(now),
             Act::RouterForgets => {
                 truth.split = None;
                 truth.services.iter_mut().for_each(|s| s.selects = None);

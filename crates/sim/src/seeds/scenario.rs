@@ -7,10 +7,13 @@ use serin_core::rollout::{Amount, BlueGreen, Canary, Strategy, Threshold};
 use serin_core::{Rollout, Span, Step};
 
 use crate::control::{Fate, Faults, PassFault};
-use crate::world::{Behaviour, Delay, Measure};
+use crate::world::{Behaviour, Delay, Measure, Plugin};
 
 /// Names of the versions a scenario may deploy; the last is never bad: it is the way out that must always be open.
 pub const VERSIONS: [&str; 5] = ["v1", "v2", "v3", "v4", "good"];
+
+/// Name of the step plugin.
+pub const PLUGIN: &str = "gate";
 
 /// One play. Everything in it is fixed before it begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +26,8 @@ pub struct Scenario {
     pub metrics: Vec<Metric>,
     /// How the versions behave, in the order of [`VERSIONS`] without the last.
     pub versions: Vec<Character>,
+    /// How the step plugin behaves.
+    pub plugin: Plugin,
     /// What people and the world do, and when.
     pub acts: Vec<(When, Act)>,
     /// What goes wrong between decisions and the world.
@@ -98,6 +103,8 @@ pub enum Act {
     Replicas(u32),
     /// A version is measured otherwise from now on.
     Quality(usize, Quality),
+    /// Every member is replaced (`spec.restartAt`).
+    Restart,
     /// The router loses what it was told.
     RouterForgets,
     /// Every member of a version ends and starts again.
@@ -120,6 +127,7 @@ impl fmt::Display for Act {
             }
             Act::Replicas(count) => write!(f, "replicas {count}"),
             Act::Quality(index, quality) => write!(f, "{} measures {quality:?} from now on", VERSIONS[*index]),
+            Act::Restart => f.write_str("restart"),
             Act::RouterForgets => f.write_str("the router forgets"),
             Act::MembersDie(index) => write!(f, "every member of {} dies", VERSIONS[*index]),
         }
@@ -158,6 +166,9 @@ impl fmt::Display for Scenario {
         for (name, version) in VERSIONS.iter().zip(&self.versions) {
             writeln!(f, "version {name} {}, measures {:?}", version.members_text(), version.quality)?;
         }
+        let plugin = &self.plugin;
+        let runs = &plugin.runs;
+        writeln!(f, "plugin {PLUGIN} {runs:?} answers after {} again {}", plugin.answers_after, plugin.again_after)?;
         for (when, act) in &self.acts {
             match when {
                 When::Seconds(at) => writeln!(f, "at {at}s: {act}")?,
@@ -206,6 +217,9 @@ fn write_canary(f: &mut fmt::Formatter<'_>, canary: &Canary) -> fmt::Result {
     writeln!(f, "scaleDownDelay {}{}", canary.scale_down_delay, span(", abortDelay", canary.abort_scale_down_delay))?;
     if let Some(limit) = canary.scale_down_delay_revision_limit {
         writeln!(f, "scaleDownDelayRevisionLimit {limit}")?;
+    }
+    if canary.ping_pong.is_some() {
+        writeln!(f, "ping-pong")?;
     }
     if canary.dynamic_stable_scale {
         writeln!(f, "dynamic")?;

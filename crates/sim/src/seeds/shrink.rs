@@ -1,5 +1,6 @@
 //! Makes a failing scenario small: drops and simplifies one piece after the other as long as the same oracle complains.
 
+use serin_core::plugin::PluginPhase;
 use serin_core::rollout::{BlueGreen, Canary, Strategy};
 use serin_core::{Span, Step};
 
@@ -85,7 +86,9 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 /// Knobs that every rollout has, each to what it usually is.
-const KNOBS: [fn(&mut Scenario); 10] = [
+const KNOBS: [fn(&mut Scenario); 12] = [
+    |s| s.rollout.metadata = Default::default(),
+    |s| s.plugin.runs = vec![PluginPhase::Successful],
     |s| s.rollout.workload = None,
     |s| s.rollout.replicas = 1,
     |s| s.rollout.replicas = s.rollout.replicas.min(2),
@@ -115,7 +118,8 @@ const BLUE_GREEN_KNOBS: [fn(&mut BlueGreen); 9] = [
     |b| b.abort_scale_down_delay = None,
 ];
 
-const CANARY_KNOBS: [fn(&mut Canary); 8] = [
+const CANARY_KNOBS: [fn(&mut Canary); 9] = [
+    |c| c.ping_pong = None,
     |c| c.background_from = None,
     |c| c.scale_down_delay_revision_limit = None,
     |c| c.abort_scale_down_delay = None,

@@ -1,12 +1,14 @@
 //! The settings of a story's rollout: words of a script become fields of the strategy.
 
+use serin_core::plugin::{PluginPhase, PluginStep};
 use serin_core::rollout::{
-    Amount, BlueGreen, Canary, CanaryScale, Rollout, ScaleDown, Step, Strategy, Threshold, Traffic, Workload,
+    Amount, BlueGreen, Canary, CanaryScale, PingPong, Rollout, ScaleDown, Step, Strategy, Threshold, Traffic, Workload,
 };
-use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
-use serin_core::{Hash, Span};
+use serin_core::weight::{HeaderMatch, HeaderRoute, MirrorRoute, RouteMatch, ValueMatch};
+use serin_core::{Hash, RoleMetadata, Span};
 
 use crate::script;
+use crate::world::Plugin;
 
 /// The rollout that a story begins with: a canary behind a router, without steps.
 pub(super) fn usual() -> Rollout {
@@ -21,6 +23,8 @@ pub(super) fn usual() -> Rollout {
         progress_deadline_abort: false,
         revision_history_limit: 10,
         rollback_window: None,
+        restart_at: None,
+        metadata: RoleMetadata::default(),
         run_history_limits: (5, 5),
         workload: None,
         strategy: Strategy::Canary(Canary {
@@ -63,6 +67,17 @@ pub(super) fn set(rollout: &mut Rollout, words: &[String]) -> Result<(), String>
             };
             rollout.workload = Some(Workload { scale_down, replicas: number(value)? });
         }
+        "metadata" => {
+            let role = match value {
+                "new" => &mut rollout.metadata.new,
+                "stable" => &mut rollout.metadata.stable,
+                other => return Err(format!("there is no role '{other}'")),
+            };
+            for pair in &words[2..] {
+                let (key, value) = pair.split_once('=').ok_or_else(|| format!("'{pair}' is not key=value"))?;
+                role.labels.insert(key.to_owned(), value.to_owned());
+            }
+        }
         "strategy" => match value {
             "blueGreen" => rollout.strategy = blue_green(),
             "canary" => rollout.strategy = usual().strategy,
@@ -86,6 +101,11 @@ fn set_canary(canary: &mut Canary, word: &str, value: &str) -> Result<(), String
                 (canary.canary_service, canary.stable_service) = (None, None);
             }
         }
+        "pingPong" => {
+            (canary.canary_service, canary.stable_service) = (None, None);
+            canary.ping_pong = Some(PingPong { ping: "svc-ping".to_owned(), pong: "svc-pong".to_owned() });
+        }
+        "routes" => canary.managed_routes = value.split(',').map(str::to_owned).collect(),
         "maxWeight" => canary.traffic = Some(Traffic { weight_total: number(value)? }),
         "surge" => canary.max_surge = Amount::Count(number(value)?),
         "unavailable" => canary.max_unavailable = Amount::Count(number(value)?),
@@ -152,6 +172,39 @@ pub(super) fn step(words: &[String]) -> Result<Step, String> {
             let name = words.get(1).cloned().ok_or("needs a name")?;
             Ok(Step::SetHeaderRoute(HeaderRoute { name, matches }))
         }
+        Some("setMirrorRoute") => {
+            let name = words.get(1).cloned().ok_or("needs a name")?;
+            let everything = words.get(2).map(|_| RouteMatch::default());
+            let percentage = words.get(2).map_or(Ok(0), |_| number(2))?;
+            Ok(Step::SetMirrorRoute(MirrorRoute { name, percentage, matches: everything.into_iter().collect() }))
+        }
+        Some("plugin") => {
+            let name = words.get(1).cloned().ok_or("needs a name")?;
+            Ok(Step::Plugin(PluginStep { name }))
+        }
         other => Err(format!("unknown step {other:?}")),
     }
+}
+
+/// `plugin NAME running,successful [answers 2s] [again 30s]`
+pub(super) fn plugin(words: &[String]) -> Result<(String, Plugin), String> {
+    let name = words.first().cloned().ok_or("needs a name")?;
+    let mut plugin = Plugin { answers_after: Span::from_secs(1), runs: Vec::new(), again_after: Span::from_secs(30) };
+    for word in words.get(1).ok_or("needs answers")?.split(',') {
+        plugin.runs.push(match word {
+            "running" => PluginPhase::Running,
+            "successful" => PluginPhase::Successful,
+            "failed" => PluginPhase::Failed,
+            "silent" => continue,
+            other => return Err(format!("a plugin does not answer '{other}'")),
+        });
+    }
+    for pair in words[2..].chunks(2) {
+        match pair {
+            [key, value] if key == "answers" => plugin.answers_after = script::span(value)?,
+            [key, value] if key == "again" => plugin.again_after = script::span(value)?,
+            other => return Err(format!("a plugin has no {other:?}")),
+        }
+    }
+    Ok((name, plugin))
 }

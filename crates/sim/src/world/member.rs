@@ -64,6 +64,8 @@ impl Delay {
 pub(crate) struct Member {
     /// Unique in its world; a member that starts again after a crash is another one.
     pub(crate) id: u64,
+    /// When it was started.
+    pub(crate) started: Time,
     /// Since when it is ready.
     pub(crate) ready_since: Option<Time>,
     /// Whether the load knows that this is another process.

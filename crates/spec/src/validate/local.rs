@@ -41,13 +41,16 @@ fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
         let problem = refused(origin, "spec.workloadRef", "the template of another object is not read on one machine");
         problems.push(problem.hint("copy the pod template into spec.template"));
     }
+    let affinity = |set: bool, strategy: &str| set.then(|| format!("spec.strategy.{strategy}.antiAffinity"));
+    let strategy = &spec.strategy;
+    let canary = affinity(strategy.canary.as_ref().is_some_and(|c| c.anti_affinity.is_some()), "canary");
+    let blue_green = affinity(strategy.blue_green.as_ref().is_some_and(|b| b.anti_affinity.is_some()), "blueGreen");
+    for path in canary.into_iter().chain(blue_green) {
+        problems.push(origin.warning("no-effect", &path, "antiAffinity has no effect on one machine"));
+    }
     let Some(canary) = &spec.strategy.canary else { return };
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);
-    }
-    if canary.ping_pong.is_some() {
-        let problem = refused(origin, "spec.strategy.canary.pingPong", "services that swap are not run on one machine");
-        problems.push(problem.hint("use canaryService and stableService"));
     }
     steps(origin, canary, problems);
 }
@@ -82,20 +85,10 @@ fn steps(origin: &Origin, canary: &CanaryStrategy, problems: &mut Vec<Problem>) 
 
 /// The parts of a step that are not carried out: field, reason, way out.
 fn not_executed(step: &CanaryStep) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let parts = [
-        (
-            step.experiment.is_some(),
-            ("experiment", "experiments are not run on one machine yet", "use an analysis step"),
-        ),
-        (
-            step.set_mirror_route.is_some(),
-            ("setMirrorRoute", "the embedded router does not mirror requests yet", "remove the step"),
-        ),
-        (
-            step.plugin.is_some(),
-            ("plugin", "plugins are not run on one machine", "use an analysis step with a web metric"),
-        ),
-    ];
+    let parts = [(
+        step.experiment.is_some(),
+        ("experiment", "experiments are not run on one machine yet", "use an analysis step"),
+    )];
     parts.into_iter().filter(|(set, _)| *set).map(|(_, part)| part)
 }
 
