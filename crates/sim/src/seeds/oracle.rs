@@ -205,14 +205,13 @@ fn sleeps_well(truth: &World, rest: Resting, now: Time) -> Verdict {
 
 /// With nothing going wrong any more, a rollout ends healthy or aborted, or waits for a person: in a pause, or for a
 /// version whose members never come.
-pub(super) fn final_state(truth: &World, at_rest: bool, never_come: &dyn Fn(&Hash) -> bool) -> Verdict {
+pub(super) fn final_state(truth: &World, at_rest: bool, lame: bool) -> Verdict {
     let about = |why: &str| Err(("stuck", format!("{why}\n{}", brief(truth))));
     if !at_rest {
         return about("never comes to rest");
     }
     let status = &truth.status;
     let healthy = status.phase == Phase::Healthy && !truth.rollout.paused;
-    let lame = truth.pools.iter().any(|p| p.size > 0 && p.available < p.size && never_come(&p.hash));
     if healthy || status.abort || waits_for_person(truth) || lame {
         return Ok(());
     }

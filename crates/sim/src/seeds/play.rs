@@ -1,7 +1,7 @@
 //! Plays a scenario: the world goes on, people act, faults happen; then everything heals, and a way out must be found.
 
 use serin_core::world::World;
-use serin_core::{Decision, Hash, Span, Status, Time, intent};
+use serin_core::{Decision, Hash, Span, Status, Time, intent, restarting};
 
 use super::coverage::Figures;
 use super::oracle::{self, Judge, Resting};
@@ -325,8 +325,7 @@ impl<'a> Play<'a> {
             return Ok(());
         }
         let truth = &self.sim.cluster.truth;
-        let never_come = |hash: &Hash| self.sim.cluster.versions.get(hash).is_none_or(|v| v.members.never_ready >= 1.0);
-        let verdict = oracle::final_state(truth, at_rest(&self.sim), &never_come);
+        let verdict = oracle::final_state(truth, at_rest(&self.sim), lame(&self.sim));
         verdict.map_err(|(oracle, why)| self.failure(oracle, why))?;
         self.figures.longest_rest =
             self.figures.longest_rest.max(self.sim.cluster.now.since(begun.0).as_secs().unsigned_abs());
@@ -371,11 +370,20 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Whether nothing more happens by itself, except that runs go on which nothing waits for.
+/// Whether nothing more happens by itself, except that runs go on which nothing waits for. A restart that waits for members
+/// that never come looks again every half minute, in vain.
 fn at_rest(sim: &Sim) -> bool {
-    let status: &Status = &sim.cluster.truth.status;
+    let truth = &sim.cluster.truth;
+    let status: &Status = &truth.status;
     let awaited = status.runs().any(|r| !r.phase.is_completed()) && status.pauses.is_empty();
-    sim.control.wake_at().is_none() && sim.cluster.members_rest() && !awaited
+    let in_vain = restarting::due(&truth.rollout, status, sim.cluster.now) && lame(sim);
+    (sim.control.wake_at().is_none() || in_vain) && sim.cluster.members_rest() && !awaited
+}
+
+/// Whether members are missing that never come.
+fn lame(sim: &Sim) -> bool {
+    let never = |hash: &Hash| sim.cluster.versions.get(hash).is_none_or(|v| v.members.never_ready >= 1.0);
+    sim.cluster.truth.pools.iter().any(|p| p.size > 0 && p.available < p.size && never(&p.hash))
 }
 
 fn edit(truth: &mut World, edit: impl FnOnce(&mut serin_core::Rollout)) {
