@@ -320,6 +320,7 @@ impl Engine {
                     quitting = true;
                     if !down {
                         self.journal.take(&self.series);
+                        self.release(true);
                         return Ok(());
                     }
                     self.begin_down();
@@ -332,7 +333,7 @@ impl Engine {
                 Some(report) = self.reports.1.recv() => self.take(report),
             }
             self.turn().await;
-            self.release();
+            self.release(self.going_down);
             if self.going_down && self.members.is_empty() {
                 return self.link.stop().await;
             }

@@ -81,7 +81,16 @@ pub struct Control {
     past: VecDeque<(Time, World)>,
 }
 
-/// How a turn went on after an action.
+/// How it goes on after a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// Something was decided: another pass follows at once.
+    Decided,
+    /// Nothing more is done at this moment.
+    Rest,
+}
+
+/// How a pass goes on after an action.
 enum Then {
     On,
     /// The target is not reached now.
@@ -110,56 +119,60 @@ impl Control {
         happened: &mut Vec<Happening>,
         watch: &mut dyn FnMut(&World, &Decision, Time),
     ) -> Result<(), Unsettled> {
+        for _ in 0..PASSES_MAX {
+            if self.pass(cluster, happened, watch) == After::Rest {
+                return Ok(());
+            }
+        }
+        let last = Box::new(decide(&cluster.truth, cluster.now));
+        Err(Unsettled { at: cluster.now, last })
+    }
+
+    /// One pass: observe, decide, write the status, carry out. Between two of them anything may happen to the world.
+    pub fn pass(
+        &mut self,
+        cluster: &mut Cluster,
+        happened: &mut Vec<Happening>,
+        watch: &mut dyn FnMut(&World, &Decision, Time),
+    ) -> After {
         if self.is_down(cluster.now) {
-            return Ok(());
+            return After::Rest;
         }
         if self.back_at.take().is_some() {
             happened.push(Happening::Fault("a new control process begins".to_owned()));
         }
-        let mut last = None;
-        for _ in 0..PASSES_MAX {
-            cluster.measure(happened);
-            let fault = self.faults.passes.get(&self.passes).copied();
-            self.passes += 1;
-            let stale = self.stale(cluster, fault);
-            let world = stale.as_ref().unwrap_or(&cluster.truth);
-            let decision = decide(world, cluster.now);
-            watch(world, &decision, cluster.now);
-            self.remember(cluster);
-            if decision.actions.is_empty() && decision.status == cluster.truth.status {
-                // To be asked again at once, when nothing has changed, is a loop as well.
-                if stale.is_none() && decision.wake_at.is_some_and(|at| at <= cluster.now) {
-                    return Err(Unsettled { at: cluster.now, last: Box::new(decision) });
-                }
-                self.wake_at = if stale.is_some() { Some(cluster.now + AGAIN) } else { decision.wake_at };
-                return Ok(());
-            }
-            if let Some(PassFault::Killed(back_after)) = fault {
-                happened.push(Happening::Fault("killed before anything was written".to_owned()));
-                self.back_at = Some(cluster.now + back_after);
-                return Ok(());
-            }
-            cluster.truth.status.clone_from(&decision.status);
-            happened.push(Happening::Decided(Box::new(decision.clone())));
-            let then = self.carry_out(cluster, &decision.actions, happened);
-            let wake_at = decision.wake_at;
-            last = Some(decision);
-            match then {
-                Then::Killed => return Ok(()),
-                Then::Unreached => {
-                    let again = cluster.now + AGAIN;
-                    self.wake_at = Some(wake_at.map_or(again, |at| at.min(again)));
-                    return Ok(());
-                }
-                Then::On if stale.is_some() => {
-                    self.wake_at = Some(cluster.now + AGAIN);
-                    return Ok(());
-                }
-                Then::On => {}
-            }
+        cluster.measure(happened);
+        let fault = self.faults.passes.get(&self.passes).copied();
+        self.passes += 1;
+        let stale = self.stale(cluster, fault);
+        let world = stale.as_ref().unwrap_or(&cluster.truth);
+        let decision = decide(world, cluster.now);
+        watch(world, &decision, cluster.now);
+        self.remember(cluster);
+        let again = cluster.now + AGAIN;
+        if decision.actions.is_empty() && decision.status == cluster.truth.status {
+            self.wake_at = if stale.is_some() { Some(again) } else { decision.wake_at };
+            // To be asked again at once, when nothing has changed, is a loop as well.
+            let asks_again = stale.is_none() && decision.wake_at.is_some_and(|at| at <= cluster.now);
+            return if asks_again { After::Decided } else { After::Rest };
         }
-        let last = last.unwrap_or_else(|| decide(&cluster.truth, cluster.now));
-        Err(Unsettled { at: cluster.now, last: Box::new(last) })
+        if let Some(PassFault::Killed(back_after)) = fault {
+            happened.push(Happening::Fault("killed before anything was written".to_owned()));
+            self.back_at = Some(cluster.now + back_after);
+            return After::Rest;
+        }
+        cluster.truth.status.clone_from(&decision.status);
+        let mut faults = Vec::new();
+        let then = self.carry_out(cluster, &decision.actions, &mut faults);
+        self.wake_at = match then {
+            Then::Unreached => Some(decision.wake_at.map_or(again, |at| at.min(again))),
+            Then::On if stale.is_some() => Some(again),
+            Then::On | Then::Killed => self.wake_at,
+        };
+        let after = if matches!(then, Then::On) && stale.is_none() { After::Decided } else { After::Rest };
+        happened.push(Happening::Decided(Box::new(decision)));
+        happened.append(&mut faults);
+        after
     }
 
     fn carry_out(&mut self, cluster: &mut Cluster, actions: &[Action], happened: &mut Vec<Happening>) -> Then {

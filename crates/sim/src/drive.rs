@@ -2,7 +2,7 @@
 
 use serin_core::{Decision, Time, World};
 
-use crate::control::{Control, Unsettled};
+use crate::control::{After, Control, Unsettled};
 use crate::world::{Cluster, Happening};
 
 /// A world and its control process.
@@ -59,6 +59,30 @@ impl Sim {
             }
         }
         Ok(happened)
+    }
+
+    /// Goes to a moment without letting the control process act; what happens by itself until then happens.
+    pub fn go_to(&mut self, at: Time) {
+        self.touched |= self.cluster.advance(at);
+    }
+
+    /// One pass of the control process, if it has anything to act on at this moment. Between two passes anybody may change
+    /// the world.
+    pub fn pass(&mut self, happened: &mut Vec<Happening>, watch: &mut dyn FnMut(&World, &Decision, Time)) -> After {
+        let now = self.cluster.now;
+        if self.next_at().is_none_or(|at| at > now) {
+            return After::Rest;
+        }
+        let down = self.control.is_down(now);
+        let after = self.control.pass(&mut self.cluster, happened, watch);
+        self.touched = after == After::Decided || down;
+        if after == After::Rest {
+            // Runs are measured by their own controller, whether or not the rollout's is there.
+            if self.control.is_down(now) {
+                self.cluster.measure(happened);
+            }
+        }
+        after
     }
 
     /// Goes to the next moment up to `until` at which something happens, and lets the control process act. `None` once

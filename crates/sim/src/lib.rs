@@ -15,6 +15,7 @@ pub mod random;
 pub mod sample;
 pub mod scenario;
 pub mod script;
+pub mod seeds;
 pub mod simulate;
 pub mod story;
 pub mod summary;

@@ -161,6 +161,11 @@ impl Cluster {
         runs.chain(self.queue.next_at()).min().map(|at| at.max(self.now))
     }
 
+    /// Whether no member is about to change and no action is on its way.
+    pub fn members_rest(&self) -> bool {
+        self.queue.next_at().is_none()
+    }
+
     /// Lets requests come from now on.
     pub fn set_load(&mut self, load: Load) {
         let turns = load.scene.answers.values().flat_map(|a| &a.changes).map(|c| (c.at, c.over));
@@ -368,6 +373,24 @@ impl Cluster {
         }
         self.count(hash);
         true
+    }
+
+    /// Every member of a version ends and starts again, as its version behaves now.
+    pub fn crash(&mut self, hash: &Hash) {
+        self.start_again(hash, |_| true);
+    }
+
+    /// Members of a version that are not ready get another chance, as their version behaves now.
+    pub fn restart_unready(&mut self, hash: &Hash) {
+        self.start_again(hash, |member| member.ready_since.is_none());
+    }
+
+    fn start_again(&mut self, hash: &Hash, which: impl Fn(&Member) -> bool) {
+        let members = self.members.get(hash).into_iter().flatten();
+        let ids: Vec<u64> = members.filter(|member| which(member)).map(|member| member.id).collect();
+        for id in ids {
+            self.change_member(hash, id, Change::Crash);
+        }
     }
 
     /// What is ahead of a member that just became ready.
