@@ -17,6 +17,7 @@ pub mod link;
 pub mod merge;
 pub mod model;
 pub mod observe;
+mod plugin;
 pub mod protocol;
 pub mod record;
 pub mod request;
@@ -25,6 +26,7 @@ pub mod side;
 pub mod staff;
 mod status;
 pub mod store;
+mod validity;
 pub mod view;
 
 pub use engine::{Engine, Options, check, check_for_cluster, lint};

@@ -3,13 +3,17 @@
 mod affinity;
 mod claims;
 mod ephemeral;
+mod hostile;
 mod jobs;
 mod lookup;
 mod patches;
 mod replica_sets;
+mod restarts;
 mod rollouts;
 mod server;
 mod services;
 mod stage;
+mod templates;
+mod validity;
 mod whole;
 mod workloads;

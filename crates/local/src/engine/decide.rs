@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serin_core::analysis::RunStatus;
 use serin_core::decision::Event;
-use serin_core::{Action, Decision, Span, decide};
+use serin_core::plugin::PluginCall;
+use serin_core::{Action, Decision, Span, decide, invalid};
 
 use super::{Engine, RunKey};
 use crate::model::{Key, RunState, Workload};
@@ -23,9 +24,10 @@ const AGAIN: Duration = Duration::from_millis(500);
 type RunChanges = BTreeMap<RunKey, Option<RunState>>;
 
 /// The outcome of deciding one rollout.
-struct Settled {
+pub(super) struct Settled {
     workload: Workload,
     runs: RunChanges,
+    pub(super) calls: Vec<PluginCall>,
     events: Vec<EventRecord>,
     changed: bool,
     waits: bool,
@@ -101,6 +103,7 @@ impl Engine {
                 }
             }
         }
+        self.ask_plugins(&key, &settled.workload, &settled.calls);
         self.workloads.insert(key, settled.workload);
     }
 
@@ -110,13 +113,17 @@ impl Engine {
         let mut settled = Settled {
             workload: self.workloads[key].clone(),
             runs: RunChanges::new(),
+            calls: Vec::new(),
             events: Vec::new(),
             changed: false,
             waits: false,
         };
         for _ in 0..PASSES_MAX {
             let world = self.observe(key, &settled);
-            let decision = decide(&world, now);
+            let decision = match &settled.workload.problem {
+                Some(problem) => invalid(&world, problem, now),
+                None => decide(&world, now),
+            };
             let workload = &mut settled.workload;
             let events = news(workload, &decision);
             let dropped = apply::drop_switches(workload, &world.services, &decision.actions);
@@ -137,8 +144,11 @@ impl Engine {
             for action in applied.runs {
                 changed |= self.run_action(key, &action, &mut settled);
             }
+            // Questions are asked by the loop: a new one is no other memory, but there is more to decide once it counts as asked.
+            let asks = !applied.calls.is_empty();
+            settled.calls.extend(applied.calls);
             settled.changed |= changed;
-            if !changed {
+            if !changed && !asks {
                 return settled;
             }
         }
@@ -153,7 +163,8 @@ impl Engine {
         let mine = kept.chain(changed).filter(|(_, run)| run.owner.as_ref() == Some(key));
         let named = mine.map(|(name, run)| (name.name.as_str(), run));
         let carried = self.carried_of(key, &settled.workload);
-        observe::world(&settled.workload, |hash| self.staffing(key, hash), named, carried)
+        let staffing = |hash: &serin_core::Hash| self.staffing(&settled.workload, hash);
+        observe::world(&settled.workload, staffing, named, carried, self.plugins(key, settled))
     }
 
     /// An action on a run; returns whether it changed anything.

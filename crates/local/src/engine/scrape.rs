@@ -77,7 +77,7 @@ impl Engine {
         if !matches!(seen.view.state, State::Ready | State::Draining { .. }) {
             return None;
         }
-        let template = &self.workloads.get(&id.rollout)?.pool(&id.hash)?.template;
+        let template = &self.workloads.get(&id.rollout)?.pool(&id.hash)?.member_template();
         let annotations = template.annotations();
         if annotations.get("prometheus.io/scrape").map(String::as_str) != Some("true") {
             return None;

@@ -27,6 +27,8 @@ fn workload(active: Option<&str>, preview: Option<&str>) -> Workload {
         replicas_seen: None,
         scale_down_at: None,
         promoted: false,
+        evictions: Default::default(),
+        metadata: Default::default(),
         template: serde_json::from_value(template.clone()).unwrap(),
     };
     let status = Status::default();
@@ -40,6 +42,9 @@ fn workload(active: Option<&str>, preview: Option<&str>) -> Workload {
             .map(|(name, hash)| (name.to_owned(), hash.map(Hash::new)))
             .into(),
         split: None,
+        held: Default::default(),
+        problem: None,
+        taken: Default::default(),
         reasons: Vec::new(),
         wake_at: None,
     }

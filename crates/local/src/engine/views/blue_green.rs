@@ -175,6 +175,8 @@ mod tests {
             replicas_seen: None,
             scale_down_at: None,
             promoted: false,
+            evictions: Default::default(),
+            metadata: Default::default(),
             template: object.spec.template.clone().unwrap(),
         };
         Workload {
@@ -185,6 +187,9 @@ mod tests {
             pools: vec![pool],
             services: Default::default(),
             split: None,
+            held: Default::default(),
+            problem: None,
+            taken: Default::default(),
             reasons: Vec::new(),
             wake_at: None,
         }
