@@ -25,7 +25,8 @@ pub struct Unpause(
     pub bool,
 );
 
-/// Go on: end the pause, or skip the step that runs. A run that ended inconclusive is skipped with its step.
+/// Go on: end the pause, or skip the step that runs. A run that ended inconclusive is skipped with its step. An aborted
+/// update has no step to skip: it is retried, or left.
 //= compat: 7.5-2, 7.5-3, 10.50, 4.3-4
 pub fn promote(rollout: &Rollout, status: &mut Status) -> Unpause {
     let steps = rollout.steps();
@@ -39,7 +40,7 @@ pub fn promote(rollout: &Rollout, status: &mut Status) -> Unpause {
     } else if paused {
         // The controller recognises a resumed pause by its own mark without the reason.
         status.pauses.clear();
-    } else if !rollout.paused {
+    } else if !rollout.paused && !status.abort {
         skip();
         status.step_run = None;
     }

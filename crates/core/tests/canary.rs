@@ -2,6 +2,8 @@
 
 #[path = "canary/conditions.rs"]
 mod conditions;
+#[path = "canary/details.rs"]
+mod details;
 #[path = "canary/faults.rs"]
 mod faults;
 #[path = "canary/flow.rs"]

@@ -27,8 +27,8 @@ fn workload(active: Option<&str>, preview: Option<&str>) -> Workload {
         replicas_seen: None,
         scale_down_at: None,
         promoted: false,
-        evictions: Default::default(),
         metadata: Default::default(),
+        evictions: Default::default(),
         template: serde_json::from_value(template.clone()).unwrap(),
     };
     let status = Status::default();
@@ -36,15 +36,15 @@ fn workload(active: Option<&str>, preview: Option<&str>) -> Workload {
         rollout: request::lowered(&object, &status),
         object,
         applied: json!(null),
+        held: None,
+        taken: None,
+        problem: None,
         status,
         pools: vec![pool("old", 1), pool("new", 2)],
         services: [("m-active", active), ("m-preview", preview)]
             .map(|(name, hash)| (name.to_owned(), hash.map(Hash::new)))
             .into(),
         split: None,
-        held: Default::default(),
-        problem: None,
-        taken: Default::default(),
         reasons: Vec::new(),
         wake_at: None,
     }
