@@ -346,10 +346,13 @@ pub(crate) struct Demo {
     /// Folder of the example
     #[arg(long, default_value = "examples/ml-portfolio", value_name = "DIR")]
     pub(crate) example: PathBuf,
+    /// Play a switch instead: a major version that fails before it, and one that is promoted
+    #[arg(long)]
+    pub(crate) blue_green: bool,
     /// How much faster than real time the clock runs
     #[arg(long, default_value_t = 10.0, value_name = "FACTOR", value_parser = speed)]
     pub(crate) speed: f64,
-    /// Requests per second over the three services
+    /// Requests per second over all services
     #[arg(long, default_value_t = 90)]
     pub(crate) rate: u32,
     /// Print a JSON report (short for --output json)

@@ -3,18 +3,22 @@
 mod claim;
 mod lookup;
 mod prepare;
+mod references;
 mod roster;
 mod run;
 
+use serin_core::invalid::Problem;
 use serin_core::plugin::{PluginCallSeen, Plugins, open_calls};
 use serin_core::world::{self, World};
 use serin_core::{Hash, Pool, Split, Status};
+use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
 use serin_spec::wire::{AnalysisRun, PodTemplate, Rollout};
-use serin_spec::{hash, lower};
+use serin_spec::{hash, lower, validate};
 
 use crate::object::Object;
 use crate::replica_set::ReplicaSet;
+use crate::templates::Templates;
 use crate::write::Write;
 
 pub use claim::{Claimed, claim};
@@ -33,6 +37,8 @@ pub struct Cluster {
     pub replica_sets: Vec<ReplicaSet>,
     /// Services of its namespace.
     pub services: Vec<Object>,
+    /// The templates that its analyses may name.
+    pub templates: Templates,
     /// Analysis runs of its namespace.
     pub runs: Vec<AnalysisRun>,
     /// Pods of its namespace; only a restart asks for them.
@@ -44,11 +50,15 @@ pub struct Cluster {
 /// What came of reading.
 #[derive(Debug, Clone)]
 pub enum Observed {
+    /// It is being deleted; what it owns goes with it, and nothing of it is changed any more.
+    Leaving,
     /// The rollout itself must be written first; the pass ends with that, and the change begins another one.
     //= compat: 2.2-5
     Written(Vec<Write>),
-    /// What it names is not there: nothing is reconciled until it is, and it says so.
-    Invalid(String),
+    /// It cannot be carried out as it is written: nothing is reconciled until it can, and it says so. The snapshot is for the
+    /// status that says it ([`serin_core::invalid`]); where the template is missing it has no version under way.
+    //= compat: 8.1-4
+    Invalid(Box<View>, Problem),
     /// A snapshot to decide on.
     Ready(Box<View>),
 }
@@ -77,28 +87,40 @@ pub fn is_mine(object: &Object, instance: &str) -> bool {
     object.label(INSTANCE_LABEL).unwrap_or_default() == instance
 }
 
-/// Reads the snapshot.
+/// Reads the snapshot. Of several problems the first is told, as the original does it.
+//= compat: 8.1-2, 8.1-3
 pub fn observe(cluster: &Cluster) -> Observed {
+    if cluster.rollout.metadata.deletion_timestamp.is_some() {
+        return Observed::Leaving;
+    }
     let writes = prepare(&cluster.rollout, cluster.workload.as_ref());
     if !writes.is_empty() {
         return Observed::Written(writes);
     }
     let mut rollout = cluster.rollout.clone();
+    let mut errors = validate::rollout(&rollout);
     if let Some(reference) = &rollout.spec.workload_ref {
         let found = cluster.workload.as_ref().map(|workload| &workload.0);
         match serin_spec::workload::resolve(reference, found) {
             Ok(held) => held.put_into(&mut rollout.spec),
-            Err(error) => return Observed::Invalid(error.to_string()),
+            Err(error) => {
+                let problem = Problem::Workload(error.to_string());
+                return Observed::Invalid(Box::new(view(cluster, rollout)), problem);
+            }
         }
+        errors.extend(validate::resolved(&rollout));
     }
-    Observed::Ready(Box::new(view(cluster, rollout)))
-}
-
-/// The snapshot of a rollout whose template is missing: its pools as they are, for the status that says so. Nothing else may be
-/// decided on it, since what would be the version under way is not known.
-//= compat: 8.1-4
-pub fn view_without_template(cluster: &Cluster) -> View {
-    view(cluster, cluster.rollout.clone())
+    let view = Box::new(view(cluster, rollout));
+    let find = |reference: &AnalysisTemplateRef| cluster.templates.find(reference);
+    let named = || {
+        let services = references::problem(&view.rollout, &view.services);
+        services.or_else(|| validate::templates(&view.rollout, &find).into_iter().next())
+    };
+    let first = errors.into_iter().next().or_else(named);
+    match first {
+        Some(error) => Observed::Invalid(view, Problem::Spec(error.to_string())),
+        None => Observed::Ready(view),
+    }
 }
 
 fn view(cluster: &Cluster, rollout: Rollout) -> View {

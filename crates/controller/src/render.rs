@@ -93,6 +93,13 @@ fn eviction(view: &View, pod: &str) -> Write {
     Write::create(body).or(Failure::Skip)
 }
 
+/// The writes for a rollout that is invalid: its status, and nothing else.
+//= compat: 8.1-3, 8.1-4
+pub fn invalid(view: &View, decision: &Decision) -> Rendered {
+    let writes = rollout::status(view, &decision.status).into_iter().collect();
+    Rendered { writes, split: None, wake_at: decision.wake_at }
+}
+
 /// Live pods that do not carry what their role wants. Their ReplicaSets are written with everything else that changes there.
 //= compat: 1.9-3, 1.9-4
 fn pods(view: &View, decision: &Decision, pods: &[Object]) -> Vec<Write> {

@@ -6,12 +6,12 @@ use serin_core::{Hash, Metadata, Time};
 use serin_spec::timestamp;
 use serin_spec::wire::PodTemplate;
 use serin_spec::wire::keys::{DESIRED_REPLICAS, EPHEMERAL_METADATA, HASH_LABEL, REVISION, SCALE_DOWN_DEADLINE};
-use serin_spec::wire::meta::PodMetadata;
+use serin_spec::wire::meta::{LabelSelector, PodMetadata};
 
 use crate::object::Object;
 
 /// Annotation of a pool whose version was the stable one of a blue-green rollout: our own, Argo has none for it.
-pub const PROMOTED: &str = "serin/promoted";
+pub const PROMOTED: &str = "serin.dev/promoted";
 
 /// A ReplicaSet as the API server sends it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,6 +36,11 @@ impl ReplicaSet {
     /// Wanted pods.
     pub fn size(&self) -> u32 {
         count(&self.spec("replicas"), 1)
+    }
+
+    /// What selects its pods, hash included.
+    pub fn selector(&self) -> Option<LabelSelector> {
+        serde_json::from_value(self.spec("selector")).ok()
     }
 
     /// What its pods are made of.

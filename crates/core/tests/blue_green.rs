@@ -10,6 +10,8 @@ mod faults;
 mod members;
 #[path = "blue_green/oracle.rs"]
 mod oracle;
+#[path = "blue_green/outside.rs"]
+mod outside;
 #[path = "blue_green/retiring.rs"]
 mod retiring;
 #[path = "blue_green/scenarios.rs"]

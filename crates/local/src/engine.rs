@@ -31,7 +31,7 @@ use crate::observe::Staffing;
 use crate::record::{RunRecord, WorkloadRecord};
 use crate::side::{Overrides, Side};
 use crate::store::{Batch, EventRecord, Shelf, Store};
-use crate::{LocalError, control};
+use crate::{LocalError, control, validity};
 
 /// Time between two looks at the machine. Long enough to cost nothing, short enough for a demo at high speed.
 const TICK: Duration = Duration::from_millis(50);
@@ -232,7 +232,9 @@ impl Engine {
         for (key, record) in self.store.read::<WorkloadRecord>(Shelf::Workloads)? {
             let key = Key::try_from(key).map_err(LocalError::Bug)?;
             self.dirty.insert(key.clone());
-            self.workloads.insert(key, record.read());
+            let mut workload = record.read();
+            validity::look(&mut workload, &self.objects);
+            self.workloads.insert(key, workload);
         }
         for (key, record) in self.store.read::<RunRecord>(Shelf::Runs)? {
             self.runs.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
@@ -318,6 +320,7 @@ impl Engine {
                     quitting = true;
                     if !down {
                         self.journal.take(&self.series);
+                        self.release(true);
                         return Ok(());
                     }
                     self.begin_down();
@@ -330,7 +333,7 @@ impl Engine {
                 Some(report) = self.reports.1.recv() => self.take(report),
             }
             self.turn().await;
-            self.release();
+            self.release(self.going_down);
             if self.going_down && self.members.is_empty() {
                 return self.link.stop().await;
             }

@@ -26,6 +26,7 @@ pub mod side;
 pub mod staff;
 mod status;
 pub mod store;
+mod validity;
 pub mod view;
 
 pub use engine::{Engine, Options, check, check_for_cluster, lint};

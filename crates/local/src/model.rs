@@ -1,6 +1,7 @@
 //! What one machine knows: the objects that were applied, a workload per rollout, the runs. All of it is durable; what is
 //! only seen (members, series, the router's state) is kept elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,8 +10,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use serin_core::analysis::{RunKind, RunSpec, RunStatus};
+use serin_core::invalid::Problem;
 use serin_core::{Hash, Metadata, Reason, Rollout, Split, Status, Time};
 use serin_spec::wire;
+use serin_spec::workload::{self, Held, Holder};
 
 /// Namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +71,13 @@ pub struct Workload {
     /// The object as it was last applied from a file, as JSON. A file that did not change since is not applied again,
     /// so that a restart does not take back what `serin deploy` changed.
     pub applied: serde_json::Value,
+    /// The template and selector of the object that its `workloadRef` names, as they are wanted now: taken from that object's
+    /// file, then changed by people's commands. The rollout's own object never holds them.
+    pub held: Option<Held>,
+    /// The same as they were last taken from the file.
+    pub taken: Option<Held>,
+    /// Why it cannot be carried out as it is written, if so; nothing of it is changed until that is mended.
+    pub problem: Option<Problem>,
     /// The object in the core's terms.
     pub rollout: Rollout,
     /// Its memory.
@@ -170,13 +180,26 @@ impl Workload {
 
     /// The object as it is wanted, with its status in Argo's fields.
     pub fn manifest(&self) -> wire::rollout::Rollout {
-        let status = serin_spec::raise::status(&self.status, &self.object);
+        let status = serin_spec::raise::status(&self.status, &self.whole());
         wire::rollout::Rollout { status: Some(status), ..self.object.clone() }
+    }
+
+    /// The object with its template and selector, be they its own or those of another object.
+    //= compat: 1.3-3
+    pub fn whole(&self) -> Cow<'_, wire::rollout::Rollout> {
+        match &self.held {
+            Some(held) if self.object.spec.workload_ref.is_some() => {
+                let mut whole = self.object.clone();
+                held.clone().put_into(&mut whole.spec);
+                Cow::Owned(whole)
+            }
+            _ => Cow::Borrowed(&self.object),
+        }
     }
 
     /// The template that is wanted now.
     pub fn template(&self) -> wire::pod::PodTemplate {
-        self.object.spec.template.clone().unwrap_or_default()
+        self.whole().spec.template.clone().unwrap_or_default()
     }
 }
 
@@ -195,6 +218,8 @@ pub struct Objects {
     pub config_maps: BTreeMap<Key, wire::kubernetes::ConfigMap>,
     /// `Secret`.
     pub secrets: BTreeMap<Key, wire::kubernetes::Secret>,
+    /// Objects that hold a template, by kind.
+    pub holders: BTreeMap<(workload::Kind, Key), Holder>,
 }
 
 impl Objects {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serin_core::analysis::RunKind;
 use serin_core::weight::{HeaderMatch, HeaderRoute, RouteMatch, ValueMatch};
 use serin_core::{Destination, Hash, Metadata, MirrorRoute, Split, Time};
+use serin_spec::workload::Held;
 use serin_spec::{lower, raise, wire};
 
 use crate::model::{Key, PoolState, RunState, Workload};
@@ -17,6 +18,10 @@ use crate::model::{Key, PoolState, RunState, Workload};
 pub struct WorkloadRecord {
     object: wire::rollout::Rollout,
     applied: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<Held>,
     status: wire::status::RolloutStatus,
     pools: Vec<PoolRecord>,
     services: BTreeMap<String, Option<String>>,
@@ -120,10 +125,12 @@ enum KindRecord {
 
 impl From<&Workload> for WorkloadRecord {
     fn from(w: &Workload) -> Self {
-        let status = raise::status(&w.status, &w.object);
+        let status = raise::status(&w.status, &w.whole());
         Self {
             object: w.object.clone(),
             applied: w.applied.clone(),
+            held: w.held.clone(),
+            taken: w.taken.clone(),
             status,
             pools: w.pools.iter().map(PoolRecord::from).collect(),
             services: w.services.iter().map(|(n, h)| (n.clone(), h.as_ref().map(Hash::to_string))).collect(),
@@ -136,11 +143,13 @@ impl WorkloadRecord {
     /// The workload it stands for.
     pub fn read(self) -> Workload {
         let status = lower::status(&self.status);
-        let rollout = crate::request::lowered(&self.object, &status);
-        Workload {
+        let mut workload = Workload {
+            rollout: crate::request::lowered(&self.object, &status),
             object: self.object,
             applied: self.applied,
-            rollout,
+            held: self.held,
+            taken: self.taken,
+            problem: None,
             status,
             pools: self.pools.into_iter().map(PoolRecord::read).collect(),
             services: self.services.into_iter().map(|(n, h)| (n, h.map(Hash::new))).collect(),
@@ -148,7 +157,9 @@ impl WorkloadRecord {
             reasons: Vec::new(),
             // Looked at as soon as it is there.
             wake_at: Some(Time::default()),
-        }
+        };
+        workload.rollout = crate::request::lowered(&workload.whole(), &workload.status);
+        workload
     }
 }
 

@@ -2,6 +2,7 @@
 //! decides afterwards.
 
 use serin_core::{Rollout, Span, Status, Time, intent};
+use serin_spec::wire::pod::PodTemplate;
 use serin_spec::wire::rollout::Rollout as WireRollout;
 use serin_spec::{lower, raise};
 
@@ -39,7 +40,18 @@ pub fn change(workload: &mut Workload, edit: impl FnOnce(&mut WireRollout)) {
     edit(&mut workload.object);
     let generation = workload.object.metadata.generation.unwrap_or(0) + 1;
     workload.object.metadata.generation = Some(generation);
-    workload.rollout = lowered(&workload.object, &workload.status);
+    workload.rollout = lowered(&workload.whole(), &workload.status);
+}
+
+/// Takes another template, where it is written: in the rollout, or in the object that its `workloadRef` names.
+fn change_template(workload: &mut Workload, template: PodTemplate) {
+    match &mut workload.held {
+        Some(held) => {
+            held.template = template;
+            change(workload, |_| {});
+        }
+        None => change(workload, |object| object.spec.template = Some(template)),
+    }
 }
 
 /// Sets the version of the only container, or of the named one. `version` is a tag, `sha256:...`, or a whole image.
@@ -48,15 +60,16 @@ pub fn change(workload: &mut Workload, edit: impl FnOnce(&mut WireRollout)) {
 /// When there is no such container, or several and none is named.
 pub fn deploy(workload: &mut Workload, version: &str, container: Option<&str>) -> Result<Done, LocalError> {
     let key = workload.key();
-    let mut object = workload.object.clone();
+    let mut object = workload.whole().into_owned();
     let image = raise::rollout_with_image(&mut object, container, version).map_err(|error| {
         let names: Vec<String> = workload.template().containers().into_iter().map(|c| c.name).collect();
         LocalError::refused_with(format!("{key}: {error}"), format!("name one with --container: {}", names.join(", ")))
     })?;
-    if object == workload.object {
+    let template = object.spec.template.unwrap_or_default();
+    if template == workload.template() {
         return Ok(Done::unchanged(format!("{key} already wants {image}")));
     }
-    change(workload, |present| *present = object);
+    change_template(workload, template);
     Ok(Done::changed(format!("{key} wants {image} now")))
 }
 
@@ -115,7 +128,9 @@ pub fn abort(workload: &mut Workload) -> Result<Done, LocalError> {
         return Ok(Done::unchanged(format!("the update of {key} was aborted already")));
     }
     intent::abort(&mut workload.status);
-    Ok(Done::changed(format!("the update of {key} is aborted: traffic goes back to stable")))
+    let left = workload.rollout.blue_green().is_none() || workload.status.blue_green.active != workload.status.stable;
+    let traffic = if left { "traffic goes back to stable" } else { "the users never left stable" };
+    Ok(Done::changed(format!("the update of {key} is aborted: {traffic}")))
 }
 
 /// Tries an aborted update again from its first step.
@@ -182,8 +197,7 @@ pub fn undo(workload: &mut Workload, to_revision: Option<u64>) -> Result<Done, L
 }
 
 fn restore(workload: &mut Workload, pool: &PoolState) {
-    let template = pool.template.clone();
-    change(workload, |object| object.spec.template = Some(template));
+    change_template(workload, pool.template.clone());
 }
 
 /// Wants every member that was started before `at` replaced by a new one; `at` is `in_seconds` from now.

@@ -16,6 +16,7 @@ pub mod quantity;
 pub mod raise;
 pub mod read;
 pub mod settings;
+pub mod shown;
 pub mod timestamp;
 pub mod validate;
 pub mod wire;

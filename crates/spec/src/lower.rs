@@ -8,7 +8,7 @@ mod rollout;
 mod status;
 mod steps;
 
-pub use analysis::{invalid, run_spec, run_status};
+pub use analysis::{invalid, run_spec, run_status, ttl};
 pub(crate) use rollout::amount;
 pub use rollout::rollout;
 pub use status::status;

@@ -12,7 +12,7 @@ mod status;
 pub use analysis::run_status;
 pub use image::{ImageError, rollout_with_image};
 pub use run::{analysis_run, owner};
-pub use status::status;
+pub use status::{selector, status};
 
 /// A point in time as it stands in objects.
 pub fn time(core: serin_core::Time) -> String {

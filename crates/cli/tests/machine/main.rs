@@ -23,6 +23,7 @@ mod service;
 mod start;
 mod stop;
 mod visitor;
+mod workloads;
 
 /// No test: the model service that the tests let `serin` start. As a test it has nothing to do.
 #[test]

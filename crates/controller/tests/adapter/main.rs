@@ -3,6 +3,7 @@
 mod affinity;
 mod claims;
 mod ephemeral;
+mod hostile;
 mod jobs;
 mod lookup;
 mod patches;
@@ -12,5 +13,7 @@ mod rollouts;
 mod server;
 mod services;
 mod stage;
+mod templates;
+mod validity;
 mod whole;
 mod workloads;

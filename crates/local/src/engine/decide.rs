@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serin_core::analysis::RunStatus;
 use serin_core::decision::Event;
 use serin_core::plugin::PluginCall;
-use serin_core::{Action, Decision, Span, decide};
+use serin_core::{Action, Decision, Span, decide, invalid};
 
 use super::{Engine, RunKey};
 use crate::model::{Key, RunState, Workload};
@@ -120,11 +120,15 @@ impl Engine {
         };
         for _ in 0..PASSES_MAX {
             let world = self.observe(key, &settled);
-            let decision = decide(&world, now);
+            let decision = match &settled.workload.problem {
+                Some(problem) => invalid(&world, problem, now),
+                None => decide(&world, now),
+            };
             let workload = &mut settled.workload;
             let events = news(workload, &decision);
+            let dropped = apply::drop_switches(workload, &world.services, &decision.actions);
             let applied = apply::apply(workload, &decision.actions, now);
-            let mut changed = applied.changed || decision.status != workload.status;
+            let mut changed = dropped || applied.changed || decision.status != workload.status;
             workload.status = decision.status;
             workload.reasons = decision.reasons;
             let unreached = !decision.actions.is_empty();

@@ -10,6 +10,7 @@ use serin_promql::Query;
 use serin_spec::catalog::Catalog;
 use serin_spec::wire;
 use serin_spec::wire::meta::ObjectMeta;
+use serin_spec::workload::Holder;
 use serin_spec::{Problem, Severity, Source, validate};
 
 use super::Engine;
@@ -17,7 +18,7 @@ use crate::model::{Key, Objects, RunState, Workload};
 use crate::protocol::Outcome;
 use crate::record::{RunRecord, WorkloadRecord};
 use crate::store::{Batch, EventRecord, Shelf};
-use crate::{LocalError, merge, request};
+use crate::{LocalError, merge, request, validity};
 
 /// Checks manifests as one machine reads them: everything that `serin lint` checks, and what one machine cannot carry out.
 pub fn check(sources: &[Source]) -> (Catalog, Vec<Problem>) {
@@ -135,6 +136,21 @@ impl Engine {
         known!(ingresses, wire::kubernetes::Ingress);
         known!(config_maps, wire::kubernetes::ConfigMap);
         known!(secrets, wire::kubernetes::Secret);
+        let held = self.objects.holders.values();
+        for holder in held.filter(|h| !defined.workloads.iter().any(|e| e.object.is_same_object(h))) {
+            let name = format!("<applied {}/{}>", holder.namespace, holder.name);
+            known.push(Source::new(name, holder.object.to_string()));
+        }
+        // Whose template changes with an object that is applied alone.
+        let behind = self.workloads.values().filter(|w| w.object.spec.workload_ref.is_some());
+        for workload in behind {
+            let meta = &workload.object.metadata;
+            if defined.find::<wire::Rollout>(meta.namespace(), meta.name()).is_none()
+                && let Ok(text) = serde_json::to_string(&workload.object)
+            {
+                known.push(Source::new(format!("<applied {}/{}>", meta.namespace(), meta.name()), text));
+            }
+        }
         known
     }
 
@@ -161,11 +177,21 @@ impl Engine {
         plain!(ingresses, "Ingress");
         plain!(config_maps, "ConfigMap");
         plain!(secrets, "Secret");
+        for entry in catalog.workloads.iter().filter(|e| mine(&e.place.file)) {
+            let holder = &entry.object;
+            let (kind, key) = (holder.kind.as_str(), Key::new(&*holder.namespace, &*holder.name));
+            let changed = put_object(&mut objects, kind, holder.object.clone()).map_err(LocalError::Bug)?;
+            if changed {
+                batch.put(Shelf::Objects, format!("{kind}/{key}"), &holder.object)?;
+            }
+            outcomes.push(outcome(kind, &key, changed, "configured"));
+        }
         let mut workloads = Vec::new();
         let mut events = Vec::new();
         for entry in catalog.rollouts.iter().filter(|e| mine(&e.place.file)) {
             let key = Key::of(&entry.object.metadata);
-            let (workload, changed) = applied(self.workloads.get(&key), &entry.object)?;
+            let (mut workload, mut changed) = applied(self.workloads.get(&key), &entry.object)?;
+            changed |= validity::look(&mut workload, &objects);
             if changed {
                 batch.put(Shelf::Workloads, key.to_string(), &WorkloadRecord::from(&workload))?;
                 let verb = if self.workloads.contains_key(&key) { "changed" } else { "created" };
@@ -179,6 +205,14 @@ impl Engine {
                 workloads.push((key.clone(), workload));
             }
             outcomes.push(outcome("Rollout", &key, changed, "configured"));
+        }
+        // Rollouts that are not in these files may take their template from an object that is.
+        for (key, present) in &self.workloads {
+            let mut workload = present.clone();
+            if !workloads.iter().any(|(known, _)| known == key) && validity::look(&mut workload, &objects) {
+                batch.put(Shelf::Workloads, key.to_string(), &WorkloadRecord::from(&workload))?;
+                workloads.push((key.clone(), workload));
+            }
         }
         let mut runs = Vec::new();
         for entry in catalog.analysis_runs.iter().filter(|e| mine(&e.place.file)) {
@@ -228,6 +262,9 @@ fn applied(present: Option<&Workload>, object: &wire::rollout::Rollout) -> Resul
             services: services(&object, &BTreeMap::new()),
             object,
             applied: file,
+            held: None,
+            taken: None,
+            problem: None,
             rollout,
             status,
             pools: Vec::new(),
@@ -286,6 +323,11 @@ fn put_object(objects: &mut Objects, kind: &str, value: Value) -> Result<bool, S
         "Ingress" => put(&mut objects.ingresses, value, |x: &wire::kubernetes::Ingress| Key::of(&x.metadata)),
         "ConfigMap" => put(&mut objects.config_maps, value, |x: &wire::kubernetes::ConfigMap| Key::of(&x.metadata)),
         "Secret" => put(&mut objects.secrets, value, |x: &wire::kubernetes::Secret| Key::of(&x.metadata)),
+        "Deployment" | "ReplicaSet" | "PodTemplate" => {
+            let holder = Holder::of(value).ok_or_else(|| format!("a {kind} in the state is none"))?;
+            let key = (holder.kind, Key::new(&*holder.namespace, &*holder.name));
+            Ok(objects.holders.insert(key, holder.clone()).as_ref() != Some(&holder))
+        }
         other => Err(format!("unknown kind {other} in the state")),
     }
 }

@@ -132,7 +132,7 @@ fn weights(core: &Weights, rollout: &Rollout) -> TrafficWeights {
 
 /// A selector in the form of `kubectl -l`, which the autoscaler reads. An operator that Kubernetes does not know cannot
 /// be written so and is left out.
-fn selector(wire: &LabelSelector) -> String {
+pub fn selector(wire: &LabelSelector) -> String {
     let labels = wire.match_labels.iter().map(|(key, value)| (key, format!("{key}={value}")));
     let expressions = wire.match_expressions.iter().filter_map(|r| {
         let (key, mut values) = (&r.key, r.values.clone());

@@ -35,20 +35,22 @@ fn refused(origin: &Origin, path: &str, message: &str) -> Problem {
 }
 
 fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
-    let spec = &entry.object.spec;
     let origin = &entry.origin;
-    if spec.workload_ref.is_some() {
-        let problem = refused(origin, "spec.workloadRef", "the template of another object is not read on one machine");
-        problems.push(problem.hint("copy the pod template into spec.template"));
-    }
+    let strategy = &entry.object.spec.strategy;
     let affinity = |set: bool, strategy: &str| set.then(|| format!("spec.strategy.{strategy}.antiAffinity"));
-    let strategy = &spec.strategy;
     let canary = affinity(strategy.canary.as_ref().is_some_and(|c| c.anti_affinity.is_some()), "canary");
     let blue_green = affinity(strategy.blue_green.as_ref().is_some_and(|b| b.anti_affinity.is_some()), "blueGreen");
     for path in canary.into_iter().chain(blue_green) {
-        problems.push(origin.warning("no-effect", &path, "antiAffinity has no effect on one machine"));
+        problems.push(origin.warning("kept-without-effect", &path, "antiAffinity has no effect on one machine"));
     }
-    let Some(canary) = &spec.strategy.canary else { return };
+    if let Some(blue_green) = &strategy.blue_green
+        && blue_green.active_service.as_deref().unwrap_or_default().is_empty()
+    {
+        let path = "spec.strategy.blueGreen.activeService";
+        let problem = refused(origin, path, "without the Service of the users there is nothing to switch");
+        problems.push(problem.hint("name the Service that the users' Ingress leads to"));
+    }
+    let Some(canary) = &strategy.canary else { return };
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);
     }
