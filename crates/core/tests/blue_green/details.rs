@@ -7,7 +7,7 @@ use serin_core::condition::Kind;
 use serin_core::phase::phase;
 use serin_core::status::RunRef;
 
-use crate::setting::{deployed, services, template, updating};
+use crate::setting::{deployed, replicas, services, stable, template, updating};
 use crate::stage::Stage;
 
 /// An update whose members do not come.
@@ -72,4 +72,59 @@ fn a_failed_run_is_shown_until_the_retry() {
     serin_core::intent::retry(&mut stage.world.status);
     stage.settle();
     assert_ne!(shown(&stage).unwrap().0, "svc-v2-2-pre", "another run judges the retry");
+}
+
+/// Other replicas mean nothing to an aborted version that has no members any more.
+//= compat: 2.2-8
+#[test]
+fn a_retired_version_is_not_told_the_replicas() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    serin_core::intent::abort(&mut stage.world.status);
+    stage.wait(100);
+    assert_eq!(stage.sizes(), "v1 3");
+    replicas(&mut stage, 4);
+    let actions: Vec<String> = stage.pass().actions.iter().map(ToString::to_string).collect();
+    assert_eq!(actions, ["scale pool v1 to 4"]);
+}
+
+/// A version that returns within its delay, but is not whole, is looked at again when the delay is over.
+#[test]
+fn the_end_of_a_returning_versions_delay_is_not_missed() {
+    let mut stage = updating(|own| own.scale_down_delay = Some(serin_core::Span::from_secs(50)));
+    assert_eq!(stable(&stage), "v2");
+    let at = stage.pool("v1").scale_down_at.expect("v1 waits for its scale-down");
+    stage.members_come = false;
+    stage.available("v1", 2);
+    template(&mut stage, "v1");
+    assert_eq!(stage.settle(), Some(at), "{}", stage.brief());
+    assert_eq!(services(&stage).split('/').next(), Some("v2"));
+}
+
+/// A fast rollback asks nobody, also where promotions wait for a person.
+//= compat: 2.7-13
+#[test]
+fn a_fast_rollback_does_not_pause() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    stage.promote();
+    stage.settle();
+    assert_eq!(stable(&stage), "v2");
+    stage.events.clear();
+    template(&mut stage, "v1");
+    stage.settle();
+    assert_eq!((services(&stage).as_str(), stable(&stage)), ("v1/v1", "v1"));
+    let told = stage.told_reasons();
+    assert!(!told.contains("RolloutPaused"), "{told}");
+}
+
+/// On the way back to stable, any member is better than none.
+#[test]
+fn one_stable_member_rescues_the_users_of_a_dead_version() {
+    let mut stage = updating(|own| own.post_promotion = true);
+    assert_eq!((services(&stage).as_str(), stable(&stage)), ("v2/v2", "v1"));
+    stage.members_come = false;
+    stage.available("v2", 0);
+    stage.available("v1", 1);
+    template(&mut stage, "v1");
+    stage.settle();
+    assert_eq!(services(&stage).split('/').next(), Some("v1"));
 }
