@@ -5,12 +5,13 @@
 //! 1. the pool of the current template exists ([`crate::revision`]);
 //! 2. a changed template or step list starts over ([`restart`]);
 //! 3. services and traffic ([`traffic`]);
-//! 4. analysis runs and what their results mean ([`runs`]);
+//! 4. experiments and analysis runs, and what their results mean ([`experiment`], [`runs`]);
 //! 5. sizes of the pools ([`scale`]);
 //! 6. promotion ([`promote`]), else the current step ([`advance`]);
 //! 7. conditions, phase, reasons ([`outcome`]).
 
 pub mod advance;
+pub mod experiment;
 pub mod outcome;
 pub mod promote;
 pub mod restart;
@@ -52,6 +53,7 @@ fn reconcile(pass: &mut Pass) {
     }
     traffic::services(pass);
     traffic::split(pass);
+    experiment::reconcile(pass);
     runs::reconcile(pass);
     scale::reconcile(pass);
     // First, so that what follows the last step is decided for the sizes and the traffic after it.

@@ -2,6 +2,8 @@
 
 #[path = "canary/conditions.rs"]
 mod conditions;
+#[path = "canary/experiment.rs"]
+mod experiment;
 #[path = "canary/faults.rs"]
 mod faults;
 #[path = "canary/flow.rs"]

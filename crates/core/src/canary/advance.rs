@@ -1,6 +1,6 @@
 //! The current step: is it done, and if not, what does it wait for (section 1.7 of the reference).
 
-use super::{Pass, scale};
+use super::{Pass, experiment, scale};
 use crate::analysis::RunPhase;
 use crate::reason::Reason;
 use crate::rollout::{Step, pause_over};
@@ -18,7 +18,7 @@ pub fn step(pass: &mut Pass) {
         pass.reasons.push(Reason::PausedByPerson);
         return;
     }
-    if pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() {
+    if pass.status.is_inconclusive() {
         return;
     }
     let done = match step {
@@ -26,6 +26,7 @@ pub fn step(pass: &mut Pass) {
         Step::SetHeaderRoute(_) => router_ready(pass),
         Step::Pause(duration) => pause(pass, *duration),
         Step::Analysis => analysis(pass),
+        Step::Experiment(_) => experiment::is_successful(pass),
     };
     if done {
         complete(pass, step);
@@ -38,7 +39,7 @@ fn complete(pass: &mut Pass, step: &Step) {
     let resumed = pass.status.pause(PauseReason::CanaryPauseStep).is_some();
     pass.status.step_index = Some(index + 1);
     pass.status.remove_pause(PauseReason::CanaryPauseStep);
-    pass.status.step_run = None;
+    (pass.status.step_run, pass.status.current_experiment) = (None, None);
     let (number, text) = (index + 1, step.to_string());
     pass.event("RolloutStepCompleted", format!("Rollout step {number}/{total} completed ({text})"));
     if resumed {

@@ -9,14 +9,13 @@ use crate::time::{Span, Time};
 pub fn assess(pass: &mut Pass) {
     let wanted = &pass.experiment().templates;
     pass.status.templates = wanted.iter().map(|template| next(pass, template)).collect();
-    for index in 0..wanted.len() {
-        let name = &wanted[index].name;
-        let before = pass.world.status.template(name).map(|t| t.phase);
+    for (index, template) in wanted.iter().enumerate() {
+        let before = pass.world.status.template(&template.name).map(|t| t.phase);
         note_change(pass, index, before);
         if pass.status.templates[index].phase == TemplatePhase::Progressing {
             let deadline = pass.status.templates[index].transitioned + pass.experiment().progress_deadline;
             pass.wake(deadline);
-            await_members(pass, &wanted[index]);
+            await_members(pass, template);
         }
     }
 }
