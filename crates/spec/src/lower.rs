@@ -4,10 +4,12 @@
 //! cannot be carried out holds the rollout until a person comes, and never lets it go on by itself.
 
 mod analysis;
+mod experiment;
 mod rollout;
 mod status;
 mod steps;
 
 pub use analysis::{invalid, run_spec, run_status};
+pub use experiment::{experiment, experiment_status};
 pub use rollout::rollout;
 pub use status::status;

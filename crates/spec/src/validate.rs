@@ -1,13 +1,15 @@
 //! The rules of Argo Rollouts for one Rollout, in its own words (section 8 of the reference).
 
 mod canary;
+mod experiment;
 mod local;
 mod pod;
 mod selector;
 mod spec;
 mod step;
 
-pub use step::HEADER_ROUTE_UNSUPPORTED;
+pub use experiment::experiment;
+pub use step::{EXPERIMENT_WEIGHT_UNSUPPORTED, HEADER_ROUTE_UNSUPPORTED};
 
 use std::fmt;
 

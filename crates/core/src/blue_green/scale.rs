@@ -73,8 +73,7 @@ pub fn reconcile(pass: &mut Pass) {
             Some(delay) => retire_aborted(pass, new, delay),
             None => {
                 let wanted = new_wanted(pass);
-                let shrinks = wanted < new.size && serves_users(pass, new);
-                if new.size != wanted && !shrinks {
+                if new.size != wanted {
                     scale::scale_to(pass, new, wanted);
                 }
             }
@@ -83,7 +82,7 @@ pub fn reconcile(pass: &mut Pass) {
     others(pass);
 }
 
-/// Whether the users' requests go to this pool: then it must not lose a member on purpose.
+/// Whether the users' requests go to this pool: then it must not get smaller than the replicas.
 fn serves_users(pass: &Pass, pool: &Pool) -> bool {
     pass.status.blue_green.active.as_ref() == Some(&pool.hash)
 }

@@ -73,7 +73,11 @@ pub fn pause(pass: &mut Pass) {
     }
     let over = pass.status.abort || pass.status.stable.is_none() || fast_track(pass).is_some() || is_active(pass);
     if over {
-        return pass.status.remove_pause(PauseReason::BlueGreenPause);
+        // Only its own pause: the mark of another one that a person ended is still needed.
+        if pass.status.pause(PauseReason::BlueGreenPause).is_some() {
+            pass.status.remove_pause(PauseReason::BlueGreenPause);
+        }
+        return;
     }
     if pass.status.blue_green.checkpoint || !scale::at_target(pass) || !judged(pass) {
         return;
@@ -140,7 +144,8 @@ fn way_back(pass: &Pass) -> Option<Hash> {
     let stable = pass.world.stable_pool()?;
     let active = pass.status.blue_green.active.as_ref().and_then(|hash| pass.world.pool(hash));
     let carried = active.is_some_and(|p| p.available > 0);
-    (stable.available > 0 || !carried).then(|| stable.hash.clone())
+    let answers = stable.available > 0 || pass.rollout().replicas == 0;
+    (answers || !carried).then(|| stable.hash.clone())
 }
 
 fn way_forward(pass: &mut Pass) -> Option<Hash> {
@@ -170,6 +175,8 @@ pub fn whole(world: &World, pool: &Pool) -> bool {
 
 /// Going back to the stable version while the one that has the users has no member left: any member is better.
 fn rescues(pass: &Pass, new: &Pool) -> bool {
-    let active = pass.status.blue_green.active.as_ref().and_then(|hash| pass.world.pool(hash));
-    pass.fully_promoted() && new.available > 0 && active.is_none_or(|p| p.available == 0)
+    let Some(active) = &pass.status.blue_green.active else {
+        return false;
+    };
+    pass.fully_promoted() && new.available > 0 && pass.world.pool(active).is_none_or(|p| p.available == 0)
 }

@@ -25,8 +25,12 @@ pub(crate) struct Stage {
     pub(crate) members_come: bool,
     /// Whether the router carries a split at once.
     pub(crate) router_obeys: bool,
+    /// Whether a service selects what it was pointed at, at once.
+    pub(crate) services_obey: bool,
     /// What the router was last asked for.
     pub(crate) asked: Option<Split>,
+    /// What services were asked to select and do not yet.
+    pub(crate) pointed: Vec<(String, Hash)>,
 }
 
 /// A rollout named `svc` with 4 replicas, a router and services; `edit` makes it what the test needs.
@@ -90,9 +94,11 @@ pub(crate) const PAUSE: Step = Step::Pause(None);
 impl Stage {
     /// A world in which nothing was ever decided.
     pub(crate) fn new(rollout: Rollout) -> Self {
-        let canary = rollout.canary().unwrap();
-        let names = canary.stable_service.iter().chain(&canary.canary_service);
-        let services = names.map(|name| Service { name: name.clone(), selects: None }).collect();
+        let names = match &rollout.strategy {
+            Strategy::Canary(canary) => [canary.stable_service.clone(), canary.canary_service.clone()],
+            Strategy::BlueGreen(own) => [Some(own.active_service.clone()), own.preview_service.clone()],
+        };
+        let services = names.into_iter().flatten().map(|name| Service { name, selects: None }).collect();
         let world = World {
             rollout,
             status: Status::default(),
@@ -102,7 +108,16 @@ impl Stage {
             services,
             split: None,
         };
-        Self { world, now: EPOCH, events: Vec::new(), members_come: true, router_obeys: true, asked: None }
+        Self {
+            world,
+            now: EPOCH,
+            events: Vec::new(),
+            members_come: true,
+            router_obeys: true,
+            services_obey: true,
+            asked: None,
+            pointed: Vec::new(),
+        }
     }
 
     /// A world in which `v1` is promoted and whole.
@@ -197,7 +212,7 @@ impl Stage {
             }
             let before = self.world.clone();
             let decision = self.pass();
-            let asked_in_vain = !self.router_obeys && self.world == before;
+            let asked_in_vain = !(self.router_obeys && self.services_obey) && self.world == before;
             if (decision.actions.is_empty() && self.world == before) || asked_in_vain {
                 return decision.wake_at;
             }
@@ -225,6 +240,13 @@ impl Stage {
         }
     }
 
+    /// The services select what they were pointed at.
+    pub(crate) fn services_catch_up(&mut self) {
+        for (name, hash) in self.pointed.drain(..) {
+            self.world.services.iter_mut().filter(|s| s.name == name).for_each(|s| s.selects = Some(hash.clone()));
+        }
+    }
+
     pub(crate) fn apply(&mut self, action: &Action) {
         match action {
             Action::CreatePool { hash, revision } => {
@@ -245,8 +267,10 @@ impl Stage {
                 self.world.pools.retain(|p| p.hash != *hash);
             }
             Action::PointService { service, hash } => {
-                for s in self.world.services.iter_mut().filter(|s| s.name == *service) {
-                    s.selects = Some(hash.clone());
+                self.pointed.retain(|(name, _)| name != service);
+                self.pointed.push((service.clone(), hash.clone()));
+                if self.services_obey {
+                    self.services_catch_up();
                 }
             }
             Action::SetSplit(split) => {
@@ -267,7 +291,7 @@ impl Stage {
                     (run.terminating, run.phase) = (true, RunPhase::Successful);
                 }
             }
-            Action::MarkPromoted { .. } => unreachable!("only blue-green remembers promotions"),
+            Action::MarkPromoted { hash } => self.change(hash, |p| p.promoted = true),
             Action::DeleteRun { name } => self.world.runs.retain(|r| r.name != *name),
             Action::StartExperiment { name, step, hash, .. } => self.start_experiment(name, *step, hash),
             Action::StopExperiment { name } => {
@@ -385,7 +409,7 @@ impl Stage {
             .map(|s| format!("{} {} / {} {} {:?}", s.canary, s.weight, s.stable, s.weight_stable(), s.experiment));
         format!(
             "at {} s: {}, template {}, stable {stable}, replicas {}, paused {}, pauses {:?}, controller_pause {}, abort {}, full {}\n\
-             pools (size/members/available) {pools:?}\nruns {runs:?}\nsplit {split:?} weights {:?}\nProgressing {}\nsteps {:?}",
+             pools (size/members/available) {pools:?}\nruns {runs:?}\nsplit {split:?} weights {:?}\nservices {:?} to be {:?}\nProgressing {}\nsteps {:?}",
             self.now.as_secs(),
             self.state(),
             world.rollout.hash,
@@ -396,8 +420,10 @@ impl Stage {
             status.abort,
             status.promote_full,
             status.weights.as_ref().map(|w| (w.canary_hash.as_str(), w.canary, w.verified)),
+            world.services.iter().map(|s| (&s.name, &s.selects)).collect::<Vec<_>>(),
+            self.pointed,
             self.says(Kind::Progressing),
-            world.rollout.canary().unwrap().steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            world.rollout.canary().map(|c| c.steps.iter().map(ToString::to_string).collect::<Vec<_>>()),
         )
     }
 

@@ -1,17 +1,18 @@
 //! The canary's steps.
 
 use serin_core::Span;
-use serin_core::rollout::{CanaryScale, Step};
+use serin_core::rollout::{CanaryScale, ExperimentStep, Step};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
 
 use super::rollout::count;
 use crate::duration;
+use crate::wire;
 use crate::wire::canary::{CanaryStep, SetCanaryScale, SetHeaderRoute};
 use crate::wire::meta::IntOrString;
 use crate::wire::traffic::HeaderRoutingMatch;
 
-/// One step. Experiments, mirror routes and plugins, which the core does not carry out, hold the rollout until a person
-/// goes on, as does an item without any kind of step.
+/// One step. Mirror routes and plugins, which the core does not carry out, hold the rollout until a person goes on, as does
+/// an item without any kind of step.
 pub(super) fn step(wire: &CanaryStep) -> Step {
     if let Some(weight) = wire.set_weight {
         return Step::SetWeight(count(weight));
@@ -22,6 +23,9 @@ pub(super) fn step(wire: &CanaryStep) -> Step {
     if let Some(scale) = &wire.set_canary_scale {
         return Step::SetCanaryScale(canary_scale(scale));
     }
+    if let Some(experiment) = &wire.experiment {
+        return Step::Experiment(experiment_step(experiment));
+    }
     if wire.analysis.is_some() {
         return Step::Analysis;
     }
@@ -29,6 +33,16 @@ pub(super) fn step(wire: &CanaryStep) -> Step {
         return Step::SetHeaderRoute(header_route(route));
     }
     Step::Pause(None)
+}
+
+/// The versions with a share of the requests. What else an experiment is goes into the object that is made of it.
+//= compat: 5.4-1
+fn experiment_step(wire: &wire::experiment::ExperimentStep) -> ExperimentStep {
+    let weight = |t: &wire::experiment::ExperimentStepTemplate| {
+        let weight = t.weight.and_then(|w| u32::try_from(w).ok()).filter(|w| *w > 0)?;
+        Some((t.name.clone(), weight))
+    };
+    ExperimentStep { weights: wire.templates.iter().filter_map(weight).collect() }
 }
 
 /// Seconds as an int or a string of digits, else a Go duration cut off to whole seconds. A text that is neither, or a

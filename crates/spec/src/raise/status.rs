@@ -54,7 +54,7 @@ fn pause(core: &Pause) -> PauseCondition {
     PauseCondition { reason: core.reason.as_str().to_owned(), start_time: timestamp::format(core.start) }
 }
 
-fn condition(core: &Condition) -> RolloutCondition {
+pub(super) fn condition(core: &Condition) -> RolloutCondition {
     RolloutCondition {
         kind: core.kind.as_str().to_owned(),
         status: core.truth.as_str().to_owned(),
@@ -71,7 +71,7 @@ fn canary(core: &Status, rollout: &Rollout, former: Option<CanaryStatus>) -> Opt
         current_step_analysis_run_status: core.step_run.as_ref().map(run_ref),
         current_background_analysis_run_status: core.background_run.as_ref().map(run_ref),
         weights: core.weights.as_ref().map(|w| weights(w, rollout)),
-        current_experiment: former.current_experiment,
+        current_experiment: core.current_experiment.clone(),
         stable_ping_pong: former.stable_ping_pong,
         step_plugin_statuses: former.step_plugin_statuses,
     };
