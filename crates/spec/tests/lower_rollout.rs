@@ -1,7 +1,7 @@
 //! Rollouts as the core sees them: defaults, and every kind of step.
 
 use serde_json::{Value, json};
-use serin_core::rollout::{Amount, CanaryScale, Step, Strategy, Threshold, Traffic};
+use serin_core::rollout::{Amount, CanaryScale, ExperimentStep, Step, Strategy, Threshold, Traffic};
 use serin_core::weight::{HeaderMatch, ValueMatch};
 use serin_core::{BlueGreen, Canary, Rollout, Span};
 use serin_spec::{hash, lower, wire};
@@ -226,9 +226,9 @@ fn header_routes_match_in_three_ways_and_none_removes() {
 #[test]
 fn weights_and_analyses_are_steps_and_what_cannot_be_carried_out_waits_for_a_person() {
     assert_eq!(step(json!({ "setWeight": 20 })), Step::SetWeight(20));
+    assert_eq!(step(json!({ "experiment": { "templates": [] } })), Step::Experiment(ExperimentStep::default()));
     assert_eq!(step(json!({ "analysis": { "templates": [{ "templateName": "t" }] } })), Step::Analysis);
     for unknown in [
-        json!({ "experiment": { "templates": [] } }),
         json!({ "setMirrorRoute": { "name": "m" } }),
         json!({ "plugin": { "name": "p" } }),
         json!({}),

@@ -110,7 +110,8 @@ fn status() -> impl Strategy<Value = Status> {
         ready,
         available,
     });
-    let runs = (prop::option::of(run_ref()), prop::option::of(run_ref()), prop::option::of(weights()));
+    let experiment = prop::option::of("[a-z]{1,9}");
+    let runs = (prop::option::of(run_ref()), prop::option::of(run_ref()), prop::option::of(weights()), experiment);
     let services = (prop::option::of(hash()), prop::option::of(hash()), any::<bool>());
     let switched = (prop::option::of(run_ref()), prop::option::of(run_ref()));
     let blue_green = (services, switched).prop_map(|((active, preview, checkpoint), (pre_run, post_run))| {
@@ -121,7 +122,7 @@ fn status() -> impl Strategy<Value = Status> {
             let (abort, aborted_at, pauses, controller_pause, promote_full) = flags;
             let (current_hash, current_steps_hash, step_index, stable, observed_generation, collision_count) = version;
             let (conditions, phase, message) = outcome;
-            let (step_run, background_run, weights) = runs;
+            let (step_run, background_run, weights, current_experiment) = runs;
             Status {
                 abort,
                 aborted_at,
@@ -139,6 +140,7 @@ fn status() -> impl Strategy<Value = Status> {
                 counts,
                 step_run,
                 background_run,
+                current_experiment,
                 weights,
                 collision_count,
                 blue_green,

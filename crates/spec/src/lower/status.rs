@@ -38,6 +38,7 @@ pub fn status(wire: &RolloutStatus) -> Status {
         background_run: canary.current_background_analysis_run_status.as_ref().map(run_ref),
         weights: canary.weights.as_ref().map(weights),
         collision_count: count(wire.collision_count),
+        current_experiment: canary.current_experiment.filter(|name| !name.is_empty()),
         blue_green: BlueGreenStatus {
             active: text(blue_green.active_selector.as_deref()).map(Hash::new),
             preview: text(blue_green.preview_selector.as_deref()).map(Hash::new),
@@ -67,7 +68,7 @@ fn pause(wire: &PauseCondition) -> Pause {
 }
 
 //= compat: 2.6-1, 2.6-2
-fn condition(wire: &RolloutCondition) -> Option<Condition> {
+pub(super) fn condition(wire: &RolloutCondition) -> Option<Condition> {
     let kinds = [
         Kind::InvalidSpec,
         Kind::Available,

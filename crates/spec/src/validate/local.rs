@@ -23,10 +23,6 @@ pub fn local(catalog: &Catalog) -> Vec<Problem> {
     for entry in &catalog.analysis_runs {
         metrics(&entry.origin, &entry.object.spec.metrics, &mut problems);
     }
-    for entry in &catalog.experiments {
-        let problem = refused(&entry.origin, "", "experiments are not run on one machine yet");
-        problems.push(problem.hint("leave the object out; serin lint still checks it"));
-    }
     problems
 }
 
@@ -88,10 +84,6 @@ fn steps(origin: &Origin, canary: &CanaryStrategy, problems: &mut Vec<Problem>) 
 /// The parts of a step that are not carried out: field, reason, way out.
 fn not_executed(step: &CanaryStep) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let parts = [
-        (
-            step.experiment.is_some(),
-            ("experiment", "experiments are not run on one machine yet", "use an analysis step"),
-        ),
         (
             step.set_mirror_route.is_some(),
             ("setMirrorRoute", "the embedded router does not mirror requests yet", "remove the step"),
