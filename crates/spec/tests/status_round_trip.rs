@@ -197,7 +197,7 @@ fn what_the_core_knows_nothing_of_is_kept() {
     let former = json!({
         "restartedAt": "2026-01-01T00:00:00Z", "workloadObservedGeneration": "4", "duration": { "finishedAt": "2026-01-01T00:00:00Z" },
         "blueGreen": { "activeSelector": "x" }, "albs": [{}], "currentPodHash": "old",
-        "canary": { "stablePingPong": "ping", "currentExperiment": "e", "stepPluginStatuses": [{}],
+        "canary": { "stablePingPong": "ping", "stepPluginStatuses": [{}],
             "weights": { "canary": { "weight": 1 }, "stable": { "weight": 99 }, "additional": [{ "weight": 5 }] } },
     });
     rollout.status = Some(serde_json::from_value(former).unwrap());
@@ -206,7 +206,7 @@ fn what_the_core_knows_nothing_of_is_kept() {
         "selector": "a=1,b=2,c in (x,y),!d", "restartedAt": "2026-01-01T00:00:00Z", "workloadObservedGeneration": "4",
         "duration": { "finishedAt": "2026-01-01T00:00:00Z" }, "phase": "Progressing",
         "albs": [{}],
-        "canary": { "stablePingPong": "ping", "currentExperiment": "e", "stepPluginStatuses": [{}] },
+        "canary": { "stablePingPong": "ping", "stepPluginStatuses": [{}] },
     });
     assert_eq!(raised, want);
 }
