@@ -1,6 +1,7 @@
-//! The checks of this repository: `cargo xtask compat`, `cargo xtask tidy` and `cargo xtask test`.
+//! The checks of this repository: `cargo xtask compat`, `cargo xtask crds`, `cargo xtask tidy` and `cargo xtask test`.
 
 mod compat;
+mod crds;
 mod demo;
 mod repository;
 mod test;
@@ -23,6 +24,8 @@ struct Arguments {
 enum Task {
     /// Counts the behaviours of Argo Rollouts that are implemented, tested, different on purpose, and open
     Compat(compat::Options),
+    /// Writes deploy/crds from the wire types
+    Crds,
     /// Checks the house rules that no compiler checks
     Tidy,
     /// Runs everything that CI runs
@@ -66,6 +69,7 @@ impl TaskError {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Compat(options) => compat::run(&options),
+        Task::Crds => crds::run(),
         Task::Tidy => tidy::run(),
         Task::Test(options) => test::run(&options),
     };

@@ -7,7 +7,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline};
-use serin_local::view::{MetricView, PoolView, RolloutView, RunView, TrafficView};
+use serin_local::view::{MetricView, PoolView, RolloutView, RunView, ServiceView, TrafficView};
 
 use crate::command::mark;
 use crate::output::{age, tag, time_of_day};
@@ -64,7 +64,11 @@ pub(crate) fn lines(view: &RolloutView) -> Vec<String> {
         _ => String::new(),
     };
     let weight = view.weight.actual.unwrap_or(view.weight.set);
-    out.push(format!("{}: {}{because}{step}, weight {weight}", view.name, view.phase));
+    let traffic = match &view.blue_green {
+        Some(blue_green) => format!("{} leads to {}", blue_green.active.name, tag(&blue_green.active.image)),
+        None => format!("weight {weight}"),
+    };
+    out.push(format!("{}: {}{because}{step}, {traffic}", view.name, view.phase));
     // Oldest first, as it happened.
     for run in view.runs.iter().rev() {
         for metric in &run.metrics {
@@ -109,7 +113,7 @@ fn body(view: &RolloutView) -> Vec<Line<'static>> {
     if !view.message.is_empty() {
         out.push(Line::from(format!("  {}", view.message)));
     }
-    out.push(weight(view));
+    out.extend(services(view).unwrap_or_else(|| vec![weight(view)]));
     out.push(replicas(view));
     if !view.steps.is_empty() {
         out.push(Line::default());
@@ -152,6 +156,22 @@ fn weight(view: &RolloutView) -> Line<'static> {
     };
     let how = if w.routed { "" } else { " (by members)" };
     Line::from(vec![Span::raw("  Canary "), Span::styled(bar, Style::new().fg(Color::Yellow)), Span::raw(words + how)])
+}
+
+/// Where the services of a blue-green rollout lead; nothing for other strategies.
+fn services(view: &RolloutView) -> Option<Vec<Line<'static>>> {
+    let blue_green = view.blue_green.as_ref()?;
+    let line = |word: &str, service: &ServiceView, colour: Color| {
+        let leads = if service.version.is_some() { tag(&service.image) } else { "no version yet".to_owned() };
+        Line::from(vec![
+            Span::raw(format!("  {word:<8}")),
+            Span::styled(service.name.clone(), Style::new().fg(colour)),
+            Span::raw(format!(" -> {leads}")),
+            dim(format!("  {}", service.host)),
+        ])
+    };
+    let preview = blue_green.preview.iter().map(|service| line("Preview", service, Color::Yellow));
+    Some(std::iter::once(line("Active", &blue_green.active, Color::Green)).chain(preview).collect())
 }
 
 fn replicas(view: &RolloutView) -> Line<'static> {
@@ -255,6 +275,14 @@ fn short(value: &str) -> String {
 }
 
 fn shown_traffic(view: &RolloutView) -> Vec<&TrafficView> {
+    if let Some(blue_green) = &view.blue_green {
+        let ways = [("active", Some(&blue_green.active)), ("preview", blue_green.preview.as_ref())];
+        let shown = |(via, service): (&str, Option<&ServiceView>)| {
+            let version = service?.version.as_ref()?;
+            view.traffic.iter().find(|t| t.via == via && t.version == *version)
+        };
+        return ways.into_iter().filter_map(shown).collect();
+    }
     let used = |t: &&TrafficView| view.pools.iter().any(|p| p.hash == t.version && !p.role.is_empty());
     view.traffic.iter().filter(used).take(2).collect()
 }
@@ -262,6 +290,7 @@ fn shown_traffic(view: &RolloutView) -> Vec<&TrafficView> {
 fn draw_traffic(frame: &mut Frame<'_>, area: Rect, view: &RolloutView, traffic: &[&TrafficView]) {
     for (i, t) in traffic.iter().enumerate() {
         let role = view.pools.iter().find(|p| p.hash == t.version).map_or("", |p| p.role.as_str());
+        let role = if t.via.is_empty() { role } else { &t.via };
         let errors = if t.requests == 0 { 0.0 } else { 100.0 * t.errors as f64 / t.requests as f64 };
         let p95 = t.p95_series.iter().rev().find(|v| **v > 0.0).copied().unwrap_or(0.0);
         let rows = [

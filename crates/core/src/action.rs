@@ -57,6 +57,11 @@ pub enum Action {
     },
     /// Make the router carry this split, whole.
     SetSplit(Split),
+    /// Want this many members of the workload that holds the template.
+    ScaleWorkload {
+        /// Wanted members.
+        replicas: u32,
+    },
     /// Create an analysis run.
     StartRun {
         /// Object name.
@@ -128,6 +133,7 @@ impl std::fmt::Display for Action {
                 }
                 Ok(())
             }
+            Action::ScaleWorkload { replicas } => write!(f, "scale workload to {replicas}"),
             Action::StartRun { name, .. } => write!(f, "start run {name}"),
             Action::StopRun { name } => write!(f, "stop run {name}"),
             Action::DeleteRun { name } => write!(f, "delete run {name}"),

@@ -28,6 +28,7 @@ use crate::restart;
 use crate::revision;
 use crate::rollout::BlueGreen;
 use crate::time::Time;
+use crate::workload;
 use crate::world::World;
 
 /// A pass of this strategy.
@@ -38,6 +39,7 @@ pub fn decide(world: &World, blue_green: &BlueGreen, now: Time) -> Decision {
     let mut pass = Pass::new(world, blue_green, now);
     switch::look(&mut pass);
     reconcile(&mut pass);
+    workload::reconcile(&mut pass);
     outcome::conclude(&mut pass);
     pass.into_decision()
 }

@@ -25,6 +25,7 @@ use crate::decision::Decision;
 use crate::revision;
 use crate::rollout::Canary;
 use crate::time::Time;
+use crate::workload;
 use crate::world::World;
 
 /// A pass of this strategy.
@@ -34,6 +35,7 @@ pub type Pass<'a> = crate::pass::Pass<'a, Canary>;
 pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
     let mut pass = Pass::new(world, canary, now);
     reconcile(&mut pass);
+    workload::reconcile(&mut pass);
     outcome::conclude(&mut pass);
     pass.into_decision()
 }

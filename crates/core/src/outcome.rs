@@ -26,6 +26,9 @@ pub struct Judged {
 /// Completes the status and the reasons.
 pub fn conclude<S>(pass: &mut Pass<S>, judged: Judged) {
     let healthy = judged.healthy;
+    // Whatever was wrong with the spec is mended, or this pass would not be made.
+    //= compat: 8.1-6
+    pass.status.conditions.remove(Kind::InvalidSpec);
     pass.status.counts = judged.counts;
     available(pass, judged.available);
     completed(pass);

@@ -100,6 +100,11 @@ pub enum Reason {
         /// When.
         at: Time,
     },
+    /// The rollout cannot be carried out as it is written.
+    Invalid {
+        /// Why not.
+        message: String,
+    },
     /// Everything is as wanted.
     Settled,
 }
@@ -128,6 +133,7 @@ impl Reason {
             Reason::Promoted { .. } => "promoted",
             Reason::Resized => "resized",
             Reason::ScaleDownPlanned { .. } => "scale-down-planned",
+            Reason::Invalid { .. } => "invalid",
             Reason::Settled => "settled",
         }
     }
@@ -170,6 +176,7 @@ impl std::fmt::Display for Reason {
             Reason::ScaleDownPlanned { hash, .. } => {
                 write!(f, "{hash} keeps its members until its scale-down time")
             }
+            Reason::Invalid { message } => write!(f, "nothing is changed until this is mended: {message}"),
             Reason::Settled => f.write_str("everything is as wanted"),
         }
     }

@@ -29,8 +29,31 @@ pub struct Rollout {
     pub rollback_window: Option<u32>,
     /// Finished runs kept: successful, unsuccessful.
     pub run_history_limits: (usize, usize),
+    /// The workload that ran the service before and holds the template, if its size is ours to set.
+    pub workload: Option<Workload>,
     /// The strategy.
     pub strategy: Strategy,
+}
+
+/// The workload behind a `workloadRef`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workload {
+    /// When it is taken down.
+    pub scale_down: ScaleDown,
+    /// Members that it wants now.
+    pub replicas: u32,
+}
+
+/// `workloadRef.scaleDown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScaleDown {
+    /// Not at all.
+    #[default]
+    Never,
+    /// Once the first revision is healthy.
+    OnSuccess,
+    /// As the members of the first revision become ready.
+    Progressively,
 }
 
 /// How a new version takes over.

@@ -26,5 +26,9 @@ mod sizes;
 mod small;
 #[path = "canary/stage.rs"]
 mod stage;
+#[path = "canary/valid.rs"]
+mod valid;
 #[path = "canary/walk.rs"]
 mod walk;
+#[path = "canary/workload.rs"]
+mod workload;

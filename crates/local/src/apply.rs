@@ -68,6 +68,8 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
         }
         Action::PointService { service, hash } => set(workload.services.get_mut(service), Some(hash.clone())),
         Action::SetSplit(split) => set(Some(&mut workload.split), Some(split.clone())),
+        // Nobody runs the Deployment behind a `workloadRef` on one machine, so there is nothing to take down.
+        Action::ScaleWorkload { .. } => false,
         Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => false,
     }
 }

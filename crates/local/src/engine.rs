@@ -7,6 +7,7 @@ mod members;
 mod routing;
 mod scrape;
 mod serve;
+mod switching;
 mod traffic;
 mod views;
 
@@ -112,6 +113,8 @@ pub struct Engine {
     /// Why the state cannot be written, while it cannot.
     blocked: Option<String>,
     going_down: bool,
+    /// Answers that wait for the router.
+    held: Vec<switching::Held>,
     /// Where the read-only status listens.
     status: Option<std::net::SocketAddr>,
     reports: (mpsc::UnboundedSender<Report>, mpsc::UnboundedReceiver<Report>),
@@ -208,6 +211,7 @@ impl Engine {
             blocked_until: None,
             blocked: None,
             going_down: false,
+            held: Vec::new(),
             status: None,
             reports: mpsc::unbounded_channel(),
             watcher,
@@ -314,13 +318,14 @@ impl Engine {
                     self.begin_down();
                 }
                 Some(asked) = server.requests.recv() => {
+                    let switched = self.switched_by(&asked.request);
                     let answer = self.answer(asked.request).await;
-                    // The asker may have left meanwhile.
-                    let _ = asked.answer.send(answer);
+                    self.answer_when_carried(answer, asked.answer, switched);
                 }
                 Some(report) = self.reports.1.recv() => self.take(report),
             }
             self.turn().await;
+            self.release();
             if self.going_down && self.members.is_empty() {
                 return self.link.stop().await;
             }

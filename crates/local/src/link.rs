@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serin_core::Split;
+use serin_core::{Hash, Split};
 use serin_proxy::table::Route;
 use serin_proxy::{Batch, Client, Snapshot, Table};
 
@@ -107,6 +107,13 @@ impl Link {
         let Some(table) = &self.carried else { return false };
         let places = self.places.get(&route::route_name(rollout)).map_or(&[][..], Vec::as_slice);
         route::carry(places.iter().filter_map(|i| table.routes.get(*i)), split)
+    }
+
+    /// The version that the routes of this name lead to, `None` while the router is not there, has no such route, or splits it.
+    pub fn leads_to(&self, route: &str) -> Option<Hash> {
+        let table = self.carried.as_ref()?;
+        let places = self.places.get(route).map_or(&[][..], Vec::as_slice);
+        route::version(places.iter().filter_map(|i| table.routes.get(*i)))
     }
 
     /// Why the router is not there, as far as known.

@@ -19,12 +19,21 @@ pub struct Staffing {
     pub failure: Option<String>,
 }
 
-/// The snapshot. `carried` is the split as the router carries it, `None` while it carries another one or none.
+/// Traffic as the router was read back to carry it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Carried {
+    /// The split, `None` while it carries another one or none.
+    pub split: Option<Split>,
+    /// The services and the pool that each leads to.
+    pub services: Vec<Service>,
+}
+
+/// The snapshot.
 pub fn world<'a>(
     workload: &Workload,
     staffing: impl Fn(&Hash) -> Staffing,
     runs: impl Iterator<Item = (&'a str, &'a RunState)>,
-    carried: Option<Split>,
+    carried: Carried,
 ) -> World {
     let pools = workload.pools.iter().map(|p| {
         let seen = staffing(&p.hash);
@@ -53,14 +62,12 @@ pub fn world<'a>(
             created: run.created,
         })
     };
-    let services =
-        workload.services.iter().map(|(name, selects)| Service { name: name.clone(), selects: selects.clone() });
     World {
         rollout: workload.rollout.clone(),
         status: workload.status.clone(),
         pools: pools.collect(),
         runs: runs.filter_map(run).collect(),
-        services: services.collect(),
-        split: carried,
+        services: carried.services,
+        split: carried.split,
     }
 }

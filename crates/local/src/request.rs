@@ -67,7 +67,7 @@ fn update_in_progress(workload: &Workload) -> bool {
 /// Goes on: ends the pause, or skips the step that runs; `full` skips everything that is left.
 ///
 /// # Errors
-/// When there is nothing to promote, or the update was aborted.
+/// When there is nothing to promote, or the update was aborted. A blue-green rollout has no steps to skip, so it must be paused.
 pub fn promote(workload: &mut Workload, full: bool) -> Result<Done, LocalError> {
     let key = workload.key();
     if workload.status.abort && !full {
@@ -80,6 +80,10 @@ pub fn promote(workload: &mut Workload, full: bool) -> Result<Done, LocalError> 
     let paused = workload.rollout.paused;
     if !update_in_progress(workload) && !paused && workload.status.pauses.is_empty() {
         return Err(LocalError::refused(format!("{key} has no update to promote: it is at its stable version")));
+    }
+    if !full && !paused && workload.rollout.blue_green().is_some() && workload.status.pauses.is_empty() {
+        let message = format!("{key} is not paused: there is nothing to end before its switch");
+        return Err(LocalError::refused_with(message, "`serin promote --full` skips its analysis and its pause"));
     }
     let unpause = match full {
         true => match intent::promote_full(&workload.rollout, &mut workload.status) {
@@ -124,7 +128,8 @@ pub fn retry(workload: &mut Workload) -> Result<Done, LocalError> {
         return Err(LocalError::refused(format!("{key} has no aborted update to retry")));
     }
     intent::retry(&mut workload.status);
-    Ok(Done::changed(format!("{key} starts again from its first step")))
+    let begins = if workload.rollout.steps() > 0 { " from its first step" } else { "" };
+    Ok(Done::changed(format!("{key} starts again{begins}")))
 }
 
 /// Wants the stable version again, which ends the update at once: traffic goes back, and the rollout ends healthy.

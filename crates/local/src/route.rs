@@ -30,6 +30,16 @@ pub fn route_name(rollout: &Key) -> String {
     rollout.to_string()
 }
 
+/// The router's name of the routes that lead to a service: those of a blue-green rollout's users are its rollout's, so that
+/// its statistics are about users; those of the preview are the preview service's.
+pub fn service_route_name(service: &Key, owner: Option<&Workload>) -> String {
+    let active = owner.and_then(|w| Some((w, w.rollout.blue_green()?)));
+    match active.filter(|(_, blue_green)| blue_green.active_service == service.name) {
+        Some((workload, _)) => route_name(&workload.key()),
+        None => format!("service/{service}"),
+    }
+}
+
 /// Members that take requests, per rollout and version.
 pub type Endpoints = BTreeMap<(Key, Hash), Vec<Endpoint>>;
 
@@ -40,8 +50,11 @@ pub fn routes(objects: &Objects, workloads: &BTreeMap<Key, Workload>, endpoints:
     for (key, ingress) in &objects.ingresses {
         table.ingress(key, ingress, &mut routes);
     }
-    for key in objects.services.keys() {
-        table.service_hosts(key, &mut routes);
+    // A blue-green rollout's services are routes even where their objects are not there: it could never be switched otherwise.
+    let blue_green = workloads.values().filter(|w| w.rollout.blue_green().is_some());
+    let switched = blue_green.flat_map(|w| w.services.keys().map(|name| w.key().beside(name)));
+    for key in objects.services.keys().cloned().chain(switched).collect::<BTreeSet<Key>>() {
+        table.service_hosts(&key, &mut routes);
     }
     // Two documents may ask for the same host and path; the first keeps it, as ingress-nginx does.
     let mut taken = BTreeSet::new();
@@ -84,7 +97,10 @@ impl Builder<'_> {
         let split = self.rollout_behind(ingress_key, service);
         let (name, groups, owner) = match split {
             Some(workload) => (route_name(&workload.key()), self.split(workload), Some(workload)),
-            None => (format!("service/{service_key}"), self.service(&service_key)?, self.selected_by(&service_key)),
+            None => {
+                let owner = self.selected_by(&service_key);
+                (service_route_name(&service_key, owner), self.service(&service_key)?, owner)
+            }
         };
         let timeout_s: Option<u64> = ingress.metadata.annotations.get(READ_TIMEOUT).and_then(|s| s.parse().ok());
         Some(Route {
@@ -131,6 +147,7 @@ impl Builder<'_> {
             return Split {
                 groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }],
                 header_routes: Vec::new(),
+                mirrors: Vec::new(),
             };
         };
         let mut rendered = render(split);
@@ -142,7 +159,8 @@ impl Builder<'_> {
 
     /// What a Service selects: the pool it was pointed at, or every member whose labels fit.
     fn service(&self, key: &Key) -> Option<Split> {
-        let service = self.objects.services.get(key)?;
+        let no_selector = BTreeMap::new();
+        let selector = self.objects.services.get(key).map_or(&no_selector, |s| &s.spec.selector);
         let mut groups = Vec::new();
         for workload in self.workloads.values().filter(|w| w.object.metadata.namespace() == key.namespace) {
             if let Some(Some(hash)) = workload.services.get(&key.name) {
@@ -150,11 +168,11 @@ impl Builder<'_> {
                 return Some(Split {
                     groups: vec![Group { version: hash.to_string(), endpoints, weight: 100 }],
                     header_routes: Vec::new(),
+                    mirrors: Vec::new(),
                 });
             }
             for pool in &workload.pools {
                 let labels = pool.template.labels();
-                let selector = &service.spec.selector;
                 if !selector.is_empty() && selector.iter().all(|(k, v)| labels.get(k) == Some(v)) {
                     let endpoints = self.endpoints_of(workload, &pool.hash);
                     let weight = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
@@ -165,18 +183,25 @@ impl Builder<'_> {
         if groups.iter().all(|g| g.weight == 0) {
             groups.iter_mut().take(1).for_each(|g| g.weight = 1);
         }
-        (!groups.is_empty()).then_some(Split { groups, header_routes: Vec::new() })
+        (!groups.is_empty()).then_some(Split { groups, header_routes: Vec::new(), mirrors: Vec::new() })
     }
 
-    /// A Service is also reached by its names in a cluster's DNS, so that one without an Ingress can be tried.
+    /// A Service is also reached by its names in a cluster's DNS, so that one without an Ingress can be tried, and by names
+    /// under `localhost`, which clients take to this machine without being told.
     fn service_hosts(&self, key: &Key, routes: &mut Vec<Route>) {
         let Some(split) = self.service(key) else { return };
         let owner = self.selected_by(key);
         let Key { namespace, name } = key;
-        let hosts = [name.clone(), format!("{name}.{namespace}"), format!("{name}.{namespace}.svc.cluster.local")];
+        let hosts = [
+            name.clone(),
+            format!("{name}.{namespace}"),
+            format!("{name}.{namespace}.svc.cluster.local"),
+            format!("{name}.localhost"),
+            format!("{name}.{namespace}.localhost"),
+        ];
         for host in hosts {
             routes.push(Route {
-                name: format!("service/{key}"),
+                name: service_route_name(key, owner),
                 host: Some(host),
                 path: PathMatch::default(),
                 split: split.clone(),
@@ -212,7 +237,7 @@ fn render(split: &CoreSplit) -> Split {
         matches: r.matches.iter().map(matched).collect(),
         version: split.canary.to_string(),
     };
-    Split { groups, header_routes: split.header_routes.iter().map(route).collect() }
+    Split { groups, header_routes: split.header_routes.iter().map(route).collect(), mirrors: Vec::new() }
 }
 
 /// Whether the routes of a rollout, read back from the router, carry this split.
@@ -226,6 +251,16 @@ pub fn carry<'a>(routes: impl Iterator<Item = &'a Route>, split: &CoreSplit) -> 
                 && r.split.groups.iter().zip(&wanted.groups).all(same_group)
                 && r.split.header_routes == wanted.header_routes
         })
+}
+
+/// The one version that all of these routes lead to, if there are any and they agree.
+pub fn version<'a>(mut routes: impl Iterator<Item = &'a Route>) -> Option<Hash> {
+    let only = |route: &'a Route| match route.split.groups.as_slice() {
+        [group] => Some(group.version.as_str()),
+        _ => None,
+    };
+    let first = only(routes.next()?)?;
+    routes.all(|route| only(route) == Some(first)).then(|| Hash::new(first))
 }
 
 fn path_match(path: &IngressPath) -> PathMatch {

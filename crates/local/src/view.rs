@@ -10,7 +10,7 @@ pub struct RolloutView {
     pub namespace: String,
     /// Name.
     pub name: String,
-    /// `Canary`.
+    /// `Canary` or `BlueGreen`.
     pub strategy: String,
     /// `Healthy`, `Progressing`, `Paused` or `Degraded`.
     pub phase: String,
@@ -28,10 +28,13 @@ pub struct RolloutView {
     pub promoted: bool,
     /// Whether the update was aborted.
     pub aborted: bool,
-    /// The steps.
+    /// The steps; of a blue-green rollout what an update goes through until it is promoted.
     pub steps: Vec<StepView>,
     /// Steps completed; the number of steps when all are.
     pub step_index: Option<usize>,
+    /// The services of a blue-green rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blue_green: Option<BlueGreenView>,
     /// Traffic.
     pub weight: WeightView,
     /// Members.
@@ -56,6 +59,32 @@ pub struct StepView {
     pub text: String,
     /// `done`, `current` or `waiting`.
     pub state: String,
+}
+
+/// The services of a blue-green rollout.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueGreenView {
+    /// The users' service.
+    pub active: ServiceView,
+    /// The service that leads to the new version before the switch.
+    pub preview: Option<ServiceView>,
+    /// `scaleUpPreviewCheckPoint`: nothing but the members is missing for the switch.
+    pub checkpoint: bool,
+}
+
+/// A service and the version it leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceView {
+    /// Name.
+    pub name: String,
+    /// A host by which the router leads to it, besides those of an Ingress.
+    pub host: String,
+    /// Hash of the version that the router was last read back to send its requests to.
+    pub version: Option<String>,
+    /// Image of that version.
+    pub image: String,
 }
 
 /// Traffic wanted and seen.
@@ -98,7 +127,8 @@ pub struct PoolView {
     pub revision: u64,
     /// Image of its first container.
     pub image: String,
-    /// `stable`, `canary`, both as `stable`, or empty for an old one.
+    /// `stable`, `canary`, both as `stable`, or empty for an old one. Of a blue-green rollout `stable`, `active` and `preview`
+    /// with commas between, `new`, or empty.
     pub role: String,
     /// Wanted members.
     pub size: u32,
@@ -142,7 +172,7 @@ pub struct MemberRow {
 pub struct RunView {
     /// Object name.
     pub name: String,
-    /// `Step`, `Background`, or empty for a run on its own.
+    /// `Step`, `Background`, `PrePromotion`, `PostPromotion`, or empty for a run on its own.
     pub kind: String,
     /// Index of its step.
     pub step: Option<usize>,
@@ -210,6 +240,9 @@ pub struct MeasurementView {
 pub struct TrafficView {
     /// Hash.
     pub version: String,
+    /// Of a blue-green rollout `active` or `preview`: the service that the requests were for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub via: String,
     /// Requests since the router began.
     pub requests: u64,
     /// Those answered with 5xx.

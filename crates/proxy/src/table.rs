@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::prediction::Path;
 
+mod mirror;
+
+pub use mirror::{Mirror, MirrorMatch};
+
 /// Longest name of a route, version, endpoint, header or cookie, in bytes. Names become metric labels.
 pub const NAME_MAX: usize = 253;
 /// Largest sum of the weights of a split.
@@ -98,6 +102,9 @@ pub struct Split {
     /// Tried in order before the weights.
     #[serde(default)]
     pub header_routes: Vec<HeaderRoute>,
+    /// Who gets copies of which requests. The first that takes a request decides alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<Mirror>,
 }
 
 /// One version and where it listens.
@@ -245,15 +252,7 @@ impl Split {
             if self.groups[..i].iter().any(|other| other.version == group.version) {
                 problems.push(format!("{at}.version: '{}' is there twice", group.version));
             }
-            for (j, endpoint) in group.endpoints.iter().enumerate() {
-                name(&endpoint.id, &format!("{at}.endpoints[{j}].id"), problems);
-                if endpoint.address.port() == 0 {
-                    problems.push(format!("{at}.endpoints[{j}].address: port 0"));
-                }
-                if group.endpoints[..j].contains(endpoint) {
-                    problems.push(format!("{at}.endpoints[{j}]: '{}' is there twice", endpoint.id));
-                }
-            }
+            endpoints(&group.endpoints, &at, problems);
         }
         for (i, route) in self.header_routes.iter().enumerate() {
             let at = format!("{at}.header_routes[{i}]");
@@ -267,15 +266,42 @@ impl Split {
             if route.matches.is_empty() {
                 problems.push(format!("{at}.matches: at least one is needed"));
             }
-            for (j, matching) in route.matches.iter().enumerate() {
-                token(&matching.header, &format!("{at}.matches[{j}].header"), problems);
-                if let ValueMatch::Regex(pattern) = &matching.value
-                    && let Err(error) = crate::split::whole_value(pattern)
-                {
-                    problems.push(format!("{at}.matches[{j}].value.regex: {error}"));
-                }
+            header_matches(&route.matches, &format!("{at}.matches"), problems);
+        }
+        for (i, mirror) in self.mirrors.iter().enumerate() {
+            let at = format!("{at}.mirrors[{i}]");
+            mirror.validate(&at, problems);
+            if self.mirrors[..i].iter().any(|other| other.name == mirror.name) {
+                problems.push(format!("{at}.name: '{}' is there twice", mirror.name));
             }
         }
+    }
+}
+
+fn endpoints(endpoints: &[Endpoint], at: &str, problems: &mut Vec<String>) {
+    for (j, endpoint) in endpoints.iter().enumerate() {
+        name(&endpoint.id, &format!("{at}.endpoints[{j}].id"), problems);
+        if endpoint.address.port() == 0 {
+            problems.push(format!("{at}.endpoints[{j}].address: port 0"));
+        }
+        if endpoints[..j].contains(endpoint) {
+            problems.push(format!("{at}.endpoints[{j}]: '{}' is there twice", endpoint.id));
+        }
+    }
+}
+
+fn header_matches(matches: &[HeaderMatch], at: &str, problems: &mut Vec<String>) {
+    for (j, matching) in matches.iter().enumerate() {
+        token(&matching.header, &format!("{at}[{j}].header"), problems);
+        value(&matching.value, &format!("{at}[{j}].value"), problems);
+    }
+}
+
+fn value(matching: &ValueMatch, at: &str, problems: &mut Vec<String>) {
+    if let ValueMatch::Regex(pattern) = matching
+        && let Err(error) = crate::split::whole_value(pattern)
+    {
+        problems.push(format!("{at}.regex: {error}"));
     }
 }
 
@@ -294,92 +320,4 @@ fn token(text: &str, at: &str, problems: &mut Vec<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn good() -> Table {
-        serde_json::from_str(
-            r#"{"version": 3, "routes": [{
-                "name": "default/iris", "host": "*.example.com", "path": {"kind": "Prefix", "path": "/predict"},
-                "split": {
-                    "groups": [
-                        {"version": "a", "endpoints": [{"id": "a-0", "address": "127.0.0.1:1001"}], "weight": 80},
-                        {"version": "b", "endpoints": [], "weight": 20}],
-                    "header_routes": [{"name": "qa", "version": "b",
-                        "matches": [{"header": "X-Qa", "value": {"regex": "yes|1"}}]}]},
-                "sticky": {"cookie": {"name": "serin"}}, "prediction": "$.prediction", "timeout_ms": 1000}]}"#,
-        )
-        .unwrap()
-    }
-
-    #[track_caller]
-    fn check(edit: impl FnOnce(&mut Route), expect: &str) {
-        let mut table = good();
-        edit(&mut table.routes[0]);
-        assert_eq!(table.validate().join("; "), expect);
-    }
-
-    #[test]
-    fn a_table_survives_json_and_is_accepted() {
-        let table = good();
-        assert_eq!(serde_json::from_str::<Table>(&serde_json::to_string(&table).unwrap()).unwrap(), table);
-        check(|_| {}, "");
-    }
-
-    #[test]
-    fn unknown_fields_are_refused() {
-        assert!(serde_json::from_str::<Table>(r#"{"version": 1, "routes": [], "extra": 1}"#).is_err());
-    }
-
-    #[test]
-    fn every_problem_is_named_with_its_place() {
-        check(|r| r.name.clear(), "routes[0].name: '' is not a name of 1 to 253 bytes");
-        check(|r| r.host = Some("*.".into()), "routes[0].host: '*.' is neither a host nor '*.' and a suffix");
-        check(|r| r.path.path = "predict".into(), "routes[0].path.path: 'predict' is not a path that starts with '/'");
-        check(|r| r.timeout_ms = 0, "routes[0].timeout_ms: 0 is not within 1 and 86400000");
-        check(|r| r.prediction = Some("x".into()), "routes[0].prediction: 'x' does not start with '$'");
-        check(
-            |r| r.sticky = Some(Sticky::Cookie { name: "a;b".into() }),
-            "routes[0].sticky: 'a;b' is not an HTTP token",
-        );
-        check(|r| r.split.groups[0].weight = 0, "");
-        check(|r| r.split.groups.iter_mut().for_each(|g| g.weight = 0), "routes[0].split.groups: all weights are 0");
-        check(
-            |r| r.split.groups[1].version = "a".into(),
-            "routes[0].split.groups[1].version: 'a' is there twice; \
-             routes[0].split.header_routes[0].version: no group has version 'b'",
-        );
-        check(
-            |r| r.split.groups[0].endpoints[0].address.set_port(0),
-            "routes[0].split.groups[0].endpoints[0].address: port 0",
-        );
-        check(
-            |r| r.split.header_routes[0].matches.clear(),
-            "routes[0].split.header_routes[0].matches: at least one is needed",
-        );
-    }
-
-    #[test]
-    fn a_regular_expression_that_does_not_parse_is_named() {
-        let mut table = good();
-        table.routes[0].split.header_routes[0].matches[0].value = ValueMatch::Regex("(".into());
-        let problems = table.validate();
-        assert!(problems[0].starts_with("routes[0].split.header_routes[0].matches[0].value.regex: "), "{problems:?}");
-    }
-
-    #[test]
-    fn routes_of_one_name_must_agree_and_may_not_overlap() {
-        let mut table = good();
-        let mut second = table.routes[0].clone();
-        table.routes.push(second.clone());
-        assert_eq!(table.validate(), ["routes[1]: takes the same host and path as routes[0]"]);
-        second.path.path = "/other".into();
-        table.routes[1] = second;
-        assert_eq!(table.validate(), Vec::<String>::new());
-        table.routes[1].split.groups[0].weight = 1;
-        assert_eq!(
-            table.validate(),
-            ["routes[1]: another route named 'default/iris' has a different split, sticky or prediction"]
-        );
-    }
-}
+mod tests;

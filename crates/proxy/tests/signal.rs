@@ -16,7 +16,7 @@ fn sigterm_lets_the_request_in_flight_finish() {
         name: "r".into(),
         host: None,
         path: Default::default(),
-        split: Split { groups: vec![group], header_routes: Vec::new() },
+        split: Split { groups: vec![group], header_routes: Vec::new(), mirrors: Vec::new() },
         sticky: None,
         prediction: None,
         timeout_ms: 10_000,

@@ -59,6 +59,7 @@ fn rollout(hash: &str) -> Rollout {
         revision_history_limit: 10,
         rollback_window: None,
         run_history_limits: (5, 5),
+        workload: None,
         strategy: Strategy::Canary(Canary {
             steps,
             max_surge: Amount::Percent(25),

@@ -203,6 +203,8 @@ impl Cluster {
                     s.selects = Some(hash.clone());
                 }
             }
+            // Nothing stands behind a rollout here but its own pools.
+            Action::ScaleWorkload { .. } => {}
             Action::SetSplit(split) => self.split = Some(split.clone()),
             Action::StartRun { name, kind, hash, .. } => {
                 let spec = RunSpec { metrics: self.metrics.clone(), terminate: false };

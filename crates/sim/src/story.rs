@@ -49,6 +49,7 @@ impl Teller {
             revision_history_limit: 10,
             rollback_window: None,
             run_history_limits: (5, 5),
+            workload: None,
             strategy: Strategy::Canary(Canary {
                 scale_down_delay: Span::from_secs(30),
                 traffic: Some(Traffic { weight_total: 100 }),

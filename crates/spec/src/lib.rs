@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod catalog;
 pub mod check;
+pub mod crd;
 mod document;
 pub mod duration;
 pub mod hash;
@@ -13,9 +14,10 @@ pub mod problem;
 pub mod quantity;
 pub mod raise;
 pub mod read;
-mod timestamp;
+pub mod timestamp;
 pub mod validate;
 pub mod wire;
+pub mod workload;
 
 pub use catalog::{Catalog, Entry, Place};
 pub use check::{Checked, check, check_with};

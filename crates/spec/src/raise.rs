@@ -13,7 +13,7 @@ mod status;
 pub use analysis::run_status;
 pub use experiment::{Versions, experiment, experiment_run, experiment_status};
 pub use image::{ImageError, rollout_with_image};
-pub use run::{REVISION_ANNOTATION, analysis_run};
+pub use run::{analysis_run, owner};
 pub use status::status;
 
 /// An empty text is left out, as Argo does.

@@ -4,19 +4,19 @@ use jiff::Timestamp;
 use serin_core::Time;
 
 /// Reads a time; any offset is accepted, fractions beyond the millisecond are cut off.
-pub(crate) fn parse(text: &str) -> Option<Time> {
+pub fn parse(text: &str) -> Option<Time> {
     let stamp: Timestamp = text.parse().ok()?;
     Some(Time::from_millis(stamp.as_millisecond()))
 }
 
 /// Reads a time that may be missing.
-pub(crate) fn parse_optional(text: Option<&str>) -> Option<Time> {
+pub fn parse_optional(text: Option<&str>) -> Option<Time> {
     text.and_then(parse)
 }
 
 /// Writes a time. Kubernetes writes whole seconds but reads fractions, so nothing is lost by writing them. Times that a
 /// calendar of four-digit years cannot hold are written as its first or last moment.
-pub(crate) fn format(time: Time) -> String {
+pub fn format(time: Time) -> String {
     const FIRST_MS: i64 = -62_167_219_200_000; // 0000-01-01T00:00:00Z
     const LAST_MS: i64 = 253_402_207_199_999; // the last millisecond that jiff holds
     let ms = time.as_millis().clamp(FIRST_MS, LAST_MS);

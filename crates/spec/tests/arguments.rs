@@ -16,11 +16,13 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
 /// Templates by name; those that begin with `c-` are the cluster's.
 fn compose(templates: &Value, names: &[&str]) -> Result<AnalysisTemplateSpec, ArgumentError> {
     let templates: BTreeMap<String, AnalysisTemplateSpec> = read(templates.clone());
-    let reference =
-        |name: &&str| AnalysisTemplateRef { template_name: (*name).to_owned(), cluster_scope: name.starts_with("c-") };
+    let reference = |name: &&str| AnalysisTemplateRef {
+        template_name: (*name).to_owned(),
+        cluster_scope: Some(name.starts_with("c-")),
+    };
     let references: Vec<AnalysisTemplateRef> = names.iter().map(reference).collect();
     arguments::compose(&references, &|reference| {
-        assert_eq!(reference.cluster_scope, reference.template_name.starts_with("c-"));
+        assert_eq!(reference.is_cluster_scope(), reference.template_name.starts_with("c-"));
         templates.get(&reference.template_name)
     })
 }

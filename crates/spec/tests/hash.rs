@@ -83,3 +83,19 @@ fn hashes_of_the_reference_text_come_out() {
     assert_eq!(steps(json!([{ "setWeight": 20 }, { "pause": { "duration": "30s" } }])), "5f97f7bd6c");
     assert_eq!(steps(json!([{ "setWeight": 10 }, { "pause": {} }])), "849b756fd4");
 }
+
+//= compat: 2.3-11
+#[test]
+fn a_scope_that_is_written_as_false_is_hashed_as_it_is_written() {
+    let steps = |text: &str| {
+        let steps: Vec<CanaryStep> = serde_json::from_str(text).unwrap();
+        hash::steps_json(&steps)
+    };
+    for text in [
+        r#"[{"analysis":{"templates":[{"templateName":"a","clusterScope":false}]}}]"#,
+        r#"[{"analysis":{"templates":[{"templateName":"a"}]}}]"#,
+        r#"[{"experiment":{"templates":[{"name":"t","specRef":"stable","metadata":{}}],"analyses":[{"name":"a","templateName":"a","clusterScope":false}],"analysisRunMetadata":{}}}]"#,
+    ] {
+        assert_eq!(steps(text), text);
+    }
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serin_local::client::Client;
-use serin_local::view::{MetricView, RolloutView, RunView};
+use serin_local::view::{MetricView, RolloutView, RunView, ServiceView};
 
 use crate::arguments::Format;
 use crate::command::view;
@@ -22,6 +22,7 @@ pub(super) async fn run(state: &Path, format: Format, service: &str) -> Result<E
 /// The explanation.
 pub(crate) fn text(view: &RolloutView) -> String {
     let mut out = vec![headline(view)];
+    out.extend(services(view));
     if !view.reasons.is_empty() {
         out.push(String::new());
         out.push("Why:".to_owned());
@@ -55,6 +56,21 @@ fn headline(view: &RolloutView) -> String {
         false => format!("{} on its way, {} is stable", tag(&view.image), tag(&view.stable_image)),
     };
     format!("{} is {}{because}: {versions}.", view.name, view.phase)
+}
+
+/// Where the services of a blue-green rollout lead.
+fn services(view: &RolloutView) -> Vec<String> {
+    let Some(blue_green) = &view.blue_green else { return Vec::new() };
+    let line = |word: &str, service: &ServiceView| {
+        let leads = if service.version.is_some() { tag(&service.image) } else { "no version yet".to_owned() };
+        format!("  {word} {} leads to {leads} (host {})", service.name, service.host)
+    };
+    let mut out = vec![line("active ", &blue_green.active)];
+    out.extend(blue_green.preview.iter().map(|service| line("preview", service)));
+    if blue_green.checkpoint {
+        out.push("  the pause is over: it is switched as soon as all members are there".to_owned());
+    }
+    out
 }
 
 fn run_text(run: &RunView, now_ms: i64) -> Vec<String> {

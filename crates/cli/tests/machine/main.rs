@@ -1,6 +1,8 @@
 //! The control process and the command line as they are used: the real `serin`, real member processes, real sockets on loopback.
 //! Clocks run fast, every wait is bounded, and nothing is asserted about how long anything takes.
 
+mod blue_green;
+mod blue_green_kills;
 mod commands;
 mod disk;
 mod faults;

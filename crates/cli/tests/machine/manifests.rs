@@ -25,6 +25,8 @@ pub(crate) struct App {
     pub(crate) annotations: Vec<(String, String)>,
     /// Whether an Ingress splits its requests.
     pub(crate) routed: bool,
+    /// The lines of `strategy.blueGreen` besides its services, without indentation; a canary when absent.
+    pub(crate) blue_green: Option<String>,
     /// Further fields of `trafficRouting`, as flow YAML with a comma in front.
     pub(crate) routing: String,
 }
@@ -44,8 +46,16 @@ impl App {
             pod: String::new(),
             annotations: Vec::new(),
             routed: true,
+            blue_green: None,
             routing: String::new(),
         }
+    }
+
+    /// A blue-green rollout of two members with these lines; its services are `NAME-active` and `NAME-preview`, and its Ingress
+    /// leads to the first.
+    pub(crate) fn blue_green(name: &str, lines: &[&str]) -> Self {
+        let blue_green = Some(lines.iter().map(|l| format!("{l}\n")).collect());
+        Self { blue_green, replicas: 2, ..Self::new(name, &[]) }
     }
 
     /// As YAML.
@@ -61,6 +71,13 @@ impl App {
                 self.routing
             ),
             false => String::new(),
+        };
+        let strategy = match &self.blue_green {
+            None => format!("canary:{routing}\n      steps:{steps}"),
+            Some(lines) => format!(
+                "blueGreen:\n      activeService: {name}-active\n      previewService: {name}-preview{}",
+                indented(lines, 6)
+            ),
         };
         let (spec, pod, container) = (indented(&self.spec, 2), indented(&self.pod, 6), indented(&self.container, 10));
         let rollout = format!(
@@ -84,12 +101,21 @@ spec:{spec}
           ports: [{{name: http, containerPort: 8000}}]
           readinessProbe: {{httpGet: {{path: /health, port: http}}, periodSeconds: 5}}{container}
   strategy:
-    canary:{routing}
-      steps:{steps}
+    {strategy}
 "#
         );
+        if self.blue_green.is_some() {
+            return format!(
+                "{rollout}{}{}{}",
+                self.service("-active"),
+                self.service("-preview"),
+                self.ingress("-active")
+            );
+        }
         match self.routed {
-            true => format!("{rollout}{}{}{}", self.service("-stable"), self.service("-canary"), self.ingress()),
+            true => {
+                format!("{rollout}{}{}{}", self.service("-stable"), self.service("-canary"), self.ingress("-stable"))
+            }
             false => format!("{rollout}{}", self.service("")),
         }
     }
@@ -101,7 +127,7 @@ spec:{spec}
         )
     }
 
-    fn ingress(&self) -> String {
+    fn ingress(&self, suffix: &str) -> String {
         let Self { name, namespace, .. } = self;
         let host = self.host();
         format!(
@@ -114,7 +140,7 @@ spec:
     - host: {host}
       http:
         paths:
-          - {{path: /, pathType: Prefix, backend: {{service: {{name: {name}-stable, port: {{number: 80}}}}}}}}
+          - {{path: /, pathType: Prefix, backend: {{service: {{name: {name}{suffix}, port: {{number: 80}}}}}}}}
 "#
         )
     }
@@ -163,6 +189,13 @@ spec:
           query: |
             {query}
 "#
+    )
+}
+
+/// An analysis before or after a switch that runs a template on the new version.
+pub(crate) fn around_switch(when: &str, template: &str) -> String {
+    format!(
+        "{when}PromotionAnalysis: {{templates: [{{templateName: {template}}}], args: [{{name: hash, valueFrom: {{podTemplateHashValue: Latest}}}}]}}"
     )
 }
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub(crate) struct Tally {
     pub(crate) good: BTreeMap<String, u64>,
     /// Everything else: other statuses, connections that broke.
     pub(crate) failures: Vec<String>,
+    /// When the last request was sent that a version answered, by version.
+    pub(crate) last: BTreeMap<String, Instant>,
 }
 
 impl Tally {
@@ -106,7 +108,10 @@ impl Tally {
         self.good.values().sum()
     }
 
-    fn add(&mut self, result: Result<Answer, String>) {
+    fn add(&mut self, sent: Instant, result: Result<Answer, String>) {
+        if let Ok(answer) = &result {
+            self.last.insert(answer.version.clone(), sent);
+        }
         match result {
             Ok(answer) if answer.status == 200 => *self.good.entry(answer.version).or_default() += 1,
             Ok(answer) => {
@@ -132,7 +137,7 @@ impl Load {
             std::thread::spawn(move || {
                 let mut tally = Tally::default();
                 while !stop.load(Ordering::Relaxed) {
-                    tally.add(visitor.get("/predict"));
+                    tally.add(Instant::now(), visitor.get("/predict"));
                     std::thread::sleep(Duration::from_millis(8));
                 }
                 tally
@@ -149,6 +154,10 @@ impl Load {
             let tally = visitor.join().unwrap();
             tally.good.into_iter().for_each(|(version, n)| *all.good.entry(version).or_default() += n);
             all.failures.extend(tally.failures);
+            for (version, sent) in tally.last {
+                let last = all.last.entry(version).or_insert(sent);
+                *last = sent.max(*last);
+            }
         }
         all
     }

@@ -55,6 +55,7 @@ pub(crate) fn rollout(steps: &[Step], edit: impl FnOnce(&mut Rollout, &mut Canar
         revision_history_limit: 10,
         rollback_window: None,
         run_history_limits: (5, 5),
+        workload: None,
         strategy: Strategy::Canary(Canary::default()),
     };
     edit(&mut rollout, &mut canary);
@@ -289,6 +290,11 @@ impl Stage {
             Action::StopRun { name } => {
                 for run in self.world.runs.iter_mut().filter(|r| r.name == *name) {
                     (run.terminating, run.phase) = (true, RunPhase::Successful);
+                }
+            }
+            Action::ScaleWorkload { replicas } => {
+                if let Some(workload) = &mut self.world.rollout.workload {
+                    workload.replicas = *replicas;
                 }
             }
             Action::MarkPromoted { hash } => self.change(hash, |p| p.promoted = true),

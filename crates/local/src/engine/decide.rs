@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serin_core::analysis::RunStatus;
-use serin_core::{Action, Span, decide};
+use serin_core::decision::Event;
+use serin_core::{Action, Decision, Span, decide};
 
 use super::{Engine, RunKey};
 use crate::model::{Key, RunState, Workload};
@@ -117,6 +118,7 @@ impl Engine {
             let world = self.observe(key, &settled);
             let decision = decide(&world, now);
             let workload = &mut settled.workload;
+            let events = news(workload, &decision);
             let applied = apply::apply(workload, &decision.actions, now);
             let mut changed = applied.changed || decision.status != workload.status;
             workload.status = decision.status;
@@ -124,11 +126,11 @@ impl Engine {
             let unreached = !decision.actions.is_empty();
             workload.wake_at = if unreached { None } else { decision.wake_at };
             settled.waits = unreached;
-            settled.events.extend(decision.events.iter().map(|e| EventRecord {
+            settled.events.extend(events.into_iter().map(|e| EventRecord {
                 at_ms: now.as_millis(),
                 object: key.to_string(),
                 reason: e.reason.to_owned(),
-                message: e.message.clone(),
+                message: e.message,
                 warning: e.warning,
             }));
             for action in applied.runs {
@@ -145,11 +147,11 @@ impl Engine {
     }
 
     fn observe(&self, key: &Key, settled: &Settled) -> serin_core::World {
-        let carried = settled.workload.split.clone().filter(|split| self.link.carries(key, split));
         let kept = self.runs.iter().filter(|(name, _)| !settled.runs.contains_key(*name));
         let changed = settled.runs.iter().filter_map(|(name, run)| Some((name, run.as_ref()?)));
         let mine = kept.chain(changed).filter(|(_, run)| run.owner.as_ref() == Some(key));
         let named = mine.map(|(name, run)| (name.name.as_str(), run));
+        let carried = self.carried_of(key, &settled.workload);
         observe::world(&settled.workload, |hash| self.staffing(key, hash), named, carried)
     }
 
@@ -191,4 +193,17 @@ impl Engine {
             _ => false,
         }
     }
+}
+
+/// The events of a decision, without those of a switch that an earlier one decided and that the router does not carry yet.
+fn news(workload: &Workload, decision: &Decision) -> Vec<Event> {
+    let waits = decision.actions.iter().filter_map(|action| match action {
+        Action::PointService { service, hash } => {
+            (workload.services.get(service)? == &Some(hash.clone())).then_some(service)
+        }
+        _ => None,
+    });
+    let waits: Vec<String> = waits.map(|service| format!("'{service}'")).collect();
+    let known = |e: &Event| e.reason == "SwitchService" && waits.iter().any(|service| e.message.contains(service));
+    decision.events.iter().filter(|e| !known(e)).cloned().collect()
 }

@@ -238,8 +238,10 @@ fn services(
     object: &wire::rollout::Rollout,
     present: &BTreeMap<String, Option<Hash>>,
 ) -> BTreeMap<String, Option<Hash>> {
-    let Some(canary) = &object.spec.strategy.canary else { return BTreeMap::new() };
-    let named = canary.stable_service.iter().chain(&canary.canary_service);
+    let strategy = &object.spec.strategy;
+    let canary = strategy.canary.iter().flat_map(|c| c.stable_service.iter().chain(&c.canary_service));
+    let blue_green = strategy.blue_green.iter().flat_map(|b| b.active_service.iter().chain(&b.preview_service));
+    let named = canary.chain(blue_green).filter(|name| !name.is_empty());
     named.map(|name| (name.clone(), present.get(name).cloned().flatten())).collect()
 }
 

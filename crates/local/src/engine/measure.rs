@@ -79,7 +79,7 @@ impl Engine {
         };
         let key = workload.key();
         let find = |reference: &AnalysisTemplateRef| -> Option<&AnalysisTemplateSpec> {
-            match reference.cluster_scope {
+            match reference.is_cluster_scope() {
                 true => self.objects.cluster_templates.get(&reference.template_name).map(|t| &t.spec),
                 false => self.objects.templates.get(&key.beside(&reference.template_name)).map(|t| &t.spec),
             }

@@ -1,6 +1,10 @@
 //! Routing: the router is told the whole table whenever it differs from what it carries, and what it carries is read back.
 
+use std::collections::BTreeMap;
+
 use super::Engine;
+use crate::model::{Key, Workload};
+use crate::observe::Carried;
 use crate::route;
 
 impl Engine {
@@ -29,12 +33,16 @@ impl Engine {
         }
     }
 
-    /// Which rollouts' splits the router carries.
-    fn carried(&self) -> std::collections::BTreeMap<crate::model::Key, bool> {
-        let carries = |(key, w): (&crate::model::Key, &crate::model::Workload)| {
-            let split = w.split.as_ref()?;
-            Some((key.clone(), self.link.carries(key, split)))
-        };
-        self.workloads.iter().filter_map(carries).collect()
+    /// What the router carries of each rollout.
+    fn carried(&self) -> BTreeMap<Key, Carried> {
+        let blue_green = |w: &Workload| w.rollout.blue_green().is_some();
+        let known = self.workloads.iter().filter(|(_, w)| w.split.is_some() || blue_green(w));
+        known.map(|(key, w)| (key.clone(), self.carried_of(key, w))).collect()
+    }
+
+    /// What the router carries of a rollout.
+    pub(super) fn carried_of(&self, key: &Key, workload: &Workload) -> Carried {
+        let split = workload.split.as_ref().filter(|split| self.link.carries(key, split));
+        Carried { split: split.cloned(), services: self.services(workload) }
     }
 }

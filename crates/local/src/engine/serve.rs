@@ -77,7 +77,7 @@ impl Engine {
         }
     }
 
-    fn resolve(&self, service: Option<&str>) -> Result<Vec<Key>, LocalError> {
+    pub(super) fn resolve(&self, service: Option<&str>) -> Result<Vec<Key>, LocalError> {
         match service {
             None => Ok(self.workloads.keys().cloned().collect()),
             Some(service) => request::resolve(service, self.workloads.keys()),

@@ -7,8 +7,6 @@ use serin_proxy::report::{Batch, Counts, Snapshot};
 use serin_proxy::sketch;
 
 use super::Engine;
-use crate::model::Key;
-use crate::route;
 use crate::view::TrafficView;
 
 /// Seconds that the live view shows.
@@ -42,13 +40,12 @@ impl Engine {
 }
 
 impl Traffic {
-    /// What the versions of a rollout got.
-    pub(super) fn of(&self, rollout: &Key) -> Vec<TrafficView> {
-        let route = route::route_name(rollout);
-        self.totals.versions.iter().filter(|c| c.route == route).map(|total| self.version(total)).collect()
+    /// What the versions behind a route got; `via` says whose requests come that way.
+    pub(super) fn of(&self, route: &str, via: &str) -> Vec<TrafficView> {
+        self.totals.versions.iter().filter(|c| c.route == route).map(|total| self.version(total, via)).collect()
     }
 
-    fn version(&self, total: &Counts) -> TrafficView {
+    fn version(&self, total: &Counts, via: &str) -> TrafficView {
         let seconds = self
             .batches
             .iter()
@@ -73,6 +70,7 @@ impl Traffic {
         let recent: u64 = answered.iter().rev().take(5).sum();
         TrafficView {
             version: total.version.clone(),
+            via: via.to_owned(),
             requests: total.answered(),
             errors: total.by_class.server_error,
             in_flight: total.in_flight,

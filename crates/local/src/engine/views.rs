@@ -1,5 +1,7 @@
 //! Rollouts as plain data for people and machines.
 
+mod blue_green;
+
 use serin_core::analysis::{Metric, MetricResult, RunKind};
 use serin_core::{Hash, Time};
 use serin_supervisor::State;
@@ -7,9 +9,10 @@ use serin_supervisor::State;
 use super::Engine;
 use crate::model::{Key, PoolState, RunState, Workload};
 use crate::request::pool_image;
+use crate::route;
 use crate::view::{
     MeasurementView, MemberRow, MetricView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView,
-    WeightView,
+    TrafficView, WeightView,
 };
 
 impl Engine {
@@ -25,10 +28,12 @@ impl Engine {
         let mut runs: Vec<(&Key, &RunState)> =
             self.runs.iter().filter(|(_, r)| r.owner.as_ref() == Some(key)).collect();
         runs.sort_by_key(|(name, r)| (std::cmp::Reverse(r.created), name.name.clone()));
+        let strategy = if w.rollout.canary().is_some() { "Canary" } else { "BlueGreen" };
+        let (steps, step_index) = self.steps(key, w, promoted);
         RolloutView {
             namespace: key.namespace.clone(),
             name: key.name.clone(),
-            strategy: "Canary".to_owned(),
+            strategy: strategy.to_owned(),
             phase: status.phase.as_str().to_owned(),
             message: status.message.clone(),
             now_ms: self.now().as_millis(),
@@ -37,8 +42,9 @@ impl Engine {
             revision: w.pool(&w.rollout.hash).map_or(0, |p| p.revision),
             promoted,
             aborted: status.abort,
-            steps: steps(w, promoted),
-            step_index: status.step_index,
+            steps,
+            step_index,
+            blue_green: self.blue_green_view(w),
             weight: self.weight(key, w),
             replicas: ReplicasView {
                 desired: w.rollout.replicas,
@@ -49,7 +55,7 @@ impl Engine {
             },
             pools: pools.into_iter().map(|p| self.pool_view(key, w, p)).collect(),
             runs: runs.into_iter().map(|(name, run)| run_view(&name.name, run)).collect(),
-            traffic: self.traffic.of(key),
+            traffic: self.traffic(key, w),
             reasons: self.reasons(w),
             wake_at_ms: w.wake_at.map(Time::as_millis),
         }
@@ -61,16 +67,39 @@ impl Engine {
             code: "state-not-written".to_owned(),
             text: format!("nothing goes on until the state can be written: {why}"),
         });
+        let switches = self.switches_under_way(w);
         let decided = w.reasons.iter().map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() });
-        blocked.chain(decided).collect()
+        blocked.chain(switches).chain(decided).collect()
+    }
+
+    /// What the versions of a rollout got; of a blue-green one by the service that the requests were for.
+    fn traffic(&self, key: &Key, w: &Workload) -> Vec<TrafficView> {
+        let Some(blue_green) = w.rollout.blue_green() else { return self.traffic.of(&route::route_name(key), "") };
+        let preview = blue_green.preview_service.iter().map(|name| (name, "preview"));
+        let services = std::iter::once((&blue_green.active_service, "active")).chain(preview);
+        let route = |name: &str| route::service_route_name(&key.beside(name), Some(w));
+        services.flat_map(|(name, via)| self.traffic.of(&route(name), via)).collect()
+    }
+
+    /// The steps of an update and how many are over.
+    fn steps(&self, key: &Key, w: &Workload, promoted: bool) -> (Vec<StepView>, Option<usize>) {
+        let Some(blue_green) = w.rollout.blue_green() else { return (steps(w, promoted), w.status.step_index) };
+        let (stages, over) = blue_green::stages(w, blue_green, |hash| self.staffing(key, hash).available);
+        (stages, Some(over))
     }
 
     fn weight(&self, key: &Key, w: &Workload) -> WeightView {
         let Some(canary) = w.rollout.canary() else {
             // All or nothing: the version is active or it is not.
-            let active = |hash: &Option<serin_core::Hash>| hash.is_some() && *hash == w.status.current_hash;
-            let set = if active(&w.status.blue_green.active) { 100 } else { 0 };
-            return WeightView { routed: true, set, actual: Some(set), total: 100 };
+            let share = |hash: Option<&Hash>| if hash == Some(&w.rollout.hash) { 100 } else { 0 };
+            let target = w.rollout.blue_green().and_then(|b| w.services.get(&b.active_service)?.as_ref());
+            let actual = self.active(w).filter(|_| self.link.is_connected());
+            return WeightView {
+                routed: true,
+                set: share(target),
+                actual: actual.as_ref().map(|hash| share(Some(hash))),
+                total: 100,
+            };
         };
         let total = canary.weight_total();
         if canary.traffic.is_none() {
@@ -111,7 +140,7 @@ impl Engine {
             hash: pool.hash.to_string(),
             revision: pool.revision,
             image: pool_image(pool),
-            role: role.to_owned(),
+            role: if w.rollout.canary().is_some() { role.to_owned() } else { self.blue_green_role(w, pool) },
             size: pool.size,
             ready: staffing.ready,
             available: staffing.available,

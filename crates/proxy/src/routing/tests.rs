@@ -17,6 +17,7 @@ fn route(name: &str, host: Option<&str>, kind: PathKind, path: &str) -> Route {
                 group("preview", 0, vec![endpoint("p-0", 4)]),
             ],
             header_routes: Vec::new(),
+            mirrors: Vec::new(),
         },
         sticky: None,
         prediction: None,

@@ -5,7 +5,7 @@ use crate::table::{Group, HeaderRoute};
 
 fn split(weights: &[u32]) -> Split {
     let group = |(i, w): (usize, &u32)| Group { version: format!("v{i}"), endpoints: Vec::new(), weight: *w };
-    Split { groups: weights.iter().enumerate().map(group).collect(), header_routes: Vec::new() }
+    Split { groups: weights.iter().enumerate().map(group).collect(), header_routes: Vec::new(), mirrors: Vec::new() }
 }
 
 fn chooser(weights: &[u32]) -> Chooser {

@@ -363,7 +363,7 @@ pub(crate) fn table(version: u64, groups: &[(&str, u32, &[SocketAddr])]) -> Tabl
             name: "test/route".into(),
             host: None,
             path: Default::default(),
-            split: Split { groups: groups.iter().map(group).collect(), header_routes: Vec::new() },
+            split: Split { groups: groups.iter().map(group).collect(), header_routes: Vec::new(), mirrors: Vec::new() },
             sticky: None,
             prediction: Some("$.prediction".into()),
             timeout_ms: 5_000,

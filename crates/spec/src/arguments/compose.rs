@@ -25,11 +25,11 @@ pub fn compose<'a>(
     let (mut namespaced, mut cluster) = (Vec::new(), Vec::new());
     let mut ahead: Vec<&AnalysisTemplateRef> = references.iter().rev().collect();
     while let Some(reference) = ahead.pop() {
-        if !seen.insert((reference.cluster_scope, reference.template_name.as_str())) {
+        if !seen.insert((reference.is_cluster_scope(), reference.template_name.as_str())) {
             continue;
         }
         let spec = find(reference).ok_or_else(|| missing(reference))?;
-        if reference.cluster_scope {
+        if reference.is_cluster_scope() {
             cluster.push(spec)
         } else {
             namespaced.push(spec)
@@ -47,7 +47,7 @@ pub fn compose<'a>(
 }
 
 fn missing(reference: &AnalysisTemplateRef) -> ArgumentError {
-    let kind = if reference.cluster_scope { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" };
+    let kind = if reference.is_cluster_scope() { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" };
     ArgumentError::MissingTemplate { kind, name: reference.template_name.clone() }
 }
 

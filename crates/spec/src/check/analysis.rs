@@ -106,7 +106,7 @@ fn flatten<'c>(catalog: &'c Catalog, namespace: &str, references: &'c [AnalysisT
             flat.partial = true;
             return;
         }
-        if !flat.seen.insert((reference.cluster_scope, reference.template_name.as_str())) {
+        if !flat.seen.insert((reference.is_cluster_scope(), reference.template_name.as_str())) {
             continue;
         }
         match find(catalog, namespace, reference) {
@@ -121,7 +121,7 @@ fn flatten<'c>(catalog: &'c Catalog, namespace: &str, references: &'c [AnalysisT
 
 fn find<'c>(catalog: &'c Catalog, namespace: &str, reference: &AnalysisTemplateRef) -> Option<Template<'c>> {
     let name = &reference.template_name;
-    if reference.cluster_scope {
+    if reference.is_cluster_scope() {
         catalog.find::<ClusterAnalysisTemplate>("", name).map(Template::of_cluster)
     } else {
         catalog.find::<AnalysisTemplate>(namespace, name).map(Template::new)
@@ -183,7 +183,7 @@ pub(super) fn nested(
     for (i, reference) in spec.templates.iter().enumerate() {
         let path = format!("spec.templates[{i}]");
         // In which namespace a cluster's template looks is known only from the rollout that uses it.
-        if !cluster || reference.cluster_scope {
+        if !cluster || reference.is_cluster_scope() {
             missing(catalog, origin, namespace, reference, &path, problems);
         }
         let mut below = Flat::default();
@@ -208,11 +208,11 @@ pub(super) fn missing(
     let name = reference.template_name.as_str();
     let (in_namespace, in_cluster) =
         (catalog.has::<AnalysisTemplate>(namespace, name), catalog.has::<ClusterAnalysisTemplate>("", name));
-    if catalog.incomplete || if reference.cluster_scope { in_cluster } else { in_namespace } {
+    if catalog.incomplete || if reference.is_cluster_scope() { in_cluster } else { in_namespace } {
         return;
     }
     let elsewhere = catalog.analysis_templates.iter().find(|entry| entry.object.metadata.name() == name);
-    let (kind, names, hint) = if reference.cluster_scope {
+    let (kind, names, hint) = if reference.is_cluster_scope() {
         let hint = in_namespace.then(|| "there is an AnalysisTemplate of that name: remove clusterScope".to_owned());
         ("ClusterAnalysisTemplate", catalog.names::<ClusterAnalysisTemplate>(""), hint)
     } else if in_cluster {
@@ -266,7 +266,9 @@ fn check_use(catalog: &Catalog, entry: &Entry<Rollout>, used: &Use<'_>, problems
     //= compat: 3.15-2
     for template in flat.templates.iter().filter(|template| template.cluster) {
         template_secrets(catalog, template.origin, namespace, &template.spec.args, problems);
-        for (i, reference) in template.spec.templates.iter().enumerate().filter(|(_, further)| !further.cluster_scope) {
+        for (i, reference) in
+            template.spec.templates.iter().enumerate().filter(|(_, further)| !further.is_cluster_scope())
+        {
             missing(catalog, template.origin, namespace, reference, &format!("spec.templates[{i}]"), problems);
         }
     }

@@ -45,6 +45,7 @@ pub fn rollout(wire: &wire::Rollout, generation: i64, collision_count: Option<i3
             history(limits.and_then(|a| a.successful_run_history_limit)),
             history(limits.and_then(|a| a.unsuccessful_run_history_limit)),
         ),
+        workload: None,
         strategy: match &spec.strategy.blue_green {
             Some(wire) if canary.is_none() => Strategy::BlueGreen(blue_green(wire)),
             _ => Strategy::Canary(canary.map(self::canary).unwrap_or_default()),

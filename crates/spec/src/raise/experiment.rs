@@ -6,15 +6,16 @@ use serde_json::{Map, Value, json};
 use serin_core::Hash;
 use serin_core::experiment as core;
 
-use super::run::{REVISION_ANNOTATION, owner_of};
+use super::run::owner_of;
 use super::status::condition;
 use super::text;
 use crate::arguments::{ArgumentError, Environment, resolve};
 use crate::wire::analysis::{AnalysisRun, AnalysisRunSpec};
 use crate::wire::experiment as wire;
+use crate::wire::keys::{HASH_LABEL, REVISION};
 use crate::wire::meta::{LabelSelector, ObjectMeta};
 use crate::wire::{PodTemplate, Rollout};
-use crate::{hash, timestamp};
+use crate::timestamp;
 
 /// The pods that the versions of an experiment are copied from.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,7 @@ pub fn experiment(
         return Ok(None);
     };
     let mut labels = rollout.metadata.labels.clone();
-    labels.insert(hash::LABEL.to_owned(), hash.to_string());
+    labels.insert(HASH_LABEL.to_owned(), hash.to_string());
     let analyses = step.analyses.iter().map(|a| analysis(a, environment)).collect::<Result<_, _>>()?;
     Ok(Some(wire::Experiment {
         api_version: "argoproj.io/v1alpha1".to_owned(),
@@ -53,7 +54,7 @@ pub fn experiment(
             name: Some(name.to_owned()),
             namespace: rollout.metadata.namespace.clone(),
             labels,
-            annotations: BTreeMap::from([(REVISION_ANNOTATION.to_owned(), revision.to_string())]),
+            annotations: BTreeMap::from([(REVISION.to_owned(), revision.to_string())]),
             owner_references: owner_of("Rollout", &rollout.metadata),
             ..ObjectMeta::default()
         },
@@ -99,9 +100,9 @@ fn template(
     let selector = step.selector.clone().or_else(|| rollout.spec.selector.clone());
     let mut selector: LabelSelector = selector.unwrap_or_default();
     // Those of the version's own pool are made anew.
-    selector.match_labels.remove(hash::LABEL);
+    selector.match_labels.remove(HASH_LABEL);
     if let Some(labels) = template.0.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
-        labels.remove(hash::LABEL);
+        labels.remove(HASH_LABEL);
     }
     if let Some(metadata) = &step.metadata {
         selector.match_labels.extend(metadata.labels.clone());

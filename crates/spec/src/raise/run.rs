@@ -9,14 +9,8 @@ use serin_core::analysis::RunKind;
 use crate::arguments::Analysis;
 use crate::wire::Rollout;
 use crate::wire::analysis::{AnalysisRun, AnalysisRunSpec};
+use crate::wire::keys::{HASH_LABEL, INSTANCE_LABEL, REVISION};
 use crate::wire::meta::ObjectMeta;
-
-/// Annotation with the revision of a pool, a run or a rollout.
-pub const REVISION_ANNOTATION: &str = "rollout.argoproj.io/revision";
-/// Label with the pod-template hash.
-const HASH_LABEL: &str = "rollouts-pod-template-hash";
-/// Label that says which controller an object belongs to.
-const INSTANCE_LABEL: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
 /// The run that a decision asked for, in the rollout's namespace and owned by it. Labels of the analysis win over the
 /// usual ones, those of the rollout's selector over both, because they are what finds the run again.
@@ -38,7 +32,7 @@ pub fn analysis_run(
     if let Some(instance) = rollout.metadata.labels.get(INSTANCE_LABEL) {
         labels.insert(INSTANCE_LABEL.to_owned(), instance.clone());
     }
-    let mut annotations = BTreeMap::from([(REVISION_ANNOTATION.to_owned(), revision.to_string())]);
+    let mut annotations = BTreeMap::from([(REVISION.to_owned(), revision.to_string())]);
     if let Some(metadata) = Analysis::of(rollout, kind).and_then(|analysis| analysis.metadata) {
         labels.extend(metadata.labels.clone());
         annotations.extend(metadata.annotations.clone());
@@ -60,7 +54,13 @@ pub fn analysis_run(
     }
 }
 
-/// A reference needs the owner's uid, which an object that no server has seen does not have.
+/// What makes `rollout` the controller of an object, as a list for `metadata.ownerReferences`. A reference needs the owner's
+/// uid, which a rollout that no server has seen does not have.
+pub fn owner(rollout: &Rollout) -> Vec<serde_json::Value> {
+    owner_of("Rollout", &rollout.metadata)
+}
+
+/// The same for an object of any kind of Argo's.
 pub(super) fn owner_of(kind: &str, metadata: &ObjectMeta) -> Vec<serde_json::Value> {
     let uid = metadata.uid.as_ref();
     let reference = uid.map(|uid| {

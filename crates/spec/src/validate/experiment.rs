@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{ErrorType, FieldError};
 use crate::duration;
 use crate::wire::experiment::{Experiment, ExperimentTemplate};
+use crate::wire::keys::HASH_LABEL;
 
 /// Seconds without progress when `progressDeadlineSeconds` is absent.
 const PROGRESS_DEADLINE_S: i32 = 600;
@@ -49,8 +50,8 @@ fn selector(template: &ExperimentTemplate, path: &str) -> Option<FieldError> {
     }
     let mut labels = template.template.labels();
     // Its value is not known before the pods are made.
-    if let Some(hash) = selector.match_labels.get(crate::hash::LABEL) {
-        labels.insert(crate::hash::LABEL.to_owned(), hash.clone());
+    if let Some(hash) = selector.match_labels.get(HASH_LABEL) {
+        labels.insert(HASH_LABEL.to_owned(), hash.clone());
     }
     let matches = selector.matches(&labels);
     (!matches).then(|| FieldError::invalid(path, "`selector` does not match template `labels`"))

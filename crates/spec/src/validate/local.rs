@@ -37,11 +37,6 @@ fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
         let problem = refused(origin, "spec.workloadRef", "the template of another object is not read on one machine");
         problems.push(problem.hint("copy the pod template into spec.template"));
     }
-    if spec.strategy.blue_green.is_some() {
-        let problem = refused(origin, "spec.strategy.blueGreen", "blue-green is not run on one machine yet");
-        problems
-            .push(problem.hint("a canary with steps: [{pause: {}}, {setWeight: 100}] waits and switches at once too"));
-    }
     let Some(canary) = &spec.strategy.canary else { return };
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);

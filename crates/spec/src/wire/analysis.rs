@@ -199,9 +199,11 @@ pub struct AnalysisRunStatus {
     pub metric_results: Vec<MetricResult>,
     /// Begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub started_at: Option<String>,
     /// End.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub completed_at: Option<String>,
     /// Of the metrics that decide.
     #[serde(default)]
@@ -288,9 +290,11 @@ pub struct Measurement {
     pub message: Option<String>,
     /// Begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub started_at: Option<String>,
     /// End.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub finished_at: Option<String>,
     /// What was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -300,5 +304,6 @@ pub struct Measurement {
     pub metadata: BTreeMap<String, String>,
     /// When to look again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub resume_at: Option<String>,
 }

@@ -307,7 +307,14 @@ pub struct RolloutAnalysisBackground {
 pub struct AnalysisTemplateRef {
     /// Its name.
     pub template_name: String,
-    /// A ClusterAnalysisTemplate.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cluster_scope: bool,
+    /// A ClusterAnalysisTemplate. Kept as written, because Argo's hash of the steps tells `false` from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_scope: Option<bool>,
+}
+
+impl AnalysisTemplateRef {
+    /// Whether it names a ClusterAnalysisTemplate.
+    pub fn is_cluster_scope(&self) -> bool {
+        self.cluster_scope == Some(true)
+    }
 }

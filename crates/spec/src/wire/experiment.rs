@@ -76,9 +76,9 @@ pub struct ExperimentStepAnalysis {
     pub name: String,
     /// Its template.
     pub template_name: String,
-    /// A ClusterAnalysisTemplate.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cluster_scope: bool,
+    /// A ClusterAnalysisTemplate. Kept as written, because Argo's hash of the steps tells `false` from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_scope: Option<bool>,
     /// Arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<AnalysisRunArgument>,
@@ -167,9 +167,9 @@ pub struct ExperimentAnalysis {
     pub name: String,
     /// Its template.
     pub template_name: String,
-    /// A ClusterAnalysisTemplate.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cluster_scope: bool,
+    /// A ClusterAnalysisTemplate. Kept as written, because Argo's hash of the steps tells `false` from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_scope: Option<bool>,
     /// Arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Argument>,

@@ -58,6 +58,7 @@ pub struct RolloutSpec {
     pub progress_deadline_abort: bool,
     /// Restart members older than this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub restart_at: Option<String>,
     /// Fast rollback to recent versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]

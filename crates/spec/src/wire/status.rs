@@ -13,6 +13,7 @@ pub struct RolloutStatus {
     pub abort: bool,
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub aborted_at: Option<String>,
     /// Why it is paused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,6 +65,7 @@ pub struct RolloutStatus {
     pub stable_rs: Option<String>,
     /// Last restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub restarted_at: Option<String>,
     /// Skip the rest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -98,6 +100,7 @@ pub struct PauseCondition {
     /// Why.
     pub reason: String,
     /// Since when.
+    #[schemars(extend("format" = "date-time"))]
     pub start_time: String,
 }
 
@@ -112,9 +115,11 @@ pub struct RolloutCondition {
     pub status: String,
     /// When it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub last_update_time: Option<String>,
     /// When its status changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub last_transition_time: Option<String>,
     /// One word.
     pub reason: String,

@@ -1,0 +1,15 @@
+//! The pure part of the Kubernetes adapter: tables of single functions, and whole rollouts on an API server in memory.
+
+mod affinity;
+mod claims;
+mod ephemeral;
+mod jobs;
+mod lookup;
+mod patches;
+mod replica_sets;
+mod rollouts;
+mod server;
+mod services;
+mod stage;
+mod whole;
+mod workloads;
