@@ -6,13 +6,15 @@ use serin_core::{Action, Time};
 
 use crate::model::{PoolState, Workload};
 
-/// What is left to the caller: actions on runs, which live beside the workload.
+/// What is left to the caller: actions on runs and experiments, which live beside the workload.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// Whether any target changed.
     pub changed: bool,
     /// Actions on runs, in order.
     pub runs: Vec<Action>,
+    /// Actions on experiments, in order.
+    pub experiments: Vec<Action>,
 }
 
 /// Applies the actions to the workload's targets.
@@ -22,6 +24,9 @@ pub fn apply(workload: &mut Workload, actions: &[Action], now: Time) -> Applied 
         match action {
             Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => {
                 applied.runs.push(action.clone());
+            }
+            Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => {
+                applied.experiments.push(action.clone());
             }
             other => applied.changed |= target(workload, other, now),
         }
@@ -71,6 +76,7 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
         // Nobody runs the Deployment behind a `workloadRef` on one machine, so there is nothing to take down.
         Action::ScaleWorkload { .. } => false,
         Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => false,
+        Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The control process: one loop that looks, decides, makes it durable, and only then brings the machine to it.
 
 mod decide;
+mod experiments;
 mod manifests;
 mod measure;
 mod members;
@@ -23,6 +24,7 @@ use serin_supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::experiment::{ExperimentRecord, ExperimentState};
 use crate::journal::Journal;
 use crate::link::{Link, RouterCommand};
 use crate::model::{Key, Objects, RunState, Workload};
@@ -93,6 +95,7 @@ pub struct Engine {
     objects: Objects,
     workloads: BTreeMap<Key, Workload>,
     runs: BTreeMap<RunKey, RunState>,
+    experiments: BTreeMap<Key, ExperimentState>,
     supervisor: Supervisor,
     members: members::Members,
     link: Link,
@@ -103,6 +106,8 @@ pub struct Engine {
     traffic: traffic::Traffic,
     /// Rollouts to decide in the next turn.
     dirty: BTreeSet<Key>,
+    /// Experiments to decide in the next turn.
+    dirty_experiments: BTreeSet<Key>,
     /// Rollouts to look at again although nothing changed.
     again_at: BTreeMap<Key, Instant>,
     routes_stale: bool,
@@ -195,6 +200,7 @@ impl Engine {
             objects: Objects::default(),
             workloads: BTreeMap::new(),
             runs: BTreeMap::new(),
+            experiments: BTreeMap::new(),
             supervisor,
             members: members::Members::default(),
             link,
@@ -204,6 +210,7 @@ impl Engine {
             measuring: measure::Measuring::default(),
             traffic: traffic::Traffic::default(),
             dirty: BTreeSet::new(),
+            dirty_experiments: BTreeSet::new(),
             again_at: BTreeMap::new(),
             routes_stale: true,
             staff_stale: true,
@@ -231,6 +238,9 @@ impl Engine {
         }
         for (key, record) in self.store.read::<RunRecord>(Shelf::Runs)? {
             self.runs.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
+        }
+        for (key, record) in self.store.read::<ExperimentRecord>(Shelf::Experiments)? {
+            self.experiments.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
         }
         Ok(())
     }
@@ -349,6 +359,7 @@ impl Engine {
         if !self.going_down && self.may_write() {
             self.measure();
             self.decide();
+            self.decide_experiments();
             self.staff();
         }
         self.route().await;

@@ -1,7 +1,7 @@
 //! Observing: the snapshot of one rollout that a decision is made from, put together from what is wanted, what runs, and
 //! what the router was read back to carry.
 
-use serin_core::world::{Pool, Run, Service};
+use serin_core::world::{Pool, Run, Service, StepExperiment};
 use serin_core::{Hash, Split, World};
 
 use crate::model::{RunState, Workload};
@@ -33,6 +33,7 @@ pub fn world<'a>(
     workload: &Workload,
     staffing: impl Fn(&Hash) -> Staffing,
     runs: impl Iterator<Item = (&'a str, &'a RunState)>,
+    experiments: Vec<StepExperiment>,
     carried: Carried,
 ) -> World {
     let pools = workload.pools.iter().map(|p| {
@@ -67,6 +68,7 @@ pub fn world<'a>(
         status: workload.status.clone(),
         pools: pools.collect(),
         runs: runs.filter_map(run).collect(),
+        experiments,
         services: carried.services,
         split: carried.split,
     }

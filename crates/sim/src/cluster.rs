@@ -137,6 +137,7 @@ impl Cluster {
             status: self.status.clone(),
             pools: pools.collect(),
             runs: runs.collect(),
+            experiments: Vec::new(),
             services: self.services.clone(),
             split: self.split.clone(),
         }
@@ -219,6 +220,9 @@ impl Cluster {
             }
             Action::DeleteRun { name } => {
                 self.runs.remove(name);
+            }
+            Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => {
+                unreachable!("no script has an experiment step")
             }
         }
     }

@@ -13,6 +13,7 @@ use serin_spec::wire::meta::ObjectMeta;
 use serin_spec::{Problem, Severity, Source};
 
 use super::Engine;
+use crate::experiment::{ExperimentRecord, ExperimentState};
 use crate::model::{Key, Objects, RunState, Workload};
 use crate::protocol::Outcome;
 use crate::record::{RunRecord, WorkloadRecord};
@@ -23,19 +24,22 @@ use crate::{LocalError, merge, request};
 pub fn check(sources: &[Source]) -> (Catalog, Vec<Problem>) {
     let (catalog, mut problems) = check_for_cluster(sources);
     problems.extend(serin_spec::validate::local(&catalog));
-    problems.iter_mut().for_each(allow_header_route);
+    problems.iter_mut().for_each(allow_with_nginx);
     (catalog, problems)
 }
 
-/// Argo refuses header routes with nginx; the router of one machine carries them whatever the manifest names, so that is only
-/// worth a word there.
-fn allow_header_route(problem: &mut Problem) {
-    if problem.message == serin_spec::validate::HEADER_ROUTE_UNSUPPORTED {
-        problem.severity = Severity::Warning;
-        problem.code = "header-route";
-        problem.message = "header routes work on one machine; Argo Rollouts refuses them with nginx".to_owned();
-        problem.hint = None;
-    }
+/// Argo refuses header routes and weights of experiments with nginx; the router of one machine carries them whatever the
+/// manifest names, so that is only worth a word there.
+fn allow_with_nginx(problem: &mut Problem) {
+    let (code, what) = match problem.message.as_str() {
+        serin_spec::validate::HEADER_ROUTE_UNSUPPORTED => ("header-route", "header routes work"),
+        serin_spec::validate::EXPERIMENT_WEIGHT_UNSUPPORTED => ("experiment-weight", "weights of experiments work"),
+        _ => return,
+    };
+    problem.severity = Severity::Warning;
+    problem.code = code;
+    problem.message = format!("{what} on one machine; Argo Rollouts refuses them with nginx");
+    problem.hint = None;
 }
 
 /// Checks manifests for whoever will run them: syntax, schema, rules, queries, and whether the objects fit each other.
@@ -164,16 +168,54 @@ impl Engine {
             }
             outcomes.push(outcome("AnalysisRun", &key, changed, "created"));
         }
+        let mut experiments = Vec::new();
+        for entry in catalog.experiments.iter().filter(|e| mine(&e.place.file)) {
+            let key = Key::of(&entry.object.metadata);
+            let (state, changed) = self.applied_experiment(&key, &entry.object)?;
+            if changed {
+                batch.put(Shelf::Experiments, key.to_string(), &ExperimentRecord::from(&state))?;
+                experiments.push((key.clone(), state));
+            }
+            outcomes.push(outcome("Experiment", &key, changed, "configured"));
+        }
         events.iter().cloned().for_each(|e| batch.event(e));
         self.commit_or_refuse(batch, &events)?;
         self.objects = objects;
         self.runs.extend(runs);
+        self.experiments.extend(experiments);
+        self.dirty_experiments.extend(self.experiments.keys().cloned());
         self.workloads.extend(workloads);
         // A changed template, service or ingress may concern any of them.
         self.dirty.extend(self.workloads.keys().cloned());
         self.routes_stale = true;
         self.staff_stale = true;
         Ok(outcomes)
+    }
+
+    /// The experiment that an applied one makes of the present one, and whether anything changed. Versions that have a pool
+    /// keep the pods that it was made with.
+    fn applied_experiment(
+        &self,
+        key: &Key,
+        object: &wire::experiment::Experiment,
+    ) -> Result<(ExperimentState, bool), LocalError> {
+        let mut object = object.clone();
+        object.status = None;
+        let bug = |e: serde_json::Error| LocalError::Bug(e.to_string());
+        let file = serde_json::to_value(&object).map_err(bug)?;
+        let Some(present) = self.experiments.get(key) else {
+            return Ok((ExperimentState::new(object, file, None, self.now()), true));
+        };
+        if let Some((owner, _)) = &present.owner {
+            let message = format!("the experiment {key} belongs to the rollout {owner}");
+            return Err(LocalError::refused_with(message, "give yours another name"));
+        }
+        if present.applied == file {
+            return Ok((present.clone(), false));
+        }
+        let live = serde_json::to_value(&present.object).map_err(bug)?;
+        let merged = serde_json::from_value(merge::merge(&present.applied, &live, &file)).map_err(bug)?;
+        Ok((ExperimentState { object: merged, applied: file, ..present.clone() }, true))
     }
 
     fn own_run(&self, spec: &wire::analysis::AnalysisRunSpec) -> RunState {

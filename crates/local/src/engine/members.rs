@@ -88,7 +88,7 @@ impl Engine {
             .collect();
         for process in self.supervisor.unclaimed() {
             let Some(id) = MemberId::parse(&process) else { continue };
-            let template = self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)).map(|p| p.template.clone());
+            let template = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template.clone());
             let Some(template) = template else { continue };
             if let Ok(spec) = staff::process(&id, &template, self.ground()) {
                 let ready = in_rotation.contains(&id.pod());
@@ -110,9 +110,9 @@ impl Engine {
     pub(super) fn claim(&self) -> Result<(), LocalError> {
         for process in self.supervisor.unclaimed() {
             let Some(id) = MemberId::parse(&process) else { continue };
-            let Some(pool) = self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)) else { continue };
+            let Some(pool) = self.wanted_pool(&id.rollout, &id.hash) else { continue };
             if pool.size > 0
-                && let Err(why) = staff::process(&id, &pool.template, self.ground())
+                && let Err(why) = staff::process(&id, pool.template, self.ground())
             {
                 let message = format!("{} runs and cannot be taken up: {why}", id.pod());
                 return Err(LocalError::refused_with(message, "put that right, or stop everything with `serin down`"));
@@ -121,7 +121,7 @@ impl Engine {
         Ok(())
     }
 
-    fn ground(&self) -> Ground<'_> {
+    pub(super) fn ground(&self) -> Ground<'_> {
         Ground { side: &self.side, objects: &self.objects, speed: self.clock.speed }
     }
 
@@ -156,7 +156,7 @@ impl Engine {
         self.members.seen = seen;
         let mut counts: BTreeMap<(Key, Hash), Staffing> = BTreeMap::new();
         for (id, seen) in self.members.seen.iter().filter(|(_, s)| !s.leaves()) {
-            let min_ready = self.workloads.get(&id.rollout).and_then(|w| w.object.spec.min_ready_seconds).unwrap_or(0);
+            let min_ready = self.wanted_pool(&id.rollout, &id.hash).map_or(0, |p| p.min_ready_s);
             let place = counts.entry((id.rollout.clone(), id.hash.clone())).or_default();
             place.members += 1;
             if let Some(since) = seen.ready_since {
@@ -166,14 +166,10 @@ impl Engine {
                 }
             }
         }
-        for (place, count) in &counts {
-            if self.members.counts.get(place) != Some(count) {
-                self.dirty.insert(place.0.clone());
-            }
-        }
-        for place in self.members.counts.keys().filter(|p| !counts.contains_key(*p)) {
-            self.dirty.insert(place.0.clone());
-        }
+        let changed = counts.iter().filter(|(place, count)| self.members.counts.get(*place) != Some(*count));
+        let gone = self.members.counts.keys().filter(|p| !counts.contains_key(*p));
+        let touched: Vec<Key> = changed.map(|(place, _)| place).chain(gone).map(|place| place.0.clone()).collect();
+        touched.iter().for_each(|set| self.touch(set));
         self.members.awaits_time = counts.values().any(|c| c.available < c.ready);
         self.members.counts = counts;
     }
@@ -184,44 +180,37 @@ impl Engine {
             return;
         }
         self.staff_stale = false;
-        let mut wanted: Vec<(MemberId, serin_core::Hash)> = Vec::new();
+        let mut wanted: Vec<MemberId> = Vec::new();
         let mut failures = BTreeMap::new();
         let mut stops = Vec::new();
-        for (key, workload) in &self.workloads {
-            for pool in &workload.pools {
-                let (mut live, mut leaving) = (BTreeSet::new(), BTreeSet::new());
-                for (id, seen) in self.members.of(key, &pool.hash) {
-                    if seen.leaves() {
-                        leaving.insert(id.ordinal)
-                    } else {
-                        live.insert(id.ordinal)
-                    };
-                }
-                let (start, stop) = staff::changes(pool.size, &live, &leaving);
-                let id = |ordinal| MemberId { rollout: key.clone(), hash: pool.hash.clone(), ordinal };
-                wanted.extend(start.into_iter().map(|n| (id(n), pool.hash.clone())));
-                stops.extend(stop.into_iter().map(id));
+        for (key, hash, size) in self.pools() {
+            let (mut live, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+            for (id, seen) in self.members.of(&key, &hash) {
+                if seen.leaves() {
+                    leaving.insert(id.ordinal)
+                } else {
+                    live.insert(id.ordinal)
+                };
             }
+            let (start, stop) = staff::changes(size, &live, &leaving);
+            let id = |ordinal| MemberId { rollout: key.clone(), hash: hash.clone(), ordinal };
+            wanted.extend(start.into_iter().map(id));
+            stops.extend(stop.into_iter().map(id));
         }
         // Members of pools that are gone.
-        let orphans = self.members.all().filter(|(id, seen)| {
-            !seen.leaves() && self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)).is_none()
-        });
+        let orphans =
+            self.members.all().filter(|(id, seen)| !seen.leaves() && self.wanted_pool(&id.rollout, &id.hash).is_none());
         stops.extend(orphans.map(|(id, _)| id.clone()));
         let mut started = false;
-        for (id, hash) in wanted {
-            let Some(template) =
-                self.workloads.get(&id.rollout).and_then(|w| w.pool(&hash)).map(|p| p.template.clone())
-            else {
-                continue;
-            };
+        for id in wanted {
+            let Some(template) = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template.clone()) else { continue };
             match staff::process(&id, &template, self.ground()) {
                 Ok(spec) => {
                     self.supervisor.want(spec);
                     started = true;
                 }
                 Err(why) => {
-                    failures.insert((id.rollout.clone(), hash), why);
+                    failures.insert((id.rollout.clone(), id.hash.clone()), why);
                 }
             }
         }
@@ -236,11 +225,10 @@ impl Engine {
                 failures.entry((id.rollout.clone(), id.hash.clone())).or_insert_with(|| trouble.clone());
             }
         }
-        for place in failures.keys().chain(self.members.failures.keys()) {
-            if failures.get(place) != self.members.failures.get(place) {
-                self.dirty.insert(place.0.clone());
-            }
-        }
+        let places = failures.keys().chain(self.members.failures.keys());
+        let changed = places.filter(|place| failures.get(*place) != self.members.failures.get(*place));
+        let touched: Vec<Key> = changed.map(|place| place.0.clone()).collect();
+        touched.iter().for_each(|set| self.touch(set));
         self.members.failures = failures;
         if !stops.is_empty() || started {
             self.refresh_members(true);
