@@ -1,12 +1,14 @@
 //! From the objects of a cluster to the snapshot of one rollout.
 
 mod claim;
+mod experiment;
 mod lookup;
 mod prepare;
 mod run;
 
 use serin_core::world::{self, World};
 use serin_core::{Hash, Split};
+use serin_spec::wire::experiment::Experiment;
 use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
 use serin_spec::wire::{AnalysisRun, PodTemplate, Rollout};
 use serin_spec::{hash, lower};
@@ -33,6 +35,8 @@ pub struct Cluster {
     pub services: Vec<Object>,
     /// Analysis runs of its namespace.
     pub runs: Vec<AnalysisRun>,
+    /// Experiments of its namespace.
+    pub experiments: Vec<Experiment>,
     /// The split as the router carries it.
     pub split: Option<Split>,
 }
@@ -121,6 +125,7 @@ fn world(cluster: &Cluster, rollout: &Rollout, pools: &[ReplicaSet], services: &
         status,
         pools: pools.iter().filter_map(ReplicaSet::pool).collect(),
         runs: cluster.runs.iter().filter(mine).filter_map(run).collect(),
+        experiments: experiment::of_rollout(cluster, rollout),
         services: services
             .iter()
             .map(|service| world::Service { name: service.name().to_owned(), selects: selects(service) })

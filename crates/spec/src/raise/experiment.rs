@@ -10,12 +10,12 @@ use super::run::owner_of;
 use super::status::condition;
 use super::text;
 use crate::arguments::{ArgumentError, Environment, resolve};
+use crate::timestamp;
 use crate::wire::analysis::{AnalysisRun, AnalysisRunSpec};
 use crate::wire::experiment as wire;
 use crate::wire::keys::{HASH_LABEL, REVISION};
 use crate::wire::meta::{LabelSelector, ObjectMeta};
 use crate::wire::{PodTemplate, Rollout};
-use crate::timestamp;
 
 /// The pods that the versions of an experiment are copied from.
 #[derive(Debug, Clone, Copy)]
@@ -136,6 +136,11 @@ fn put(template: &mut PodTemplate, field: &str, entries: &BTreeMap<String, Strin
     }
 }
 
+/// What makes an experiment the controller of an object, as [`super::owner`] does for a rollout.
+pub fn experiment_owner(experiment: &wire::Experiment) -> Vec<Value> {
+    owner_of("Experiment", &experiment.metadata)
+}
+
 /// The object of a run that a decision about an experiment asked for.
 //= compat: 5.3-9, 5.3-10
 pub fn experiment_run(experiment: &wire::Experiment, name: &str, spec: AnalysisRunSpec) -> AnalysisRun {
@@ -148,7 +153,7 @@ pub fn experiment_run(experiment: &wire::Experiment, name: &str, spec: AnalysisR
             namespace: experiment.metadata.namespace.clone(),
             labels: metadata.labels,
             annotations: metadata.annotations,
-            owner_references: owner_of("Experiment", &experiment.metadata),
+            owner_references: experiment_owner(experiment),
             ..ObjectMeta::default()
         },
         spec,
