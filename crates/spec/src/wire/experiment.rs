@@ -190,6 +190,7 @@ pub struct ExperimentStatus {
     pub message: Option<String>,
     /// When all versions were there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub available_at: Option<String>,
     /// The versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -227,6 +228,7 @@ pub struct TemplateStatus {
     pub message: Option<String>,
     /// When that changed, or a pod more became available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub last_transition_time: Option<String>,
     /// Its service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
