@@ -304,3 +304,63 @@ fn an_experiment_goes_on_after_its_control_process_was_killed() {
     until(&machine, &name, "without members", empty);
     assert_eq!(load.finish().failures, Vec::<String>::new());
 }
+
+/// Whatever moment it is: a version that comes up, weights that are about to change, a run that measures, members that go.
+#[test]
+fn however_often_its_control_process_is_killed_an_experiment_ends_the_same() {
+    let rest = "duration: 100s, scaleDownDelaySeconds: 20";
+    let app = App::new("model", &["setWeight: 10", &step(rest), "pause: {}"]);
+    let mut machine = Machine::with(&[&app], &[]);
+    let load = machine.load(&app);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    for pause_ms in [0, 20, 60, 110, 190, 310, 480, 700] {
+        std::thread::sleep(std::time::Duration::from_millis(pause_ms));
+        machine.kill_control();
+        machine.up_again();
+    }
+    let view = machine.at_step("model", 2, 10);
+    let all = view["experiments"].as_array().unwrap();
+    assert_eq!((all.len(), &all[0]["phase"]), (1, &"Successful".into()), "{view:#}");
+    let view = until(&machine, all[0]["name"].as_str().unwrap(), "without members", empty);
+    for event in ["ExperimentPending", "ExperimentRunning", "ExperimentSuccessful"] {
+        let told = view["events"].as_array().unwrap().iter().filter(|e| e["reason"] == event).count();
+        assert_eq!(told, 1, "{event} in {view:#}");
+    }
+    assert_eq!(load.finish().failures, Vec::<String>::new());
+}
+
+/// The example as it is handed out, with the tests' own service in the place of its model.
+#[test]
+fn the_example_compares_two_versions_of_the_same_age_and_goes_on() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut machine = Machine::new();
+    let k8s = "ml-portfolio/k8s";
+    for file in ["namespace.yaml", "services.yaml", "ingresses.yaml", "argo-rollouts/analysis-templates.yaml"] {
+        let text = std::fs::read_to_string(examples.join(k8s).join(file)).unwrap();
+        machine.write(&file.replace('/', "-"), &text);
+    }
+    let rollout = std::fs::read_to_string(examples.join("experiments/bankchurn-rollout.yaml")).unwrap();
+    machine.write("rollout.yaml", &rollout);
+    machine.up();
+    let name = "bankchurn-predictor";
+    machine.until(name, "healthy at first", |v| v["phase"] == "Healthy");
+    let load = Load::start(machine.router(), "bankchurn.local", 4);
+    machine.run(&["deploy", name, "v3.2.0"]).ok();
+    let view = machine.until(name, "experimenting", |v| {
+        v["experiments"][0]["templates"].as_array().is_some_and(|t| t.iter().all(|t| t["weight"] == 10))
+    });
+    let trial = &view["experiments"][0];
+    assert_eq!((&version(trial, "baseline")["ready"], &version(trial, "canary")["ready"]), (&2.into(), &2.into()));
+    let view = machine.until(name, "promoted", |v| v["phase"] == "Healthy" && v["promoted"] == true);
+    let trial = &view["experiments"][0];
+    assert_eq!(
+        (&trial["phase"], &trial["runs"][0]["phase"]),
+        (&"Successful".into(), &"Successful".into()),
+        "{trial:#}"
+    );
+    let metrics = trial["runs"][0]["metrics"].as_array().unwrap();
+    assert_eq!(metrics.len(), 3);
+    assert!(metrics.iter().all(|m| m["successful"] == 3), "{metrics:#?}");
+    until(&machine, trial["name"].as_str().unwrap(), "without members", empty);
+    assert_eq!(load.finish().failures, Vec::<String>::new());
+}
