@@ -9,6 +9,7 @@ mod spec;
 mod step;
 
 pub use experiment::experiment;
+pub(crate) use experiment::is_template_name;
 pub use step::{EXPERIMENT_WEIGHT_UNSUPPORTED, HEADER_ROUTE_UNSUPPORTED};
 
 use std::fmt;

@@ -25,7 +25,7 @@ pub fn experiment(experiment: &Experiment) -> Vec<FieldError> {
         } else if !names.insert(template.name.as_str()) {
             let message = format!("two templates have the name {:?}", template.name);
             errors.push(FieldError::new(ErrorType::Duplicate, &format!("{path}.name"), message));
-        } else if !is_label(&template.name) {
+        } else if !is_template_name(&template.name) {
             let message = "a name in lower case is needed: letters, digits and dashes between them, at most 63";
             errors.push(FieldError::invalid(&format!("{path}.name"), message));
         }
@@ -58,7 +58,7 @@ fn selector(template: &ExperimentTemplate, path: &str) -> Option<FieldError> {
 }
 
 /// Whether a name can be part of the names of pools, pods and services.
-fn is_label(name: &str) -> bool {
+pub(crate) fn is_template_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     name.len() <= 63
         && name.bytes().all(|b| plain(b) || b == b'-')
