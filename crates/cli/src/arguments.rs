@@ -44,6 +44,8 @@ pub(crate) enum Format {
     Json,
     /// YAML
     Yaml,
+    /// SARIF 2.1.0, for code scanning (`lint` only)
+    Sarif,
 }
 
 /// What to do.
@@ -326,11 +328,33 @@ pub(crate) struct Logs {
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
     /// Files or folders
-    #[arg(required = true)]
+    #[arg(required_unless_present_any = ["explain", "list"])]
     pub(crate) files: Vec<PathBuf>,
     /// Also check what one machine can carry out
     #[arg(long)]
     pub(crate) local: bool,
+    #[command(flatten)]
+    pub(crate) levels: Levels,
+    /// Print the page of a lint: what it finds, why it hurts, what to write instead
+    #[arg(long, value_name = "LINT", conflicts_with_all = ["files", "list"])]
+    pub(crate) explain: Option<String>,
+    /// List the lints with their levels
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) list: bool,
+}
+
+/// What lints do when they find something. A lint is named by its code or its name, or all of them by `all`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Levels {
+    /// Refuse what these lints find; `warnings` refuses everything that would warn
+    #[arg(long, short = 'D', value_name = "LINT", value_delimiter = ',')]
+    pub(crate) deny: Vec<String>,
+    /// Warn of what these lints find
+    #[arg(long, short = 'W', value_name = "LINT", value_delimiter = ',')]
+    pub(crate) warn: Vec<String>,
+    /// Say nothing of what these lints find
+    #[arg(long, short = 'A', value_name = "LINT", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
 }
 
 /// `demo`

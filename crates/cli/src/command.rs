@@ -28,6 +28,9 @@ use crate::output;
 /// Runs a command.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { state, output, command, .. } = cli;
+    if output == Format::Sarif && !matches!(command, Command::Lint(_)) {
+        return Err(CliError::usage("only lint writes SARIF", "use --output json"));
+    }
     match command {
         Command::Proxy(proxy) => return proxy::run(proxy),
         Command::Completions { shell } => {

@@ -43,7 +43,8 @@ pub(crate) fn tell(text: impl AsRef<str>) {
 /// Prints a value for machines; returns whether the format is one of those.
 pub(crate) fn machine(format: Format, value: &impl Serialize) -> Result<bool, CliError> {
     match format {
-        Format::Text => Ok(false),
+        // Commands that cannot write SARIF refuse it before they do anything.
+        Format::Text | Format::Sarif => Ok(false),
         Format::Json => {
             line(serde_json::to_string_pretty(value).map_err(|e| CliError::Bug(e.to_string()))?);
             Ok(true)

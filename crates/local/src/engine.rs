@@ -12,7 +12,7 @@ mod switching;
 mod traffic;
 mod views;
 
-pub use manifests::{check, check_for_cluster};
+pub use manifests::{check, check_for_cluster, lint};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -28,6 +28,6 @@ mod status;
 pub mod store;
 pub mod view;
 
-pub use engine::{Engine, Options, check, check_for_cluster};
+pub use engine::{Engine, Options, check, check_for_cluster, lint};
 pub use error::{Class, LocalError};
 pub use store::EventRecord;

@@ -26,6 +26,7 @@
 
 mod dialect;
 mod eval;
+mod facts;
 mod labels;
 mod matcher;
 mod number;
@@ -36,6 +37,7 @@ pub mod text;
 mod value;
 
 pub use dialect::supported;
+pub use facts::{Condition, Facts, Oddity, OddityKind, Quantity, Ratio, Reads};
 pub use labels::{Labels, LabelsBuilder};
 pub use number::format_value;
 pub use query::{EvalError, Options, Query, QueryError};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::eval::{Answer, Evaluator, Windows};
+use crate::facts::{self, Facts};
 use crate::labels::Labels;
 use crate::store::Store;
 use crate::syntax::{Aggregate, Binary, Expr, Kind, Node, Selector, Span, Subquery, parse};
@@ -128,6 +129,11 @@ impl Query {
             Kind::Range => "matrix",
             Kind::Text => "string",
         }
+    }
+
+    /// What can be known about the answers without any data.
+    pub fn facts(&self) -> Facts {
+        facts::of(&self.root)
     }
 
     /// Whether the query reads a series with these labels.

@@ -9,6 +9,7 @@ mod error;
 pub mod http;
 mod json;
 pub mod jsonpath;
+pub mod lint;
 mod measured;
 pub mod prometheus;
 mod request;

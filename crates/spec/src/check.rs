@@ -1,7 +1,7 @@
 //! Everything that can be known about manifests without running them.
 
-mod analysis;
-mod arguments;
+pub(crate) mod analysis;
+pub(crate) mod arguments;
 mod condition;
 mod experiment;
 mod kind;
@@ -22,7 +22,8 @@ use crate::problem::{Findings, Problem, Severity};
 use crate::read::Source;
 use object::Objects;
 
-pub(crate) use metric::providers;
+pub(crate) use metric::{inside, providers};
+pub(crate) use nearest::suggest;
 
 /// Most problems of all files together; objects behind them are not looked into.
 const TOTAL_MAX: usize = 20_000;

@@ -9,6 +9,7 @@ mod document;
 pub mod duration;
 pub mod hash;
 pub mod image;
+pub mod lint;
 pub mod lower;
 pub mod problem;
 pub mod quantity;

@@ -11,5 +11,7 @@ mod steps;
 
 pub use analysis::{invalid, run_spec, run_status};
 pub use experiment::{experiment, experiment_status};
+pub(crate) use rollout::amount;
 pub use rollout::rollout;
 pub use status::status;
+pub(crate) use steps::pause_span;

@@ -16,6 +16,8 @@ pub enum Severity {
     Error,
     /// They can be used, but hardly mean what their author wants.
     Warning,
+    /// They can be used, and mean something that their author may not know.
+    Note,
 }
 
 impl fmt::Display for Severity {
@@ -23,6 +25,7 @@ impl fmt::Display for Severity {
         f.write_str(match self {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         })
     }
 }

@@ -1,15 +1,20 @@
 //! `serin lint`: every problem of every file, with its place, and nothing run.
 
+mod pages;
+mod sarif;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde::Serialize;
 use serin_local::LocalError;
 use serin_local::side::Side;
+use serin_spec::lint::Policy;
 use serin_spec::problem::Colour;
-use serin_spec::{Problem, Severity, Source};
+use serin_spec::{Catalog, Problem, Severity, Source};
 
-use crate::arguments::{Format, Lint};
+use crate::arguments::{Format, Levels, Lint};
 use crate::error::CliError;
 use crate::output;
 
@@ -18,37 +23,76 @@ const MISSING: [&str; 6] =
     ["missing-config-map", "missing-ingress", "missing-key", "missing-secret", "missing-service", "missing-template"];
 
 pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
+    let policy = policy(&lint.levels)?;
+    if let Some(word) = &lint.explain {
+        return pages::explain(word, format);
+    }
+    if lint.list {
+        return pages::list(&policy, format);
+    }
     let (sources, mut problems) = serin_spec::read::files(&lint.files);
-    if lint.local {
-        problems.extend(on_one_machine(&lint.files, &sources));
-    } else {
-        problems.extend(serin_local::check_for_cluster(&sources).1);
-    }
-    let errors = problems.iter().filter(|p| p.is_error()).count();
-    if !output::machine(format, &problems)? {
-        for problem in &problems {
-            output::line(render(problem, &sources, std::io::stdout().is_terminal()));
+    let (catalog, found) = match lint.local {
+        true => on_one_machine(&lint.files, &sources),
+        false => serin_local::check_for_cluster(&sources),
+    };
+    problems.extend(found);
+    let problems = policy.apply(&sources, &catalog, problems, serin_local::lint(&catalog));
+    match format {
+        Format::Sarif => {
+            output::machine(Format::Json, &sarif::log(&problems, &policy))?;
         }
-        let warnings = problems.len() - errors;
-        output::line(format!("{} in {}", counted(errors, warnings), files(sources.len())));
+        _ => show(&problems, &sources, format)?,
     }
-    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(crate::error::USAGE) })
+    let refused = problems.iter().any(Problem::is_error);
+    Ok(if refused { ExitCode::from(crate::error::USAGE) } else { ExitCode::SUCCESS })
+}
+
+fn policy(levels: &Levels) -> Result<Policy, CliError> {
+    Policy::new(&levels.allow, &levels.warn, &levels.deny).map_err(|unknown| pages::no_such_lint(&unknown))
+}
+
+/// A problem with the code of the lint that found it.
+#[derive(Serialize)]
+struct Shown<'p> {
+    lint: Option<&'static str>,
+    #[serde(flatten)]
+    problem: &'p Problem,
+}
+
+fn show(problems: &[Problem], sources: &[Source], format: Format) -> Result<(), CliError> {
+    let shown = |problem| Shown { lint: serin_spec::lint::of(problem).map(|lint| lint.code), problem };
+    if output::machine(format, &problems.iter().map(shown).collect::<Vec<_>>())? {
+        return Ok(());
+    }
+    for problem in problems {
+        output::line(render(problem, sources, std::io::stdout().is_terminal()));
+    }
+    output::line(format!("{} in {}", counted(problems), files(sources.len())));
+    Ok(())
 }
 
 /// Reads and checks what `up` and `apply` are given. Warnings are printed; errors are all returned at once.
 pub(super) fn checked(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> {
     let (sources, mut problems) = serin_spec::read::files(paths);
-    problems.extend(on_one_machine(paths, &sources));
-    refuse(&problems, &sources)?;
+    let (catalog, found) = on_one_machine(paths, &sources);
+    problems.extend(found);
+    refuse(&linted(&sources, &catalog, problems), &sources)?;
     Ok(sources)
+}
+
+/// With what lints warn of; notes are for `serin lint`.
+fn linted(sources: &[Source], catalog: &Catalog, problems: Vec<Problem>) -> Vec<Problem> {
+    let mut problems = Policy::default().apply(sources, catalog, problems, serin_local::lint(catalog));
+    problems.retain(|problem| problem.severity != Severity::Note);
+    problems
 }
 
 /// Reads and checks files that may name objects applied before: problems between objects are left to the control process.
 pub(super) fn checked_alone(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> {
     let (sources, mut problems) = serin_spec::read::files(paths);
-    let (_, found) = serin_local::check(&sources);
+    let (catalog, found) = serin_local::check(&sources);
     problems.extend(found.into_iter().filter(|p| !MISSING.contains(&p.code)));
-    refuse(&problems, &sources)?;
+    refuse(&linted(&sources, &catalog, problems), &sources)?;
     Ok(sources)
 }
 
@@ -66,15 +110,15 @@ fn refuse(problems: &[Problem], sources: &[Source]) -> Result<(), CliError> {
     if !warnings.is_empty() {
         eprintln!("{warnings}");
     }
-    let count = problems.iter().filter(|p| p.is_error()).count();
-    match count {
-        0 => Ok(()),
-        _ => Err(CliError::Manifests(format!("{}\n{}: nothing was changed", rendered(true), counted(count, 0)))),
+    let errors: Vec<Problem> = problems.iter().filter(|p| p.is_error()).cloned().collect();
+    if errors.is_empty() {
+        return Ok(());
     }
+    Err(CliError::Manifests(format!("{}\n{}: nothing was changed", rendered(true), counted(&errors))))
 }
 
 /// What is wrong for one machine: with the manifests, with the side file, and between the two.
-fn on_one_machine(paths: &[PathBuf], sources: &[Source]) -> Vec<Problem> {
+fn on_one_machine(paths: &[PathBuf], sources: &[Source]) -> (Catalog, Vec<Problem>) {
     let (catalog, mut problems) = serin_local::check(sources);
     if let Some(folder) = paths.iter().find(|p| p.join(serin_local::side::FILE).is_file()) {
         match Side::read(folder) {
@@ -82,7 +126,7 @@ fn on_one_machine(paths: &[PathBuf], sources: &[Source]) -> Vec<Problem> {
             Err(error) => problems.push(with_side_file(folder, error)),
         }
     }
-    problems
+    (catalog, problems)
 }
 
 fn with_side_file(folder: &Path, error: LocalError) -> Problem {
@@ -106,7 +150,7 @@ fn with_side_file(folder: &Path, error: LocalError) -> Problem {
 }
 
 /// A rollout whose image stands for no command could never start.
-fn without_command(catalog: &serin_spec::catalog::Catalog, side: &Side, folder: &Path) -> Vec<Problem> {
+fn without_command(catalog: &Catalog, side: &Side, folder: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
     for entry in &catalog.rollouts {
         let Some(template) = &entry.object.spec.template else { continue };
@@ -131,13 +175,15 @@ fn render(problem: &Problem, sources: &[Source], terminal: bool) -> String {
     serin_spec::problem::render(problem, sources, if colour { Colour::Always } else { Colour::Never })
 }
 
-fn counted(errors: usize, warnings: usize) -> String {
-    let many = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    match (errors, warnings) {
-        (0, 0) => "no problems".to_owned(),
-        (e, 0) => many(e, "error"),
-        (e, w) => format!("{}, {}", many(e, "error"), many(w, "warning")),
-    }
+/// `2 errors, 1 warning`.
+fn counted(problems: &[Problem]) -> String {
+    let kinds = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+    let many = |(severity, word): (Severity, &str)| {
+        let n = problems.iter().filter(|problem| problem.severity == severity).count();
+        (n > 0).then(|| format!("{n} {word}{}", if n == 1 { "" } else { "s" }))
+    };
+    let parts: Vec<String> = kinds.into_iter().filter_map(many).collect();
+    if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
 }
 
 fn files(count: usize) -> String {

@@ -118,7 +118,7 @@ fn folders_that_are_not_there_and_nonsense_are_usage_errors() {
         assert!(!err.is_empty() || command[0] == "lint", "{command:?}");
         assert!(!machine.state().exists(), "{command:?}");
     }
-    let file = machine.write("fine.yaml", &App::new("model", &["setWeight: 20"]).yaml());
+    let file = machine.write("fine.yaml", &App::new("model", &["setWeight: 20", "pause: {}"]).yaml());
     let said = machine.run(&["lint", file.to_str().unwrap()]).ok();
     assert_eq!(said, "no problems in 1 file\n");
 }

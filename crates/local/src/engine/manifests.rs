@@ -57,6 +57,13 @@ pub fn check_for_cluster(sources: &[Source]) -> (Catalog, Vec<Problem>) {
     (checked.catalog, checked.problems)
 }
 
+/// What manifests say that is allowed and can hardly be meant; [`serin_spec::lint::Policy`] decides what becomes of it.
+pub fn lint(catalog: &Catalog) -> Vec<Problem> {
+    let mut findings = serin_spec::lint::check(catalog);
+    findings.extend(serin_providers::lint::check(catalog));
+    findings
+}
+
 impl Engine {
     pub(super) fn load_objects(&mut self) -> Result<(), LocalError> {
         for (key, object) in self.store.read::<Value>(Shelf::Objects)? {

@@ -37,6 +37,11 @@ pub(crate) fn check(text: &str) {
             return;
         }
     };
+    let facts = query.facts();
+    let places = facts.reads.iter().map(|r| (r.start, r.end)).chain(facts.oddities.iter().map(|o| (o.start, o.end)));
+    for (start, end) in places.chain(facts.ratios.iter().map(|r| (r.start, r.end))) {
+        assert!(text.get(start..end).is_some_and(|part| !part.is_empty()), "{start}..{end} is no part of the query");
+    }
     let store = store();
     for at_ms in [60_001, 0, -1, i64::MIN, i64::MAX] {
         let alone = query.eval(&store, at_ms);

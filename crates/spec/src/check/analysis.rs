@@ -18,17 +18,18 @@ use crate::wire::{AnalysisTemplate, Rollout};
 const COMPOSED_MAX: usize = 100;
 
 /// Where a rollout names templates.
-struct Use<'r> {
-    path: String,
-    templates: &'r [AnalysisTemplateRef],
-    arguments: &'r [AnalysisRunArgument],
-    dry_run: &'r [DryRun],
+pub(crate) struct Use<'r> {
+    pub(crate) path: String,
+    pub(crate) templates: &'r [AnalysisTemplateRef],
+    pub(crate) arguments: &'r [AnalysisRunArgument],
+    pub(crate) dry_run: &'r [DryRun],
     retention: &'r [MeasurementRetention],
     /// It runs beside the steps, so it may go on without end.
-    background: bool,
+    pub(crate) background: bool,
 }
 
-fn uses(rollout: &Rollout) -> Vec<Use<'_>> {
+/// Where a rollout names templates, but for its experiments.
+pub(crate) fn uses(rollout: &Rollout) -> Vec<Use<'_>> {
     let mut uses = Vec::new();
     let strategy = &rollout.spec.strategy;
     if let Some(canary) = &strategy.canary {
@@ -73,34 +74,39 @@ fn inline(path: String, analysis: &crate::wire::canary::RolloutAnalysis) -> Use<
 
 /// A template of either kind.
 #[derive(Clone, Copy)]
-struct Template<'c> {
-    spec: &'c AnalysisTemplateSpec,
-    origin: &'c Arc<Origin>,
+pub(crate) struct Template<'c> {
+    pub(crate) spec: &'c AnalysisTemplateSpec,
+    pub(crate) origin: &'c Arc<Origin>,
     /// It has no namespace of its own.
     cluster: bool,
 }
 
 impl<'c> Template<'c> {
-    fn new(entry: &'c Entry<AnalysisTemplate>) -> Self {
+    pub(crate) fn new(entry: &'c Entry<AnalysisTemplate>) -> Self {
         Template { spec: &entry.object.spec, origin: &entry.origin, cluster: false }
     }
 
-    fn of_cluster(entry: &'c Entry<ClusterAnalysisTemplate>) -> Self {
+    pub(crate) fn of_cluster(entry: &'c Entry<ClusterAnalysisTemplate>) -> Self {
         Template { spec: &entry.object.spec, origin: &entry.origin, cluster: true }
     }
 }
 
 /// Templates with those that they name, each once.
 #[derive(Default)]
-struct Flat<'c> {
-    templates: Vec<Template<'c>>,
+pub(crate) struct Flat<'c> {
+    pub(crate) templates: Vec<Template<'c>>,
     seen: BTreeSet<(bool, &'c str)>,
     /// Some could not be found, so nothing can be said about what is missing.
     partial: bool,
 }
 
 //= compat: 3.3-1, 3.3-2, 3.3-3
-fn flatten<'c>(catalog: &'c Catalog, namespace: &str, references: &'c [AnalysisTemplateRef], flat: &mut Flat<'c>) {
+pub(crate) fn flatten<'c>(
+    catalog: &'c Catalog,
+    namespace: &str,
+    references: &'c [AnalysisTemplateRef],
+    flat: &mut Flat<'c>,
+) {
     for reference in references {
         if flat.seen.len() >= COMPOSED_MAX {
             flat.partial = true;
@@ -398,7 +404,8 @@ fn given(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &mut
             if argument.value.is_none() {
                 let message =
                     format!("the argument {} has neither value nor valueFrom: it is the empty text", argument.name);
-                problems.push(origin.warning("empty-argument", &path, message));
+                let problem = origin.warning("empty-argument", &path, message);
+                problems.push(problem.hint("give it a value, or leave it out to take the template's own"));
             }
             continue;
         };

@@ -13,8 +13,8 @@ use crate::problem::Findings;
 
 /// The arguments of a template or run: the names that exist, with their values where those are written down.
 #[derive(Debug, Default)]
-pub(super) struct Arguments<'a> {
-    pub(super) values: BTreeMap<&'a str, Option<&'a str>>,
+pub(crate) struct Arguments<'a> {
+    pub(crate) values: BTreeMap<&'a str, Option<&'a str>>,
 }
 
 impl Arguments<'_> {
@@ -45,12 +45,12 @@ impl Arguments<'_> {
     }
 
     /// The text with its placeholders filled in; `None` if a value is open.
-    pub(super) fn fill(&self, text: &str) -> Option<Filled> {
+    pub(crate) fn fill(&self, text: &str) -> Option<Filled> {
         self.filled(text, |name| self.values.get(name).copied().flatten())
     }
 
     /// As [`Arguments::fill`], with `otherwise` for every value that is open.
-    pub(super) fn fill_or(&self, text: &str, otherwise: &str) -> Option<Filled> {
+    pub(crate) fn fill_or(&self, text: &str, otherwise: &str) -> Option<Filled> {
         self.filled(text, |name| self.values.get(name).map(|value| value.unwrap_or(otherwise)))
     }
 
@@ -70,9 +70,9 @@ impl Arguments<'_> {
 }
 
 /// A text whose placeholders are filled in, which still knows where each part stood.
-#[derive(Debug, Clone)]
-pub(super) struct Filled {
-    pub(super) text: String,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Filled {
+    pub(crate) text: String,
     /// Bytes of the filled text, and the placeholder that stood there.
     replaced: Vec<(Range<usize>, Span)>,
 }
@@ -80,7 +80,7 @@ pub(super) struct Filled {
 impl Filled {
     /// The bytes of the original text from which bytes of the filled text come; whole placeholders where they came
     /// from inside one.
-    pub(super) fn original(&self, filled: Range<usize>) -> Range<usize> {
+    pub(crate) fn original(&self, filled: Range<usize>) -> Range<usize> {
         self.map(filled.start, false)..self.map(filled.end, true)
     }
 

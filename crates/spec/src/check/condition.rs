@@ -24,7 +24,8 @@ pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &m
         for (field, _) in conditions.iter().filter(|(_, text)| set(text)).filter(|_| metric.provider.plugin.is_empty())
         {
             let message = format!("a {} metric judges itself; the condition is ignored", names.join(" and "));
-            problems.push(scope.origin.warning("no-effect", &format!("{path}.{field}"), message));
+            let problem = scope.origin.warning("no-effect", &format!("{path}.{field}"), message);
+            problems.push(problem.hint("remove it"));
         }
     } else if !set(&metric.success_condition) && !set(&metric.failure_condition) && !names.is_empty() {
         //= compat: 3.6-2
@@ -88,7 +89,8 @@ fn is_constant(scope: &Scope<'_>, path: &str, program: &Program, problems: &mut 
         (false, true) => "no result makes the condition true",
         (false, false) => "every result makes the condition an error",
     };
-    problems.push(scope.origin.warning("constant-condition", path, message));
+    let problem = scope.origin.warning("constant-condition", path, message);
+    problems.push(problem.hint("compare the result with a limit, for example: result[0] < 0.05"));
     true
 }
 

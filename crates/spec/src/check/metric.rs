@@ -192,7 +192,7 @@ fn prometheus(scope: &Scope<'_>, path: &str, prometheus: &PrometheusMetric, prob
 }
 
 /// A problem with some bytes of the text at `path`.
-pub(super) fn inside(
+pub(crate) fn inside(
     origin: &Origin,
     code: &'static str,
     path: &str,

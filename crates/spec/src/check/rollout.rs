@@ -128,7 +128,8 @@ fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findin
     }
     if canary.steps.is_empty() && origin.node.at(&format!("{CANARY}.steps")).is_some() {
         let message = "the list of steps is empty: an update goes to 100 % at once";
-        problems.push(origin.warning("no-steps", &format!("{CANARY}.steps"), message));
+        let problem = origin.warning("no-steps", &format!("{CANARY}.steps"), message);
+        problems.push(problem.hint("add steps, such as - setWeight: 20, or remove the field"));
     }
     if let Some(start) = canary.analysis.as_ref().and_then(|analysis| analysis.starting_step) {
         let path = format!("{CANARY}.analysis.startingStep");
@@ -136,7 +137,8 @@ fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findin
             problems.push(origin.problem("invalid-value", &path, "startingStep must not be negative"));
         } else if start as usize >= canary.steps.len() {
             let message = format!("the analysis never starts: there are {} steps, counted from 0", canary.steps.len());
-            problems.push(origin.warning("never-starts", &path, message));
+            let problem = origin.warning("never-starts", &path, message);
+            problems.push(problem.hint("leave the field out to start with the first step"));
         }
     }
     steps(entry, canary, problems);
@@ -230,6 +232,6 @@ fn scale(entry: &Entry<Rollout>, step: &CanaryStep, path: &str, problems: &mut F
     } else if set + usize::from(scale.match_traffic_weight) > 1 {
         let used = if scale.match_traffic_weight { "matchTrafficWeight" } else { "replicas" };
         let message = format!("several of replicas, weight and matchTrafficWeight are set; {used} is used");
-        problems.push(entry.origin.warning("mixed-step", &path, message));
+        problems.push(entry.origin.warning("mixed-step", &path, message).hint("set one of them"));
     }
 }

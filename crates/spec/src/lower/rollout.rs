@@ -107,7 +107,7 @@ fn blue_green(wire: &BlueGreenStrategy) -> BlueGreen {
 
 /// An int is a number of members; a string is a percentage, with or without its sign.
 //= compat: 1.7-2, 10.7
-fn amount(wire: Option<&IntOrString>) -> Amount {
+pub(crate) fn amount(wire: Option<&IntOrString>) -> Amount {
     match wire {
         None => Amount::default(),
         Some(IntOrString::Int(n)) => Amount::Count(u32::try_from((*n).max(0)).unwrap_or(u32::MAX)),

@@ -48,7 +48,7 @@ fn experiment_step(wire: &wire::experiment::ExperimentStep) -> ExperimentStep {
 /// Seconds as an int or a string of digits, else a Go duration cut off to whole seconds. A text that is neither, or a
 /// negative time, waits for a person instead of passing by.
 //= compat: 1.7-9, 10.6
-fn pause_span(wire: &IntOrString) -> Option<Span> {
+pub(crate) fn pause_span(wire: &IntOrString) -> Option<Span> {
     let seconds = match wire {
         IntOrString::Int(n) => *n,
         IntOrString::String(text) => match text.parse::<i64>() {

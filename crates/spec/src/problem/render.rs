@@ -5,6 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Problem, Severity};
+use crate::lint;
 use crate::read::Source;
 
 /// Whether terminal colours are used.
@@ -26,6 +27,7 @@ pub fn render(problem: &Problem, sources: &[Source], colour: Colour) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let title = match problem.path.as_str() {
         "" => problem.message.clone(),
@@ -34,7 +36,11 @@ pub fn render(problem: &Problem, sources: &[Source], colour: Colour) -> String {
     let source = sources.iter().find(|source| source.name == problem.file);
     let shown = source.and_then(|source| line_of(&source.text, problem).map(|(line, span)| (source, line, span)));
     let label = problem.expected.as_ref().map(|expected| format!("expected {expected}"));
-    let mut group = Group::with_title(level.primary_title(title.as_str()).id(problem.code));
+    let id = match lint::of(problem) {
+        Some(lint) => format!("{} {}", lint.code, lint.name),
+        None => problem.code.to_owned(),
+    };
+    let mut group = Group::with_title(level.primary_title(title.as_str()).id(id.as_str()));
     if let Some((source, line, span)) = shown {
         let mark = AnnotationKind::Primary.span(span).label(label.as_deref());
         group =

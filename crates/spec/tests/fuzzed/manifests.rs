@@ -1,6 +1,7 @@
 //! What must hold for every text: it is read or refused with problems whose places lie in it, and what is read without
 //! an error is the same when it is written and read again.
 
+use serin_spec::lint::{self, Policy};
 use serin_spec::problem::{Colour, render};
 use serin_spec::{Checked, Source, check_with, validate};
 
@@ -17,6 +18,10 @@ pub(crate) fn check(text: &str) {
     let Checked { catalog, mut problems } = check_with(&sources, &query);
     assert!(problems.len() <= 201, "{} problems", problems.len());
     problems.extend(validate::local(&catalog));
+    let findings = lint::check(&catalog);
+    assert!(findings.iter().all(|finding| lint::of(finding).is_some()), "{findings:?}");
+    lint::queries(&catalog);
+    problems = Policy::default().apply(&sources, &catalog, problems, findings);
     let lines: Vec<&str> = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n').collect();
     for problem in &problems {
         assert!(!problem.message.is_empty() && !problem.to_string().contains('\n'), "{problem:?}");

@@ -1,0 +1,134 @@
+//! PromQL queries as they will be asked. This crate does not read PromQL: lints of queries live where it is read, and find
+//! here each query with its arguments filled in, its limits, and the way back to its place.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serin_expr::{Program, Threshold};
+
+use super::judgement::Judgement;
+use super::template::{defaults, runs};
+use super::uses::{self, distinct, metrics_of};
+use crate::catalog::{Catalog, Origin};
+use crate::check::analysis::Template;
+use crate::check::arguments::{Arguments, Filled};
+use crate::check::inside;
+use crate::problem::Problem;
+use crate::wire::provider::Metric;
+
+pub use uses::{LATEST, STABLE};
+
+/// Values that open arguments may have, tried in turn until the query can be read.
+const STAND_INS: [&str; 3] = ["open0value", "5m", "1"];
+
+/// One query as one user of its template asks it.
+pub struct Query {
+    /// The query with every argument filled in: hashes of versions are [`LATEST`] and [`STABLE`], values that only a run
+    /// knows are stand-ins. Several readings if there are open values; the first that can be read is the one to take.
+    pub readings: Vec<String>,
+    /// Text that stands for a value that nobody knows yet.
+    pub open: &'static str,
+    /// A rollout or experiment asks it, so it is known what every argument is.
+    pub used: bool,
+    /// What its conditions compare `result[0]` or `result` with.
+    pub limits: Vec<Limit>,
+    /// Its conditions look at the first element and at no other.
+    pub first_only: bool,
+    /// A measurement of NaN is a failure.
+    pub fails_on_nan: bool,
+    filled: Vec<Filled>,
+    origin: Arc<Origin>,
+    /// The metric in its template.
+    path: String,
+}
+
+/// A limit in a condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// What is compared, and with what.
+    pub threshold: Threshold,
+    /// `successCondition` or `failureCondition`.
+    pub field: &'static str,
+    filled: Filled,
+}
+
+impl Query {
+    /// A finding in bytes of a reading.
+    pub fn problem(
+        &self,
+        name: &'static str,
+        reading: usize,
+        bytes: Range<usize>,
+        message: String,
+        hint: &str,
+    ) -> Problem {
+        let bytes = self.filled.get(reading).map_or(0..0, |filled| filled.original(bytes));
+        let path = format!("{}.provider.prometheus.query", self.path);
+        let problem = inside(&self.origin, name, &path, bytes, message).hint(hint);
+        Problem { severity: crate::Severity::Warning, ..problem }
+    }
+
+    /// A finding in a limit.
+    pub fn limit_problem(&self, name: &'static str, limit: &Limit, message: String, hint: String) -> Problem {
+        let span = limit.threshold.value_span;
+        let path = format!("{}.{}", self.path, limit.field);
+        let bytes = limit.filled.original(span.start..span.end);
+        let problem = inside(&self.origin, name, &path, bytes, message).hint(hint);
+        Problem { severity: crate::Severity::Warning, ..problem }
+    }
+}
+
+/// Every query of a catalogue, once for each use and once for each template that nothing uses.
+pub fn queries(catalog: &Catalog) -> Vec<Query> {
+    let mut queries = Vec::new();
+    let mut seen: Vec<*const Origin> = Vec::new();
+    for used in distinct(catalog) {
+        let arguments = used.arguments();
+        for (template, path, metric) in used.metrics() {
+            seen.push(Arc::as_ptr(template.origin));
+            queries.extend(query(template.origin, path, metric, &arguments, true));
+        }
+    }
+    let templates = catalog.analysis_templates.iter().map(Template::new);
+    let templates = templates.chain(catalog.cluster_analysis_templates.iter().map(Template::of_cluster));
+    for template in templates.filter(|template| !seen.contains(&Arc::as_ptr(template.origin))) {
+        let arguments = defaults(&template.spec.args);
+        let metrics = metrics_of(template.spec);
+        queries.extend(metrics.filter_map(|(path, metric)| query(template.origin, path, metric, &arguments, false)));
+    }
+    for entry in runs(catalog) {
+        let arguments = defaults(&entry.object.spec.args);
+        for (i, metric) in entry.object.spec.metrics.iter().enumerate() {
+            queries.extend(query(&entry.origin, format!("spec.metrics[{i}]"), metric, &arguments, false));
+        }
+    }
+    queries
+}
+
+fn query(origin: &Arc<Origin>, path: String, metric: &Metric, arguments: &Arguments<'_>, used: bool) -> Option<Query> {
+    let text = metric.provider.prometheus.as_ref()?.query.as_deref()?;
+    let filled: Vec<Filled> = STAND_INS.iter().filter_map(|stand_in| arguments.fill_or(text, stand_in)).collect();
+    let mut limits = Vec::new();
+    let mut fields = Vec::new();
+    for (field, text) in
+        [("successCondition", &metric.success_condition), ("failureCondition", &metric.failure_condition)]
+    {
+        let Some(filled) = text.as_deref().and_then(|text| arguments.fill(text)) else { continue };
+        let Ok(facts) = Program::compile(&filled.text).map(|program| program.facts()) else { continue };
+        fields.extend(facts.fields.into_iter().map(|field| field.path));
+        let values = facts.thresholds.into_iter();
+        let values = values.filter(|threshold| matches!(threshold.subject.as_str(), "result[0]" | "result"));
+        limits.extend(values.map(|threshold| Limit { threshold, field, filled: filled.clone() }));
+    }
+    Some(Query {
+        readings: filled.iter().map(|filled| filled.text.clone()).collect(),
+        open: STAND_INS[0],
+        used,
+        limits,
+        first_only: !fields.is_empty() && fields.iter().all(|field| field == "result[0]"),
+        fails_on_nan: Judgement::of(metric, arguments).is_some_and(|judgement| judgement.fails_on_nan()),
+        filled,
+        origin: origin.clone(),
+        path,
+    })
+}
