@@ -296,3 +296,100 @@ impl ExperimentRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use serin_core::experiment::TemplateStatus;
+
+    fn state() -> ExperimentState {
+        let pods = json!({
+            "metadata": { "labels": { "app": "m" } },
+            "spec": { "containers": [{ "name": "c", "image": "m:1", "ports": [{ "containerPort": 80 }] }] },
+        });
+        let template = |name: &str| {
+            json!({
+                "name": name, "selector": { "matchLabels": { "app": "m" } }, "template": pods, "minReadySeconds": 3,
+                "service": {},
+            })
+        };
+        let object = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment", "metadata": { "name": "exp", "namespace": "ns" },
+            "spec": { "templates": [template("a"), template("b")] },
+        });
+        let owner = (Key::new("ns", "web"), Hash::new("v2"));
+        ExperimentState::new(serde_json::from_value(object).unwrap(), Value::Null, Some(owner), Time::from_secs(7))
+    }
+
+    fn actions() -> Vec<ExperimentAction> {
+        let template = || "a".to_owned();
+        vec![
+            ExperimentAction::CreatePool { template: template(), hash: Hash::new("h") },
+            ExperimentAction::CreateService { template: template(), name: "exp-a".to_owned() },
+            ExperimentAction::ScalePool { template: template(), size: 2 },
+            ExperimentAction::SetScaleDownAt { template: template(), at: Some(Time::from_secs(9)) },
+            ExperimentAction::StartRun { name: "exp-x".to_owned(), analysis: "x".to_owned() },
+        ]
+    }
+
+    #[test]
+    fn applying_actions_twice_equals_once() {
+        let (mut once, now) = (state(), Time::from_secs(8));
+        let (changed, runs) = apply(&mut once, &actions(), now);
+        assert!(changed);
+        assert_eq!(runs.len(), 1, "runs are left to the caller");
+        let mut twice = once.clone();
+        assert!(!apply(&mut twice, &actions(), Time::from_secs(80)).0);
+        assert_eq!((&twice.pools, &twice.services), (&once.pools, &once.services));
+        let pool = once.pool("a").unwrap();
+        assert_eq!((pool.size, pool.min_ready_s, pool.created), (2, 3, now));
+        let zero = [ExperimentAction::ScalePool { template: "a".to_owned(), size: 0 }];
+        apply(&mut once, &zero, now);
+        assert_eq!(once.pool("a").unwrap().scale_down_at, None, "reaching zero forgets the plan");
+    }
+
+    #[test]
+    fn a_pool_keeps_the_pods_it_was_made_with() {
+        let mut state = state();
+        apply(&mut state, &actions(), Time::from_secs(8));
+        let before = state.pool("a").unwrap().template.clone();
+        state.object.spec.templates[0].template = PodTemplate(json!({ "spec": { "containers": [] } }));
+        apply(&mut state, &actions(), Time::from_secs(9));
+        assert_eq!(state.pool("a").unwrap().template, before);
+    }
+
+    #[test]
+    fn what_is_kept_reads_back() {
+        let mut kept = state();
+        apply(&mut kept, &actions(), Time::from_secs(8));
+        let template = TemplateStatus { name: "a".to_owned(), ..TemplateStatus::default() };
+        kept.status = ExperimentStatus { templates: vec![template], ..ExperimentStatus::default() };
+        let text = serde_json::to_string(&ExperimentRecord::from(&kept)).unwrap();
+        let read = serde_json::from_str::<ExperimentRecord>(&text).unwrap().read();
+        assert_eq!((&read.object, &read.owner, &read.created), (&kept.object, &kept.owner, &kept.created));
+        assert_eq!((&read.status, &read.pools, &read.services), (&kept.status, &kept.pools, &kept.services));
+    }
+
+    #[test]
+    fn a_snapshot_holds_what_is_seen_and_who_it_belongs_to() {
+        let mut state = state();
+        apply(&mut state, &actions(), Time::from_secs(8));
+        let staffing = |_: &VersionPool| Staffing { members: 2, ready: 1, available: 1, failure: None };
+        let around = Surroundings {
+            staffing: &staffing,
+            refused: &|_| Some("no command".to_owned()),
+            routed: &|_| true,
+            foreign: &|name| name == "exp-b",
+            problem: &|_| None,
+        };
+        let world = world(&state, &around, std::iter::empty());
+        let pool = &world.pools[0];
+        assert_eq!((pool.members, pool.available, pool.routed), (2, 1, true));
+        assert_eq!(pool.refused, None, "members that run were not refused");
+        let services: Vec<_> = world.services.iter().map(|s| (s.name.as_str(), s.template.as_deref())).collect();
+        assert_eq!(services, [("exp-a", Some("a")), ("exp-b", None)]);
+        let seen = of_step(&state, staffing);
+        assert_eq!((seen.hash.as_str(), seen.pools[0].service.as_deref()), ("v2", Some("exp-a")));
+    }
+}

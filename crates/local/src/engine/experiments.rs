@@ -262,7 +262,9 @@ impl Engine {
 
     /// Whether requests of a rollout go to a pool, or are about to.
     fn is_routed(&self, rollout: &Key, hash: &Hash) -> bool {
-        let split = self.workloads.get(rollout).and_then(|w| w.split.as_ref());
+        // A rollout that splits no more keeps its last split, which means nothing.
+        let splits = |w: &&Workload| w.rollout.canary().is_some_and(|c| c.traffic.is_some());
+        let split = self.workloads.get(rollout).filter(splits).and_then(|w| w.split.as_ref());
         split.is_some_and(|s| s.experiment.iter().any(|d| d.hash == *hash && d.weight > 0))
             || self.link.sends_to(&route::route_name(rollout), hash)
     }
