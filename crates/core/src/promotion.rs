@@ -17,7 +17,6 @@ pub fn promoted<S>(pass: &mut Pass<S>, why: String) {
     status.step_index = (steps > 0).then_some(steps);
     status.step_run = None;
     status.background_run = None;
-    status.current_experiment = None;
     status.blue_green.checkpoint = false;
     status.stable = Some(hash.clone());
     pass.event("RolloutCompleted", format!("Rollout completed update to revision {revision} ({hash}): {why}"));

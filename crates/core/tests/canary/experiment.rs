@@ -247,3 +247,30 @@ fn a_rollout_that_becomes_blue_green_ends_its_experiments() {
     stage.settle();
     assert!(stage.world.experiments.iter().all(|e| e.phase.is_completed()), "{}", experiments(&stage));
 }
+
+/// A version that comes in the middle is tried by an experiment of its own.
+//= compat: 2.4-2
+#[test]
+fn another_template_begins_with_another_experiment() {
+    let mut stage = Stage::updating(rollout(&[experiment(&[("a", 10)]), PAUSE], as_is));
+    judged_settle(&mut stage, 30);
+    assert_eq!(experiments(&stage), "svc-v2-2-0 Running");
+    stage.template("v3");
+    judged_settle(&mut stage, 40);
+    assert_eq!(stage.world.status.current_experiment.as_deref(), Some("svc-v3-3-0"));
+    assert!(stage.world.experiment("svc-v2-2-0").unwrap().terminating);
+}
+
+/// Aborted by its experiment and retried in the same moment: the one that failed is not judged again.
+//= compat: 2.7-10
+#[test]
+fn a_retry_right_after_the_abort_is_not_aborted_by_the_former_experiment() {
+    let mut stage = Stage::updating(rollout(&[experiment(&[]), PAUSE], as_is));
+    judged_settle(&mut stage, 30);
+    stage.experiment_ends("svc-v2-2-0", RunPhase::Failed, "");
+    stage.pass();
+    assert!(stage.world.status.abort);
+    intent::retry(&mut stage.world.status);
+    judged_settle(&mut stage, 40);
+    assert_eq!(stage.world.status.current_experiment.as_deref(), Some("svc-v2-2-0-1"), "{}", stage.brief());
+}

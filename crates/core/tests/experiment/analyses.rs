@@ -51,6 +51,11 @@ fn a_missing_template_is_an_error_before_anything_runs() {
     stage.settle();
     assert_eq!(stage.state(), "Error: AnalysisTemplate 'errors' not found");
     assert_eq!(stage.sizes(), "");
+    let mut nothing = Stage::new(with(None, &[("a", false)]));
+    nothing.world.experiment.templates.clear();
+    nothing.world.experiment.analyses[0].problem = Some("gone".to_owned());
+    nothing.settle();
+    assert_eq!((nothing.state().as_str(), nothing.world.status.available_at), ("Error: gone", None));
 }
 
 //= compat: 5.3-5, 5.3-7
