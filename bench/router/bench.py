@@ -1,4 +1,5 @@
-"""Router benchmark against nginx: `bench.py cpu` for processor time per request, `bench.py changes` for weight changes under load.
+"""Router benchmark against nginx: `bench.py cpu` for processor time per request, `bench.py mirror` for the same with a copy of every
+request sent to the canary, `bench.py changes` for weight changes under load.
 
 The proxy has processor 0 to itself; load and model services share processor 1. Rounds are interleaved and every ratio is taken
 within a round, so that whatever else the machine does hits both alike."""
@@ -48,7 +49,7 @@ def sample(proxy, models, seconds):
     """One measurement, with the load that came from elsewhere in processors."""
     def reading():
         own = proxy.cpu_s() + sum(m.cpu_s() for m in models) + children_cpu_s()
-        return proxy.cpu_s(), own, machine_cpu_s(), [m.requests() for m in models], time.time()
+        return proxy.times_s(), own, machine_cpu_s(), [m.requests() for m in models], time.time()
 
     before = reading()
     text = subprocess.run(wrk_command(proxy, seconds), capture_output=True, text=True, check=True).stdout
@@ -56,12 +57,14 @@ def sample(proxy, models, seconds):
     requests, rate, failed = wrk_result(text)
     stable, canary = (b - a for a, b in zip(before[3], after[3]))
     wall = after[4] - before[4]
+    user, system = (b - a for a, b in zip(before[0], after[0]))
     return {
         "proxy": proxy.name,
         "requests": requests,
         "rate": rate,
         "failed": failed,
-        "cpu_s_100k": (after[0] - before[0]) / requests * 1e5,
+        "cpu_s_100k": (user + system) / requests * 1e5,
+        "user_s_100k": user / requests * 1e5,
         "foreign": (after[2] - before[2] - (after[1] - before[1])) / wall,
         # The reading itself is a request to each model.
         "split": (canary - 1) / (stable + canary - 2),
@@ -74,9 +77,11 @@ def spread(values):
     return f"{statistics.median(ordered):.3f} ({ordered[0]:.3f}-{ordered[-1]:.3f})"
 
 
-def cpu(rounds, seconds):
+def cpu(rounds, seconds, mirror=False):
     models = [Model(v, LOAD_CPU) for v in MODELS]
-    proxies = [Nginx(PROXY_CPU), Serin(PROXY_CPU)]
+    # With copies all users' requests go to the stable version, so that the canary's are the copies.
+    options = {"canary": 0, "mirror": True} if mirror else {}
+    proxies = [Nginx(PROXY_CPU, **options), Serin(PROXY_CPU, **options)]
     samples = []
     try:
         for proxy in proxies:
@@ -87,17 +92,18 @@ def cpu(rounds, seconds):
                 samples.append(one)
                 print(json.dumps(one), flush=True)
         answered = proxies[1].counts()
+        copies = proxies[1].copies()
     finally:
         for process in proxies + models:
             process.stop()
     (WORK / "cpu.jsonl").write_text("".join(json.dumps(s) + "\n" for s in samples))
-    print("\n| proxy | CPU s per 100k requests | requests/s | canary share (of 0.2) | PSS MiB | failed |")
-    print("|---|---|---|---|---|---|")
+    print("\n| proxy | CPU s per 100k requests | of this user | requests/s | canary share (of 0.2) | PSS MiB | failed |")
+    print("|---|---|---|---|---|---|---|")
     for proxy in proxies:
         mine = [s for s in samples if s["proxy"] == proxy.name]
         column = {key: [s[key] for s in mine] for key in mine[0] if key != "proxy"}
         print(
-            f"| {proxy.name} | {spread(column['cpu_s_100k'])} | {statistics.median(column['rate']):.0f} "
+            f"| {proxy.name} | {spread(column['cpu_s_100k'])} | {spread(column['user_s_100k'])} | {statistics.median(column['rate']):.0f} "
             f"| {min(column['split']):.6f}-{max(column['split']):.6f} | {max(column['pss_mib']):.1f} | {sum(column['failed'])} |"
         )
     by_round = {}
@@ -111,6 +117,8 @@ def cpu(rounds, seconds):
         print(f"of these the {len(quiet)} rounds with less than 0.15 processors of foreign load: {spread(quiet)}")
     assert all(answers == predictions for answers, predictions in answered.values()), answered
     print(f"predictions captured: all of {sum(a for a, _ in answered.values())}")
+    if mirror:
+        print(f"copies answered, and dropped: {copies}")
 
 
 def changes(proxy, models, count):
@@ -149,14 +157,14 @@ def changes(proxy, models, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("phase", choices=["cpu", "changes"])
+    parser.add_argument("phase", choices=["cpu", "mirror", "changes"])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--changes", type=int, default=1000)
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    if options.phase == "cpu":
-        cpu(options.rounds, options.seconds)
+    if options.phase != "changes":
+        cpu(options.rounds, options.seconds, options.phase == "mirror")
         return
     print("\n| proxy | changes | requests | failed | stale after the command returned | command ms, median | worst | requests/s |")
     print("|---|---|---|---|---|---|---|---|")

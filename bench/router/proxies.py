@@ -47,13 +47,17 @@ class Process:
                 time.sleep(0.05)
         raise SystemExit(f"{name} does not listen, see {WORK / f'{name}.log'}")
 
-    def cpu_s(self):
+    def times_s(self):
         """User and system seconds so far."""
-        total = 0
+        user = system = 0
         for pid in tree(self.process.pid):
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
+            user += int(fields[11])
+            system += int(fields[12])
+        return user / os.sysconf("SC_CLK_TCK"), system / os.sysconf("SC_CLK_TCK")
+
+    def cpu_s(self):
+        return sum(self.times_s())
 
     def pss_mib(self):
         """Memory, with shared pages divided by their users."""
@@ -117,22 +121,27 @@ class Model(Process):
 class Nginx(Process):
     """nginx with a split by weight. It records nothing per version."""
 
-    def __init__(self, cpu, canary=20):
-        super().__init__("nginx", 19811, nginx("nginx", self.http(canary)), cpu)
+    def __init__(self, cpu, canary=20, mirror=False):
+        super().__init__("nginx", 19811, nginx("nginx", self.http(canary, mirror)), cpu)
 
     @staticmethod
-    def http(canary):
+    def http(canary, mirror=False):
         split = {0: "* stable;", 100: "* canary;"}.get(canary, f"{canary}% canary; * stable;")
         upstreams = "".join(
             f"upstream {v} {{ server 127.0.0.1:{p}; keepalive 128; keepalive_requests 100000000; }}\n"
             for v, p in MODELS.items()
         )
+        copy = "mirror /copy; mirror_request_body on;" if mirror else ""
         return f"""
   split_clients "$request_id" $version {{ {split} }}
   {upstreams}
   server {{
     listen 127.0.0.1:19811 reuseport;
+    location = /copy {{
+      internal; proxy_pass http://canary$request_uri; proxy_http_version 1.1; proxy_set_header Connection "";
+    }}
     location / {{
+      {copy}
       proxy_pass http://$version; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;
@@ -147,16 +156,21 @@ class Nginx(Process):
 class Serin(Process):
     """Serin's proxy with latency histograms and prediction capture on, as always."""
 
-    def __init__(self, cpu, canary=20, workers=1):
+    PORT = 19812
+
+    def __init__(self, cpu, canary=20, workers=1, mirror=False):
+        self.mirror = mirror
         self.socket = WORK / "serin.sock"
         self.version = 1
         table = WORK / "table.json"
         table.write_text(json.dumps(self.table(canary)))
-        command = [STANDALONE, "127.0.0.1:19812", self.socket, table, workers]
-        super().__init__("serin", 19812, command, cpu)
+        super().__init__("serin", self.PORT, self.command(table, workers), cpu)
         self.control = socket.socket(socket.AF_UNIX)
         self.control.connect(str(self.socket))
         self.lines = self.control.makefile("r")
+
+    def command(self, table, workers):
+        return [STANDALONE, f"127.0.0.1:{self.PORT}", self.socket, table, workers]
 
     def table(self, canary):
         def group(version, weight):
@@ -164,7 +178,11 @@ class Serin(Process):
             return {"version": version, "weight": weight, "endpoints": [{"id": f"{version}-0", "address": address}]}
 
         groups = [group("stable", 100 - canary), group("canary", canary)]
-        route = {"name": "bench/pets", "split": {"groups": groups}, "prediction": "$.prediction"}
+        split = {"groups": groups}
+        if self.mirror:
+            copies = {"name": "all", "version": "canary", "endpoints": groups[1]["endpoints"], "unsafe_methods": True}
+            split["mirrors"] = [{**copies, "matches": [{}], "percent": 100}]
+        route = {"name": "bench/pets", "split": split, "prediction": "$.prediction"}
         return {"version": self.version, "routes": [route]}
 
     def ask(self, request):
@@ -180,3 +198,8 @@ class Serin(Process):
         """Answers and predictions so far, by version."""
         versions = self.ask({"op": "stats"})["stats"]["versions"]
         return {c["version"]: (c["by_class"]["success"], sum(c["predictions"].values())) for c in versions}
+
+    def copies(self):
+        """Copies answered, and those dropped by reason."""
+        mirrors = self.ask({"op": "stats"})["stats"]["mirrors"]
+        return [(m["counts"]["by_class"], m["dropped"]) for m in mirrors]

@@ -5,4 +5,5 @@ set -eu
 cd "$(dirname "$0")/../.."
 cargo build --release -p serin-proxy --example standalone
 python3 bench/router/bench.py cpu --rounds "${ROUNDS:-9}"
+python3 bench/router/bench.py mirror --rounds "${ROUNDS:-3}"
 python3 bench/router/bench.py changes --changes "${CHANGES:-1000}"

@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Retry(Waiting),
     /// Take the template of an earlier revision
     Undo(Undo),
+    /// Replace the members of a service one after the other, without a new version
+    Restart(Restart),
     /// Halt a rollout until it is promoted
     Pause(Service),
     /// Forget a rollout or an experiment and stop its members
@@ -201,6 +203,29 @@ pub(crate) struct Promote {
     pub(crate) full: bool,
     #[command(flatten)]
     pub(crate) wait: Wait,
+}
+
+/// `restart`
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    /// Which service
+    pub(crate) service: String,
+    /// Begin only after this time on the rollout's clock, such as 30s, 5m or 1h30m
+    #[arg(long = "in", short = 'i', value_name = "DURATION", default_value = "0s", value_parser = duration_s)]
+    pub(crate) within: f64,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// Longest wait before a restart: beyond a year it is a slip of the hand.
+const RESTART_WITHIN_S: f64 = 366.0 * 86_400.0;
+
+fn duration_s(text: &str) -> Result<f64, String> {
+    let seconds = serin_spec::duration::parse_ns(text).map_err(|e| e.to_string())? as f64 / 1e9;
+    match (0.0..=RESTART_WITHIN_S).contains(&seconds) {
+        true => Ok(seconds),
+        false => Err("expected a time from 0s up to a year".to_owned()),
+    }
 }
 
 /// `undo`

@@ -73,6 +73,10 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
             let request = Request::Undo { service: u.service.clone(), to_revision: u.to_revision };
             change::run(&state, output, request, &u.service, Some(&u.wait)).await
         }
+        Command::Restart(r) => {
+            let request = Request::Restart { service: r.service.clone(), in_seconds: r.within };
+            change::run(&state, output, request, &r.service, Some(&r.wait)).await
+        }
         Command::Abort(s) => {
             change::run(&state, output, Request::Abort { service: s.service.clone() }, &s.service, None).await
         }

@@ -68,7 +68,7 @@ pub(crate) fn lines(view: &RolloutView) -> Vec<String> {
     let weight = view.weight.actual.unwrap_or(view.weight.set);
     let traffic = match &view.blue_green {
         Some(blue_green) => format!("{} leads to {}", blue_green.active.name, tag(&blue_green.active.image)),
-        None => format!("weight {weight}"),
+        None => format!("weight {}", view.weight.share(weight)),
     };
     out.push(format!("{}: {}{because}{step}, {traffic}", view.name, view.phase));
     // Oldest first, as it happened.
@@ -152,7 +152,7 @@ fn head(view: &RolloutView) -> Line<'static> {
 fn weight(view: &RolloutView) -> Line<'static> {
     let w = &view.weight;
     let total = w.total.max(1);
-    let cells = |n: u32| (n * BAR / total) as usize;
+    let cells = |n: u32| (u64::from(n) * u64::from(BAR) / u64::from(total)) as usize;
     let seen = w.actual.unwrap_or(0);
     let bar = format!("{}{}", "█".repeat(cells(seen)), "░".repeat(BAR as usize - cells(seen).min(BAR as usize)));
     let words = match w.actual {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use serin_core::analysis::{Measurement, RunPhase};
+use serin_core::analysis::{self, Measurement, RunPhase};
 use serin_core::{Span, Time};
 use serin_spec::wire::AnalysisRun;
 use serin_spec::wire::provider::JobMetric;
@@ -175,11 +175,11 @@ pub fn resumed(
 }
 
 /// Stops the Job: it goes with its pods, and nothing can be said of what it measured.
-//= compat: 3.13-7
+//= compat: 3.13-7, 3.8-7
 pub fn terminated(measurement: &Measurement, job: &JobRef, now: Time) -> (Write, Measurement) {
     let gone = Write::new(job.target(), Verb::Delete { foreground: true }).or(Failure::Gone);
     let phase = RunPhase::Inconclusive;
-    (gone, Measurement { phase, finished: Some(now), resume_at: None, ..measurement.clone() })
+    (gone, analysis::terminated(Measurement { phase, finished: Some(now), resume_at: None, ..measurement.clone() }))
 }
 
 /// Finished Jobs of a metric beyond the measurements that are kept, the oldest first.

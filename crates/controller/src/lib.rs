@@ -13,6 +13,7 @@ pub mod observe;
 pub mod pod;
 pub mod render;
 pub mod replica_set;
+pub mod templates;
 pub mod write;
 
 pub use object::Object;

@@ -4,17 +4,23 @@ mod claim;
 mod experiment;
 mod lookup;
 mod prepare;
+mod references;
+mod roster;
 mod run;
 
+use serin_core::invalid::Problem;
+use serin_core::plugin::{PluginCallSeen, Plugins, open_calls};
 use serin_core::world::{self, World};
-use serin_core::{Hash, Split};
+use serin_core::{Hash, Pool, Split, Status};
+use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::experiment::Experiment;
 use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
 use serin_spec::wire::{AnalysisRun, PodTemplate, Rollout};
-use serin_spec::{hash, lower};
+use serin_spec::{hash, lower, validate};
 
 use crate::object::Object;
 use crate::replica_set::ReplicaSet;
+use crate::templates::Templates;
 use crate::write::Write;
 
 pub use claim::{Claimed, claim};
@@ -33,10 +39,14 @@ pub struct Cluster {
     pub replica_sets: Vec<ReplicaSet>,
     /// Services of its namespace.
     pub services: Vec<Object>,
+    /// The templates that its analyses may name.
+    pub templates: Templates,
     /// Analysis runs of its namespace.
     pub runs: Vec<AnalysisRun>,
     /// Experiments of its namespace.
     pub experiments: Vec<Experiment>,
+    /// Pods of its namespace; only a restart asks for them.
+    pub pods: Vec<Object>,
     /// The split as the router carries it.
     pub split: Option<Split>,
 }
@@ -44,11 +54,15 @@ pub struct Cluster {
 /// What came of reading.
 #[derive(Debug, Clone)]
 pub enum Observed {
+    /// It is being deleted; what it owns goes with it, and nothing of it is changed any more.
+    Leaving,
     /// The rollout itself must be written first; the pass ends with that, and the change begins another one.
     //= compat: 2.2-5
     Written(Vec<Write>),
-    /// What it names is not there: nothing is reconciled until it is, and it says so.
-    Invalid(String),
+    /// It cannot be carried out as it is written: nothing is reconciled until it can, and it says so. The snapshot is for the
+    /// status that says it ([`serin_core::invalid`]); where the template is missing it has no version under way.
+    //= compat: 8.1-4
+    Invalid(Box<View>, Problem),
     /// A snapshot to decide on.
     Ready(Box<View>),
 }
@@ -77,28 +91,40 @@ pub fn is_mine(object: &Object, instance: &str) -> bool {
     object.label(INSTANCE_LABEL).unwrap_or_default() == instance
 }
 
-/// Reads the snapshot.
+/// Reads the snapshot. Of several problems the first is told, as the original does it.
+//= compat: 8.1-2, 8.1-3
 pub fn observe(cluster: &Cluster) -> Observed {
+    if cluster.rollout.metadata.deletion_timestamp.is_some() {
+        return Observed::Leaving;
+    }
     let writes = prepare(&cluster.rollout, cluster.workload.as_ref());
     if !writes.is_empty() {
         return Observed::Written(writes);
     }
     let mut rollout = cluster.rollout.clone();
+    let mut errors = validate::rollout(&rollout);
     if let Some(reference) = &rollout.spec.workload_ref {
         let found = cluster.workload.as_ref().map(|workload| &workload.0);
         match serin_spec::workload::resolve(reference, found) {
             Ok(held) => held.put_into(&mut rollout.spec),
-            Err(error) => return Observed::Invalid(error.to_string()),
+            Err(error) => {
+                let problem = Problem::Workload(error.to_string());
+                return Observed::Invalid(Box::new(view(cluster, rollout)), problem);
+            }
         }
+        errors.extend(validate::resolved(&rollout));
     }
-    Observed::Ready(Box::new(view(cluster, rollout)))
-}
-
-/// The snapshot of a rollout whose template is missing: its pools as they are, for the status that says so. Nothing else may be
-/// decided on it, since what would be the version under way is not known.
-//= compat: 8.1-4
-pub fn view_without_template(cluster: &Cluster) -> View {
-    view(cluster, cluster.rollout.clone())
+    let view = Box::new(view(cluster, rollout));
+    let find = |reference: &AnalysisTemplateRef| cluster.templates.find(reference);
+    let named = || {
+        let services = references::problem(&view.rollout, &view.services);
+        services.or_else(|| validate::templates(&view.rollout, &find).into_iter().next())
+    };
+    let first = errors.into_iter().next().or_else(named);
+    match first {
+        Some(error) => Observed::Invalid(view, Problem::Spec(error.to_string())),
+        None => Observed::Ready(view),
+    }
 }
 
 fn view(cluster: &Cluster, rollout: Rollout) -> View {
@@ -120,10 +146,17 @@ fn world(cluster: &Cluster, rollout: &Rollout, pools: &[ReplicaSet], services: &
     }
     let selects = |service: &Object| service.0["spec"]["selector"][HASH_LABEL].as_str().map(Hash::new);
     let mine = |run: &&AnalysisRun| run::is_owned_by(run, rollout.metadata.uid.as_deref().unwrap_or_default());
+    let restarts = lowered.restart_at.is_some_and(|at| status.restarted_at != Some(at));
+    let pool = |replica_set: &ReplicaSet| {
+        let pool = replica_set.pool()?;
+        let members = restarts.then(|| roster::roster(replica_set, pool.available, &cluster.pods));
+        Some(Pool { roster: members.unwrap_or_default(), ..pool })
+    };
+    let plugins = unanswered(&status, &lowered.name);
     World {
         rollout: lowered,
         status,
-        pools: pools.iter().filter_map(ReplicaSet::pool).collect(),
+        pools: pools.iter().filter_map(pool).collect(),
         runs: cluster.runs.iter().filter(mine).filter_map(run).collect(),
         experiments: experiment::of_rollout(cluster, rollout),
         services: services
@@ -131,7 +164,17 @@ fn world(cluster: &Cluster, rollout: &Rollout, pools: &[ReplicaSet], services: &
             .map(|service| world::Service { name: service.name().to_owned(), selects: selects(service) })
             .collect(),
         split: cluster.split.clone(),
+        plugins,
     }
+}
+
+/// Step plugins are processes of one machine. Here every question to one is answered with that, so that the rollout says what it
+/// waits for, and a person goes on or aborts.
+fn unanswered(status: &Status, rollout: &str) -> Plugins {
+    let why = "step plugins are not run on a cluster yet: promote or abort";
+    let calls = open_calls(status, rollout).into_iter();
+    let calls = calls.map(|id| PluginCallSeen { id, answer: Some(Err(why.to_owned())) });
+    Plugins { calls: calls.collect(), ..Plugins::default() }
 }
 
 /// The Deployment behind a `workloadRef`, if it is one.

@@ -7,6 +7,7 @@ pub mod replica_set;
 pub mod rollout;
 pub mod service;
 
+use serde_json::json;
 use serin_core::analysis::RunKind;
 use serin_core::{Action, Decision, Hash, Split, Time};
 use serin_spec::wire::analysis::AnalysisRunSpec;
@@ -14,7 +15,7 @@ use serin_spec::wire::analysis::AnalysisRunSpec;
 use crate::ephemeral::{self, Role};
 use crate::object::Object;
 use crate::observe::View;
-use crate::write::Write;
+use crate::write::{Failure, Write};
 
 /// What a decision becomes.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +51,10 @@ pub fn render(view: &View, decision: &Decision, sources: &Sources<'_>) -> Render
                 rendered.writes.push(replica_set::create(view, hash, *revision, decision.status.stable.as_ref()));
             }
             // Done above, with everything else that follows from the rollout alone.
-            Action::SetRevision { .. } => {}
+            Action::SetRevision { .. } | Action::SetMetadata { .. } => {}
+            // Answered by what is observed next: nobody is asked on a cluster.
+            Action::CallPlugin(_) => {}
+            Action::EvictMember { member, .. } => others.push(eviction(view, member)),
             Action::ScalePool { hash, size, replicas_seen } => pools.scale(hash, *size, *replicas_seen),
             Action::SetScaleDownAt { hash, at } => pools.scale_down_at(hash, *at),
             Action::MarkPromoted { hash } => pools.mark_promoted(hash),
@@ -80,6 +84,26 @@ pub fn render(view: &View, decision: &Decision, sources: &Sources<'_>) -> Render
     writes.extend(pods(view, decision, sources.pods));
     writes.extend(decision.events.iter().map(|told| event::create(&view.rollout, told, sources.now)));
     Rendered { writes, ..rendered }
+}
+
+/// Asks for the end of a pod, which its disruption budgets may refuse: then it is asked again in a later pass. The pod is named
+/// for good, so a new one is never meant.
+//= compat: 1.4-5
+fn eviction(view: &View, pod: &str) -> Write {
+    let namespace = view.rollout.metadata.namespace();
+    let body = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": { "name": pod, "namespace": namespace },
+    });
+    Write::create(body).or(Failure::Skip)
+}
+
+/// The writes for a rollout that is invalid: its status, and nothing else.
+//= compat: 8.1-3, 8.1-4
+pub fn invalid(view: &View, decision: &Decision) -> Rendered {
+    let writes = rollout::status(view, &decision.status).into_iter().collect();
+    Rendered { writes, split: None, wake_at: decision.wake_at }
 }
 
 /// Live pods that do not carry what their role wants. Their ReplicaSets are written with everything else that changes there.

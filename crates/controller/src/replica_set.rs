@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 use serin_core::world::Pool;
-use serin_core::{Hash, Time};
+use serin_core::{Hash, Metadata, Time};
 use serin_spec::timestamp;
 use serin_spec::wire::PodTemplate;
 use serin_spec::wire::keys::{DESIRED_REPLICAS, EPHEMERAL_METADATA, HASH_LABEL, REVISION, SCALE_DOWN_DEADLINE};
-use serin_spec::wire::meta::PodMetadata;
+use serin_spec::wire::meta::{LabelSelector, PodMetadata};
 
 use crate::object::Object;
 
 /// Annotation of a pool whose version was the stable one of a blue-green rollout: our own, Argo has none for it.
-pub const PROMOTED: &str = "serin/promoted";
+pub const PROMOTED: &str = "serin.dev/promoted";
 
 /// A ReplicaSet as the API server sends it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,6 +36,11 @@ impl ReplicaSet {
     /// Wanted pods.
     pub fn size(&self) -> u32 {
         count(&self.spec("replicas"), 1)
+    }
+
+    /// What selects its pods, hash included.
+    pub fn selector(&self) -> Option<LabelSelector> {
+        serde_json::from_value(self.spec("selector")).ok()
     }
 
     /// What its pods are made of.
@@ -69,8 +74,16 @@ impl ReplicaSet {
             scale_down_at: self.scale_down_at(),
             promoted: self.0.annotation(PROMOTED) == Some("true"),
             failure: self.failure(),
+            metadata: self.role_metadata(),
             ..Pool::new(Hash::new(self.hash()?), self.revision(), self.0.created())
         })
+    }
+
+    /// What its role put on it, for decisions.
+    //= compat: 1.9-2
+    fn role_metadata(&self) -> Metadata {
+        let PodMetadata { labels, annotations } = self.ephemeral();
+        Metadata { labels, annotations }
     }
 
     /// Why its pods cannot be made, if so.

@@ -20,7 +20,7 @@ pub struct Target {
 /// How it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verb {
-    /// A new object.
+    /// A new object. An `Eviction` is made on the `eviction` subresource of the pod of its name.
     Create(Value),
     /// The whole object with the version it was read at; refused when somebody else was faster.
     Update(Value),

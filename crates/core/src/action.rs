@@ -2,6 +2,8 @@
 
 use crate::Hash;
 use crate::analysis::RunKind;
+use crate::metadata::Metadata;
+use crate::plugin::PluginCall;
 use crate::time::Time;
 use crate::weight::Split;
 
@@ -57,6 +59,25 @@ pub enum Action {
     },
     /// Make the router carry this split, whole.
     SetSplit(Split),
+    /// Put these labels and annotations on the pool and its members, on top of those of its template, and take off what was
+    /// put on them so before and is not among them.
+    SetMetadata {
+        /// Which pool.
+        hash: Hash,
+        /// All of it.
+        metadata: Metadata,
+    },
+    /// Replace a member by a new one, should it be older than a time. An adapter that can lets the new one come first.
+    EvictMember {
+        /// Its pool.
+        hash: Hash,
+        /// Its name.
+        member: String,
+        /// A member of this name that was started then or later is another one, and stays.
+        older_than: Time,
+    },
+    /// Ask a step plugin, unless this question is on its way or answered already.
+    CallPlugin(PluginCall),
     /// Want this many members of the workload that holds the template.
     ScaleWorkload {
         /// Wanted members.
@@ -131,8 +152,21 @@ impl std::fmt::Display for Action {
                 for route in &split.header_routes {
                     write!(f, ", header route {}", route.name)?;
                 }
+                for route in &split.mirrors {
+                    write!(f, ", mirror route {}", route.name)?;
+                }
                 Ok(())
             }
+            Action::SetMetadata { hash, metadata } if metadata.is_empty() => {
+                write!(f, "pool {hash} carries no metadata")
+            }
+            Action::SetMetadata { hash, metadata } => {
+                let pairs = metadata.labels.iter().chain(&metadata.annotations);
+                let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
+                write!(f, "pool {hash} carries {}", pairs.join(", "))
+            }
+            Action::EvictMember { hash, member, .. } => write!(f, "replace member {member} of pool {hash}"),
+            Action::CallPlugin(call) => write!(f, "ask plugin {} to {}", call.plugin, call.operation.as_str()),
             Action::ScaleWorkload { replicas } => write!(f, "scale workload to {replicas}"),
             Action::StartRun { name, .. } => write!(f, "start run {name}"),
             Action::StopRun { name } => write!(f, "stop run {name}"),

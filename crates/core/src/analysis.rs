@@ -7,11 +7,13 @@
 pub mod assess;
 pub mod record;
 pub mod schedule;
+pub mod ttl;
 pub mod validity;
 pub mod verdict;
 
 pub use assess::assess;
-pub use record::record;
+pub use record::{record, terminated};
+pub use ttl::Ttl;
 
 use crate::time::{Span, Time};
 

@@ -8,11 +8,12 @@
 //! The order of a pass, each part seeing what the parts before it decided:
 //! 1. the pool of the current template exists ([`crate::revision`]);
 //! 2. a changed template starts over ([`crate::restart`]);
-//! 3. the preview service follows the new version ([`switch`]);
+//! 3. members older than `restartAt` are replaced ([`crate::restarting`]), the preview service follows the new version
+//!    ([`switch`]);
 //! 4. sizes of the pools ([`scale`]);
 //! 5. the pause before the switch, and the switch ([`switch`]);
 //! 6. analysis runs and what their results mean ([`runs`]);
-//! 7. promotion ([`promote`]);
+//! 7. promotion ([`promote`]), labels and annotations follow the roles ([`crate::metadata`]);
 //! 8. conditions, phase, reasons ([`outcome`]).
 
 pub mod outcome;
@@ -23,8 +24,10 @@ pub mod switch;
 
 use crate::abort;
 use crate::decision::Decision;
+use crate::metadata;
 use crate::reason::Reason;
 use crate::restart;
+use crate::restarting;
 use crate::revision;
 use crate::rollout::BlueGreen;
 use crate::time::Time;
@@ -58,12 +61,14 @@ fn reconcile(pass: &mut Pass) {
     if crate::scale::resized(pass) {
         return scale::resize(pass);
     }
+    restarting::reconcile(pass);
     switch::preview(pass);
     scale::reconcile(pass);
     switch::pause(pass);
     switch::active(pass);
     runs::reconcile(pass);
     promote::promote(pass);
+    metadata::reconcile(pass);
     pass.actions.extend(revision::expired_pools(pass.world));
 }
 

@@ -4,15 +4,18 @@
 //! The order of a pass, each part seeing what the parts before it decided:
 //! 1. the pool of the current template exists ([`crate::revision`]);
 //! 2. a changed template or step list starts over ([`restart`]);
-//! 3. services and traffic ([`traffic`]);
+//! 3. members older than `restartAt` are replaced ([`crate::restarting`]), labels and annotations follow the roles
+//!    ([`crate::metadata`]), services and traffic ([`pingpong`], [`traffic`]);
 //! 4. experiments and analysis runs, and what their results mean ([`experiment`], [`runs`]);
 //! 5. sizes of the pools ([`scale`]);
-//! 6. promotion ([`promote`]), else the current step ([`advance`]);
+//! 6. promotion ([`promote`]), else the current step ([`advance`], [`plugins`]);
 //! 7. conditions, phase, reasons ([`outcome`]).
 
 pub mod advance;
 pub mod experiment;
 pub mod outcome;
+pub mod pingpong;
+pub mod plugins;
 pub mod promote;
 pub mod restart;
 pub mod runs;
@@ -22,6 +25,8 @@ pub mod traffic;
 
 use crate::abort;
 use crate::decision::Decision;
+use crate::metadata;
+use crate::restarting;
 use crate::revision;
 use crate::rollout::Canary;
 use crate::time::Time;
@@ -40,7 +45,9 @@ pub fn decide(world: &World, canary: &Canary, now: Time) -> Decision {
     pass.into_decision()
 }
 
+//= compat: 1.4-8, 2.2-9
 fn reconcile(pass: &mut Pass) {
+    plugins::forget(pass);
     if pass.sync_new_pool() {
         return;
     }
@@ -53,6 +60,10 @@ fn reconcile(pass: &mut Pass) {
     if crate::scale::resized(pass) {
         return scale::resize(pass);
     }
+    if restarting::reconcile(pass) {
+        return;
+    }
+    metadata::reconcile(pass);
     traffic::services(pass);
     traffic::split(pass);
     experiment::reconcile(pass);
@@ -60,6 +71,7 @@ fn reconcile(pass: &mut Pass) {
     scale::reconcile(pass);
     // First, so that what follows the last step is decided for the sizes and the traffic after it.
     promote::promote(pass);
+    plugins::reconcile(pass);
     advance::step(pass);
     pass.actions.extend(revision::expired_pools(pass.world));
 }

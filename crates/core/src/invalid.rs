@@ -48,7 +48,7 @@ pub fn invalid(world: &World, problem: &Problem, now: Time) -> Decision {
         status.conditions.set(Kind::InvalidSpec, Truth::True, "InvalidSpec", &message, now);
     }
     status.observed_generation = world.rollout.generation;
-    (status.phase, status.message) = phase::phase(&world.rollout, &status);
+    (status.phase, status.message) = phase::phase(&world.rollout, &status, now);
     Decision {
         actions: Vec::new(),
         status,

@@ -14,12 +14,15 @@ pub mod decision;
 pub mod experiment;
 pub mod intent;
 pub mod invalid;
+pub mod metadata;
 pub mod outcome;
 pub mod pass;
 pub mod phase;
+pub mod plugin;
 pub mod promotion;
 pub mod reason;
 pub mod restart;
+pub mod restarting;
 pub mod revision;
 pub mod rollout;
 pub mod runs;
@@ -34,12 +37,13 @@ pub mod world;
 pub use action::Action;
 pub use decision::{Decision, decide};
 pub use invalid::invalid;
+pub use metadata::{Metadata, RoleMetadata};
 pub use reason::Reason;
 pub use rollout::{BlueGreen, Canary, Rollout, Step, Strategy};
 pub use status::Status;
 pub use time::{Span, Time};
 pub use weight::{Destination, HeaderRoute, MirrorRoute, Split};
-pub use world::{Pool, World};
+pub use world::{Member, Pool, World};
 
 /// Name of a revision's pool: the pod-template hash (section 2.3 of the Argo reference).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ use crate::condition::{Kind, Truth};
 use crate::pass::Pass;
 use crate::phase::{self, Phase};
 use crate::reason::Reason;
+use crate::restarting;
 use crate::revision;
 use crate::status::{Counts, Status};
 use crate::world::{Pool, World};
@@ -25,7 +26,9 @@ pub struct Judged {
 
 /// Completes the status and the reasons.
 pub fn conclude<S>(pass: &mut Pass<S>, judged: Judged) {
-    let healthy = judged.healthy;
+    // While members are replaced the rollout is under way, with the deadline of everything that is.
+    let restarting = restarting::due(pass.rollout(), &pass.status, pass.now);
+    let healthy = judged.healthy && !restarting;
     // Whatever was wrong with the spec is mended, or this pass would not be made.
     //= compat: 8.1-6
     pass.status.conditions.remove(Kind::InvalidSpec);
@@ -35,10 +38,10 @@ pub fn conclude<S>(pass: &mut Pass<S>, judged: Judged) {
     replica_failure(pass);
     progressing(pass, healthy);
     paused(pass);
-    deadline(pass, judged);
+    deadline(pass, healthy, restarting, judged.waits);
     health(pass, healthy);
     pass.status.observed_generation = pass.rollout().generation;
-    (pass.status.phase, pass.status.message) = phase::phase(pass.rollout(), &pass.status);
+    (pass.status.phase, pass.status.message) = phase::phase(pass.rollout(), &pass.status, pass.now);
     if pass.status.abort {
         let cause = abort::cause(pass);
         pass.reasons.insert(0, Reason::Aborted { cause });
@@ -116,6 +119,8 @@ fn progressing<S>(pass: &mut Pass<S>, healthy: bool) {
         if pass.status.conditions.reason(Kind::Progressing) != "RolloutAborted" {
             abort::mark(pass, "");
         }
+        // An abort that was taken back and asked for again between two passes has lost its time, which a retry is known by.
+        pass.status.aborted_at.get_or_insert(pass.now);
         return;
     }
     // A later abort has a time of its own.
@@ -152,9 +157,9 @@ fn deadline_suspended<S>(pass: &Pass<S>) -> bool {
 
 /// The deadline without progress: a condition, and an abort where the spec asks for one.
 //= compat: 1.2-9, 1.2-10, 1.2-11, 2.6-13
-fn deadline<S>(pass: &mut Pass<S>, judged: Judged) {
-    let complete = judged.healthy || (pass.fully_promoted() && pass.status.counts.available >= pass.rollout().replicas);
-    if complete || judged.waits || deadline_suspended(pass) {
+fn deadline<S>(pass: &mut Pass<S>, healthy: bool, restarting: bool, waits: bool) {
+    let whole = pass.fully_promoted() && pass.status.counts.available >= pass.rollout().replicas;
+    if healthy || (whole && !restarting) || waits || deadline_suspended(pass) {
         return;
     }
     let Some(condition) = pass.status.conditions.get(Kind::Progressing) else {

@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::decision::{Decision, Event};
+use crate::metadata;
 use crate::reason::Reason;
 use crate::revision;
 use crate::rollout::Rollout;
@@ -90,7 +91,13 @@ impl<'a, S> Pass<'a, S> {
             self.event("NewReplicaSetCreated", format!("Created ReplicaSet {name} (revision {revision})"));
             self.reasons.push(Reason::NewRevision { hash, revision });
         }
+        let made = matches!(action, Action::CreatePool { .. });
         self.actions.push(action);
+        let metadata = metadata::of_new_pool(self);
+        if made && !metadata.is_empty() {
+            let hash = self.rollout().hash.clone();
+            self.actions.push(Action::SetMetadata { hash, metadata });
+        }
         true
     }
 

@@ -1,8 +1,10 @@
 //! Phase and message: the first line of every status view (section 2.5 of the reference).
 
 use crate::condition::Kind;
+use crate::restarting;
 use crate::rollout::{Rollout, Strategy};
 use crate::status::Status;
+use crate::time::Time;
 
 /// Where a rollout stands, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,8 +33,8 @@ impl Phase {
 }
 
 /// Derives phase and message; the first test that holds wins.
-//= compat: 2.5-1, 1.2-8
-pub fn phase(rollout: &Rollout, status: &Status) -> (Phase, String) {
+//= compat: 2.5-1, 1.2-8, 1.4-10
+pub fn phase(rollout: &Rollout, status: &Status, now: Time) -> (Phase, String) {
     for condition in status.conditions.iter() {
         if condition.kind == Kind::InvalidSpec {
             return (Phase::Degraded, format!("InvalidSpec: {}", condition.message));
@@ -49,6 +51,9 @@ pub fn phase(rollout: &Rollout, status: &Status) -> (Phase, String) {
     }
     let counts = &status.counts;
     let progressing = |message: &str| (Phase::Progressing, message.to_owned());
+    if restarting::due(rollout, status, now) {
+        return progressing("rollout is restarting");
+    }
     if counts.updated < rollout.replicas && wants_all_updated(rollout, status) {
         return progressing("more replicas need to be updated");
     }

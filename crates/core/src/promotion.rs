@@ -1,11 +1,13 @@
 //! The moment a version becomes the stable one, whatever the strategy (section 2.7 of the reference).
 
+use crate::canary::pingpong;
 use crate::pass::Pass;
 use crate::reason::Reason;
 use crate::revision;
+use crate::rollout::Canary;
 
 /// Makes the current version the stable one; `why` is Argo's reason text.
-//= compat: 2.7-19, 2.7-12
+//= compat: 2.7-19, 2.7-12, 1.10-2
 pub fn promoted<S>(pass: &mut Pass<S>, why: String) {
     let steps = pass.rollout().steps();
     let hash = pass.rollout().hash.clone();
@@ -18,6 +20,9 @@ pub fn promoted<S>(pass: &mut Pass<S>, why: String) {
     status.step_run = None;
     status.background_run = None;
     status.blue_green.checkpoint = false;
+    if let Some(Canary { ping_pong: Some(_), .. }) = pass.world.rollout.canary() {
+        status.stable_ping_pong = Some(pingpong::flipped(status.stable_ping_pong));
+    }
     status.stable = Some(hash.clone());
     pass.event("RolloutCompleted", format!("Rollout completed update to revision {revision} ({hash}): {why}"));
     pass.reasons.push(Reason::Promoted { why });

@@ -1,6 +1,7 @@
 //! Why a decision is what it is: "not yet" and "because" as values, for `explain`, events and metric labels.
 
 use crate::Hash;
+use crate::plugin::Operation;
 use crate::time::{Span, Time};
 
 /// One reason. The text is for people, [`Reason::code`] for machines; codes are a closed set.
@@ -93,6 +94,20 @@ pub enum Reason {
     },
     /// The replicas changed: only sizes are adjusted in this pass.
     Resized,
+    /// Members are replaced because of `restartAt`.
+    Restarting {
+        /// Members that are older than it.
+        left: u32,
+    },
+    /// A step plugin has not answered, or asked to be asked again.
+    AwaitingPlugin {
+        /// Its name.
+        plugin: String,
+        /// What it was asked to do.
+        operation: Operation,
+        /// What it said last.
+        message: String,
+    },
     /// An old pool waits for its scale-down time.
     ScaleDownPlanned {
         /// Which pool.
@@ -132,6 +147,8 @@ impl Reason {
             Reason::DeadlineExceeded => "deadline-exceeded",
             Reason::Promoted { .. } => "promoted",
             Reason::Resized => "resized",
+            Reason::Restarting { .. } => "restarting",
+            Reason::AwaitingPlugin { .. } => "awaiting-plugin",
             Reason::ScaleDownPlanned { .. } => "scale-down-planned",
             Reason::Invalid { .. } => "invalid",
             Reason::Settled => "settled",
@@ -173,6 +190,13 @@ impl std::fmt::Display for Reason {
             Reason::DeadlineExceeded => f.write_str("no progress within progressDeadlineSeconds"),
             Reason::Promoted { why } => write!(f, "promoted: {why}"),
             Reason::Resized => f.write_str("replicas changed: sizes are adjusted first"),
+            Reason::Restarting { left } => write!(f, "{left} members are older than restartAt and are replaced"),
+            Reason::AwaitingPlugin { plugin, operation, message } if message.is_empty() => {
+                write!(f, "plugin {plugin} was asked to {}", operation.as_str())
+            }
+            Reason::AwaitingPlugin { plugin, operation, message } => {
+                write!(f, "plugin {plugin} was asked to {}: {message}", operation.as_str())
+            }
             Reason::ScaleDownPlanned { hash, .. } => {
                 write!(f, "{hash} keeps its members until its scale-down time")
             }

@@ -1,14 +1,18 @@
 //! Forgetting the progress of a former template, whatever the strategy (section 2.4 of the reference).
 
+use crate::canary::plugins;
 use crate::pass::Pass;
+use crate::restarting;
 use crate::status::BlueGreenStatus;
 
 /// Forgets pauses, an abort, runs and the progress of the former template: the status speaks of the current one from now on.
 //= compat: 2.4-2
 pub fn forget_progress<S>(pass: &mut Pass<S>) {
-    let rollout = pass.rollout();
+    restarting::superseded(pass);
+    let (rollout, now) = (pass.rollout(), pass.now);
     let steps = rollout.steps();
     let status = &mut pass.status;
+    plugins::start_over(status, now);
     status.clear_pauses();
     status.clear_abort();
     status.promote_full = false;

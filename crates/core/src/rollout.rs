@@ -1,8 +1,10 @@
 //! The rollout as the core sees it: validated, defaulted, in the core's own terms. `serin-spec` lowers into it.
 
 use crate::Hash;
+use crate::metadata::RoleMetadata;
+use crate::plugin::PluginStep;
 use crate::time::{Span, Time};
-use crate::weight::HeaderRoute;
+use crate::weight::{HeaderRoute, MirrorRoute};
 
 /// What the user asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,10 @@ pub struct Rollout {
     pub rollback_window: Option<u32>,
     /// Finished runs kept: successful, unsuccessful.
     pub run_history_limits: (usize, usize),
+    /// `restartAt`: members that are older than this are replaced.
+    pub restart_at: Option<Time>,
+    /// Labels and annotations of members by the role of their version.
+    pub metadata: RoleMetadata,
     /// The workload that ran the service before and holds the template, if its size is ours to set.
     pub workload: Option<Workload>,
     /// The strategy.
@@ -107,6 +113,10 @@ pub struct Canary {
     pub canary_service: Option<String>,
     /// Service that selects the stable version.
     pub stable_service: Option<String>,
+    /// Names under `managedRoutes`: of two routes that fit a request, the one that is listed first is taken.
+    pub managed_routes: Vec<String>,
+    /// `pingPong`: two services that swap roles, beside or instead of the other two.
+    pub ping_pong: Option<PingPong>,
     /// Index of the step from which background analysis runs, if there is one.
     pub background_from: Option<usize>,
     /// `scaleDownDelaySeconds` after defaults; zero scales down at once.
@@ -121,6 +131,15 @@ pub struct Canary {
     pub min_pods: Option<u32>,
     /// `replicaProgressThreshold`.
     pub progress_threshold: Option<Threshold>,
+}
+
+/// `pingPong`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PingPong {
+    /// One service.
+    pub ping: String,
+    /// The other.
+    pub pong: String,
 }
 
 /// `trafficRouting`, as far as decisions depend on it.
@@ -195,6 +214,10 @@ pub enum Step {
     Experiment(ExperimentStep),
     /// `setHeaderRoute`; a route without matches is removed.
     SetHeaderRoute(HeaderRoute),
+    /// `setMirrorRoute`; a route without matches is removed.
+    SetMirrorRoute(MirrorRoute),
+    /// `plugin`.
+    Plugin(PluginStep),
 }
 
 /// `experiment`, as far as the rollout's own decisions depend on it.
@@ -235,6 +258,8 @@ impl std::fmt::Display for Step {
             Step::Analysis => f.write_str("analysis"),
             Step::Experiment(_) => f.write_str("experiment"),
             Step::SetHeaderRoute(route) => write!(f, "setHeaderRoute: {}", route.name),
+            Step::SetMirrorRoute(route) => write!(f, "setMirrorRoute: {}", route.name),
+            Step::Plugin(plugin) => write!(f, "plugin: {}", plugin.name),
         }
     }
 }
@@ -253,6 +278,15 @@ impl Rollout {
         match &self.strategy {
             Strategy::Canary(_) => None,
             Strategy::BlueGreen(blue_green) => Some(blue_green),
+        }
+    }
+
+    /// `maxUnavailable` in members.
+    //= compat: 1.4-9
+    pub fn unavailable(&self) -> u32 {
+        match &self.strategy {
+            Strategy::Canary(canary) => canary.unavailable(self.replicas),
+            Strategy::BlueGreen(bg) => bg.max_unavailable.of_rounded_down(self.replicas).min(self.replicas),
         }
     }
 

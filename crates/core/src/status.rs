@@ -4,6 +4,7 @@ use crate::Hash;
 use crate::analysis::RunPhase;
 use crate::condition::Conditions;
 use crate::phase::Phase;
+use crate::plugin::PluginStatus;
 use crate::time::Time;
 use crate::weight::Destination;
 
@@ -48,6 +49,12 @@ pub struct Status {
     pub weights: Option<Weights>,
     /// Bumped when two templates share a hash.
     pub collision_count: u32,
+    /// The `restartAt` that was carried out last.
+    pub restarted_at: Option<Time>,
+    /// Which service of `pingPong` is the stable one.
+    pub stable_ping_pong: Option<Side>,
+    /// What step plugins were asked and said, in the order of their steps, what takes back or ends last.
+    pub plugins: Vec<PluginStatus>,
     /// What only a blue-green rollout remembers.
     pub blue_green: BlueGreenStatus,
 }
@@ -65,6 +72,25 @@ pub struct BlueGreenStatus {
     pub pre_run: Option<RunRef>,
     /// The run after the switch.
     pub post_run: Option<RunRef>,
+}
+
+/// One of the two services of `pingPong`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// `pingService`.
+    Ping,
+    /// `pongService`.
+    Pong,
+}
+
+impl Side {
+    /// Argo's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Side::Ping => "ping",
+            Side::Pong => "pong",
+        }
+    }
 }
 
 /// A reason to pause.

@@ -37,7 +37,7 @@ pub struct Destination {
 pub struct MirrorRoute {
     /// Name under `managedRoutes`.
     pub name: String,
-    /// Share of the matching requests that is copied, in percent, 1 to 100.
+    /// Share of the matching requests that is copied, in percent, 0 to 100.
     pub percentage: u32,
     /// One must hold. Empty in a step means: remove the route of this name.
     pub matches: Vec<RouteMatch>,

@@ -2,6 +2,8 @@
 
 use crate::Hash;
 use crate::analysis::{RunKind, RunPhase};
+use crate::metadata::Metadata;
+use crate::plugin::Plugins;
 use crate::rollout::Rollout;
 use crate::status::Status;
 use crate::time::Time;
@@ -25,6 +27,8 @@ pub struct World {
     pub services: Vec<Service>,
     /// The split as read back from the router; `None` while it has none of ours.
     pub split: Option<Split>,
+    /// What is known of step plugins.
+    pub plugins: Plugins,
 }
 
 /// The members that run one version: a ReplicaSet on Kubernetes, a group of processes on one machine.
@@ -52,6 +56,23 @@ pub struct Pool {
     pub promoted: bool,
     /// Why its members cannot be made, if so.
     pub failure: Option<String>,
+    /// Labels and annotations that its role gave it.
+    pub metadata: Metadata,
+    /// Its members one by one. Only a restart asks for them: it may be empty while none is due.
+    pub roster: Vec<Member>,
+}
+
+/// One member of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// When it was started.
+    pub started: Time,
+    /// Whether it has been ready for `minReadySeconds`.
+    pub available: bool,
+    /// Whether it is on its way out.
+    pub leaving: bool,
 }
 
 impl Pool {
@@ -69,6 +90,8 @@ impl Pool {
             scale_down_at: None,
             promoted: false,
             failure: None,
+            metadata: Metadata::default(),
+            roster: Vec::new(),
         }
     }
 }

@@ -2,8 +2,12 @@
 
 #[path = "blue_green/analysis.rs"]
 mod analysis;
+#[path = "blue_green/members.rs"]
+mod members;
 #[path = "blue_green/oracle.rs"]
 mod oracle;
+#[path = "blue_green/outside.rs"]
+mod outside;
 #[path = "blue_green/retiring.rs"]
 mod retiring;
 #[path = "blue_green/scenarios.rs"]

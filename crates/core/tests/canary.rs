@@ -10,14 +10,24 @@ mod faults;
 mod flow;
 #[path = "canary/judging.rs"]
 mod judging;
+#[path = "canary/metadata.rs"]
+mod metadata;
+#[path = "canary/mirrors.rs"]
+mod mirrors;
 #[path = "canary/oracle.rs"]
 mod oracle;
 #[path = "canary/people.rs"]
 mod people;
+#[path = "canary/pingpong.rs"]
+mod pingpong;
+#[path = "canary/plugins.rs"]
+mod plugins;
 #[path = "canary/progress.rs"]
 mod progress;
 #[path = "canary/reasons.rs"]
 mod reasons;
+#[path = "canary/restarts.rs"]
+mod restarts;
 #[path = "canary/scenarios.rs"]
 mod scenarios;
 #[path = "canary/sizes.rs"]
@@ -26,6 +36,8 @@ mod sizes;
 mod small;
 #[path = "canary/stage.rs"]
 mod stage;
+#[path = "canary/unhealthy.rs"]
+mod unhealthy;
 #[path = "canary/valid.rs"]
 mod valid;
 #[path = "canary/walk.rs"]

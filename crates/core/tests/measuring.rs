@@ -1,7 +1,7 @@
 //! Analysis runs beyond the vectors: verdicts over values, unfinished measurements, messages, times and what is kept.
 
 use serin_core::analysis::schedule::{self, Task};
-use serin_core::analysis::{Measurement, Metric, RunPhase, RunSpec, RunStatus, assess, record, verdict};
+use serin_core::analysis::{self, Measurement, Metric, RunPhase, RunSpec, RunStatus, Ttl, assess, record, verdict};
 use serin_core::{Span, Time};
 use serin_expr::Value;
 
@@ -182,4 +182,49 @@ fn old_measurements_are_dropped_and_still_count() {
     assert_eq!((result.measurements.len(), result.measurements[0].started), (3, at(22)));
     assert_eq!((result.count, result.failed, result.successful), (25, 5, 20));
     assert_eq!(Metric::new("m").retention, 10);
+}
+
+//= compat: 3.8-7
+#[test]
+fn a_measurement_that_is_stopped_on_the_way_makes_the_run_inconclusive() {
+    let (mut spec, mut status) = run(vec![Metric::new("job")]);
+    let flying = Measurement { phase: RunPhase::Running, started: START, ..Measurement::default() };
+    keep(&spec, &mut status, flying.clone());
+    let mut status = assess(&spec, &status, at(1));
+    assert_eq!(schedule::due(&spec, &status, at(2)), [(0, Task::Resume)]);
+    spec.terminate = true;
+    assert_eq!(schedule::due(&spec, &status, at(2)), [(0, Task::Terminate)]);
+    let stopped = Measurement { phase: RunPhase::Inconclusive, finished: Some(at(2)), ..flying };
+    record(&spec, &mut status, 0, analysis::terminated(stopped));
+    let ended = assess(&spec, &status, at(2));
+    assert_eq!((ended.phase, ended.metrics[0].message.as_str()), (RunPhase::Inconclusive, "Metric Terminated"));
+    let bad = Measurement { phase: RunPhase::Failed, message: "5 of 9".to_owned(), ..Measurement::default() };
+    assert_eq!(analysis::terminated(bad.clone()), bad);
+}
+
+//= compat: 3.9-6
+#[test]
+fn finished_runs_stay_as_long_as_their_end_says() {
+    let seconds = |s: i64| Some(Span::from_secs(s));
+    let all = Ttl { after_completion: seconds(10), after_failure: seconds(20), after_success: seconds(30) };
+    let check = |ttl: Ttl, phase: RunPhase, want: Option<i64>| {
+        let status = RunStatus { phase, completed: Some(START), ..RunStatus::default() };
+        assert_eq!(ttl.expires(&status), want.map(at), "{phase} of {ttl:?}");
+    };
+    // Deleted when more whole seconds have passed.
+    check(all, RunPhase::Successful, Some(31));
+    check(all, RunPhase::Failed, Some(21));
+    check(all, RunPhase::Error, Some(11));
+    check(all, RunPhase::Inconclusive, Some(11));
+    check(all, RunPhase::Running, None);
+    let any = Ttl { after_completion: seconds(0), ..Ttl::default() };
+    check(any, RunPhase::Successful, Some(1));
+    check(any, RunPhase::Failed, Some(1));
+    let some = Ttl { after_success: seconds(5), ..Ttl::default() };
+    check(some, RunPhase::Successful, Some(6));
+    check(some, RunPhase::Failed, None);
+    check(some, RunPhase::Error, None);
+    check(Ttl::default(), RunPhase::Successful, None);
+    let without_end = RunStatus { phase: RunPhase::Successful, ..RunStatus::default() };
+    assert_eq!(all.expires(&without_end), None);
 }

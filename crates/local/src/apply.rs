@@ -2,11 +2,14 @@
 //! targets are durable, [`crate::staff`] and [`crate::route`] bring the machine to them. So a decision is applied whole or
 //! not at all, and applying it twice changes nothing.
 
-use serin_core::{Action, Time};
+use std::collections::BTreeMap;
+
+use serin_core::plugin::PluginCall;
+use serin_core::{Action, Metadata, Time};
 
 use crate::model::{PoolState, Workload};
 
-/// What is left to the caller: actions on runs and experiments, which live beside the workload.
+/// What is left to the caller: actions on runs and experiments and questions to plugins, which live beside the workload.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// Whether any target changed.
@@ -15,6 +18,8 @@ pub struct Applied {
     pub runs: Vec<Action>,
     /// Actions on experiments, in order.
     pub experiments: Vec<Action>,
+    /// Questions to step plugins.
+    pub calls: Vec<PluginCall>,
 }
 
 /// Applies the actions to the workload's targets.
@@ -28,6 +33,7 @@ pub fn apply(workload: &mut Workload, actions: &[Action], now: Time) -> Applied 
             Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => {
                 applied.experiments.push(action.clone());
             }
+            Action::CallPlugin(call) => applied.calls.push(call.clone()),
             other => applied.changed |= target(workload, other, now),
         }
     }
@@ -49,6 +55,8 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
                 replicas_seen: None,
                 scale_down_at: None,
                 promoted: false,
+                metadata: Metadata::default(),
+                evictions: BTreeMap::new(),
                 template,
             });
             true
@@ -73,9 +81,16 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
         }
         Action::PointService { service, hash } => set(workload.services.get_mut(service), Some(hash.clone())),
         Action::SetSplit(split) => set(Some(&mut workload.split), Some(split.clone())),
+        Action::SetMetadata { hash, metadata } => {
+            set(workload.pool_mut(hash).map(|p| &mut p.metadata), metadata.clone())
+        }
+        Action::EvictMember { hash, member, older_than } => {
+            let Some(pool) = workload.pool_mut(hash) else { return false };
+            pool.evictions.insert(member.clone(), *older_than) != Some(*older_than)
+        }
         // Nobody runs the Deployment behind a `workloadRef` on one machine, so there is nothing to take down.
         Action::ScaleWorkload { .. } => false,
-        Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => false,
+        Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } | Action::CallPlugin(_) => false,
         Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => false,
     }
 }

@@ -5,6 +5,7 @@ mod experiments;
 mod manifests;
 mod measure;
 mod members;
+mod plugins;
 mod routing;
 mod scrape;
 mod serve;
@@ -32,7 +33,7 @@ use crate::observe::Staffing;
 use crate::record::{RunRecord, WorkloadRecord};
 use crate::side::{Overrides, Side};
 use crate::store::{Batch, EventRecord, Shelf, Store};
-use crate::{LocalError, control};
+use crate::{LocalError, control, validity};
 
 /// Time between two looks at the machine. Long enough to cost nothing, short enough for a demo at high speed.
 const TICK: Duration = Duration::from_millis(50);
@@ -80,6 +81,8 @@ enum Report {
     Scraped(scrape::Scraped),
     /// A measurement ended.
     Measured(measure::Measured),
+    /// A step plugin answered, or did not.
+    Plugin(plugins::Answered),
 }
 
 /// What a run was created or changed to, until it is durable.
@@ -103,6 +106,7 @@ pub struct Engine {
     journal: Journal,
     scrapes: scrape::Scrapes,
     measuring: measure::Measuring,
+    asking: plugins::Asking,
     traffic: traffic::Traffic,
     /// Rollouts to decide in the next turn.
     dirty: BTreeSet<Key>,
@@ -208,6 +212,7 @@ impl Engine {
             journal,
             scrapes: scrape::Scrapes::default(),
             measuring: measure::Measuring::default(),
+            asking: plugins::Asking::default(),
             traffic: traffic::Traffic::default(),
             dirty: BTreeSet::new(),
             dirty_experiments: BTreeSet::new(),
@@ -234,7 +239,9 @@ impl Engine {
         for (key, record) in self.store.read::<WorkloadRecord>(Shelf::Workloads)? {
             let key = Key::try_from(key).map_err(LocalError::Bug)?;
             self.dirty.insert(key.clone());
-            self.workloads.insert(key, record.read());
+            let mut workload = record.read();
+            validity::look(&mut workload, &self.objects);
+            self.workloads.insert(key, workload);
         }
         for (key, record) in self.store.read::<RunRecord>(Shelf::Runs)? {
             self.runs.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
@@ -346,6 +353,7 @@ impl Engine {
         match report {
             Report::Scraped(scraped) => self.take_scrape(scraped),
             Report::Measured(measured) => self.take_measurement(measured),
+            Report::Plugin(answered) => self.take_answer(answered),
         }
     }
 
@@ -439,8 +447,8 @@ impl Engine {
         self.commit(batch, &[event]);
     }
 
-    fn staffing(&self, key: &Key, hash: &Hash) -> Staffing {
-        self.members.staffing(key, hash)
+    fn staffing(&self, workload: &Workload, hash: &Hash) -> Staffing {
+        self.members.staffing(workload, hash)
     }
 }
 

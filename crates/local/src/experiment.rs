@@ -375,7 +375,7 @@ mod tests {
     fn a_snapshot_holds_what_is_seen_and_who_it_belongs_to() {
         let mut state = state();
         apply(&mut state, &actions(), Time::from_secs(8));
-        let staffing = |_: &VersionPool| Staffing { members: 2, ready: 1, available: 1, failure: None };
+        let staffing = |_: &VersionPool| Staffing { members: 2, ready: 1, available: 1, ..Staffing::default() };
         let around = Surroundings {
             staffing: &staffing,
             refused: &|_| Some("no command".to_owned()),

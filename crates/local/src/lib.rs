@@ -18,6 +18,7 @@ pub mod link;
 pub mod merge;
 pub mod model;
 pub mod observe;
+mod plugin;
 pub mod protocol;
 pub mod record;
 pub mod request;
@@ -26,6 +27,7 @@ pub mod side;
 pub mod staff;
 mod status;
 pub mod store;
+mod validity;
 pub mod view;
 
 pub use engine::{Engine, Options, check, check_for_cluster, lint};

@@ -1,15 +1,19 @@
 //! What one machine knows: the objects that were applied, a workload per rollout, the runs. All of it is durable; what is
 //! only seen (members, series, the router's state) is kept elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use serin_core::analysis::{RunKind, RunSpec, RunStatus};
-use serin_core::{Hash, Reason, Rollout, Split, Status, Time};
+use serin_core::invalid::Problem;
+use serin_core::{Hash, Metadata, Reason, Rollout, Split, Status, Time};
 use serin_spec::wire;
+use serin_spec::workload::{self, Held, Holder};
 
 /// Namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,6 +82,13 @@ pub struct Workload {
     /// The object as it was last applied from a file, as JSON. A file that did not change since is not applied again,
     /// so that a restart does not take back what `serin deploy` changed.
     pub applied: serde_json::Value,
+    /// The template and selector of the object that its `workloadRef` names, as they are wanted now: taken from that object's
+    /// file, then changed by people's commands. The rollout's own object never holds them.
+    pub held: Option<Held>,
+    /// The same as they were last taken from the file.
+    pub taken: Option<Held>,
+    /// Why it cannot be carried out as it is written, if so; nothing of it is changed until that is mended.
+    pub problem: Option<Problem>,
     /// The object in the core's terms.
     pub rollout: Rollout,
     /// Its memory.
@@ -111,6 +122,10 @@ pub struct PoolState {
     pub scale_down_at: Option<Time>,
     /// Whether its version was the stable one of a blue-green rollout.
     pub promoted: bool,
+    /// Labels and annotations that its role gave it.
+    pub metadata: Metadata,
+    /// Members that are to be replaced: name, and the time that they must be older than.
+    pub evictions: BTreeMap<String, Time>,
     /// The template of its members.
     pub template: wire::pod::PodTemplate,
 }
@@ -136,6 +151,25 @@ pub struct RunState {
     pub status: RunStatus,
 }
 
+impl PoolState {
+    /// The template of its members with what their role puts on top.
+    //= compat: 1.9-1
+    pub fn member_template(&self) -> wire::pod::PodTemplate {
+        let mut template = self.template.clone();
+        if let Value::Object(tree) = &mut template.0
+            && !self.metadata.is_empty()
+            && let Value::Object(metadata) = tree.entry("metadata").or_insert_with(|| json!({}))
+        {
+            for (field, pairs) in [("labels", &self.metadata.labels), ("annotations", &self.metadata.annotations)] {
+                if let Value::Object(map) = metadata.entry(field).or_insert_with(|| json!({})) {
+                    map.extend(pairs.iter().map(|(key, value)| (key.clone(), json!(value))));
+                }
+            }
+        }
+        template
+    }
+}
+
 impl Workload {
     /// The pool with this hash.
     pub fn pool(&self, hash: &Hash) -> Option<&PoolState> {
@@ -147,6 +181,11 @@ impl Workload {
         self.pools.iter_mut().find(|p| p.hash == *hash)
     }
 
+    /// Whether a restart was asked for and is not done yet, so that decisions ask for the members one by one.
+    pub fn restart_pending(&self) -> bool {
+        self.rollout.restart_at.is_some_and(|at| self.status.restarted_at != Some(at))
+    }
+
     /// Its name and namespace.
     pub fn key(&self) -> Key {
         Key::of(&self.object.metadata)
@@ -154,13 +193,26 @@ impl Workload {
 
     /// The object as it is wanted, with its status in Argo's fields.
     pub fn manifest(&self) -> wire::rollout::Rollout {
-        let status = serin_spec::raise::status(&self.status, &self.object);
+        let status = serin_spec::raise::status(&self.status, &self.whole());
         wire::rollout::Rollout { status: Some(status), ..self.object.clone() }
+    }
+
+    /// The object with its template and selector, be they its own or those of another object.
+    //= compat: 1.3-3
+    pub fn whole(&self) -> Cow<'_, wire::rollout::Rollout> {
+        match &self.held {
+            Some(held) if self.object.spec.workload_ref.is_some() => {
+                let mut whole = self.object.clone();
+                held.clone().put_into(&mut whole.spec);
+                Cow::Owned(whole)
+            }
+            _ => Cow::Borrowed(&self.object),
+        }
     }
 
     /// The template that is wanted now.
     pub fn template(&self) -> wire::pod::PodTemplate {
-        self.object.spec.template.clone().unwrap_or_default()
+        self.whole().spec.template.clone().unwrap_or_default()
     }
 }
 
@@ -179,6 +231,8 @@ pub struct Objects {
     pub config_maps: BTreeMap<Key, wire::kubernetes::ConfigMap>,
     /// `Secret`.
     pub secrets: BTreeMap<Key, wire::kubernetes::Secret>,
+    /// Objects that hold a template, by kind.
+    pub holders: BTreeMap<(workload::Kind, Key), Holder>,
 }
 
 impl Objects {
@@ -222,6 +276,31 @@ mod tests {
         let value = |entry: &str| objects.secret_value(&key, entry);
         assert_eq!((value("a").as_deref(), value("b").as_deref()), (Some("secret"), Some("plain")));
         assert_eq!((value("broken"), value("missing")), (None, None));
+    }
+
+    //= compat: 1.9-1
+    #[test]
+    fn members_have_the_labels_of_their_template_and_of_their_role() {
+        let template = |tree: serde_json::Value| wire::pod::PodTemplate(tree);
+        let mut pool = PoolState {
+            hash: Hash::new("x"),
+            revision: 1,
+            created: Time::default(),
+            size: 1,
+            replicas_seen: None,
+            scale_down_at: None,
+            promoted: false,
+            metadata: Metadata::default(),
+            evictions: BTreeMap::new(),
+            template: template(json!({ "metadata": { "labels": { "app": "web" } } })),
+        };
+        assert_eq!(pool.member_template(), pool.template);
+        let role = BTreeMap::from([("role".to_owned(), "canary".to_owned())]);
+        pool.metadata = Metadata { labels: role.clone(), annotations: role };
+        let both = json!({ "metadata": { "labels": { "app": "web", "role": "canary" }, "annotations": { "role": "canary" } } });
+        assert_eq!(pool.member_template(), template(both));
+        pool.template = template(json!({}));
+        assert_eq!(pool.member_template().labels().len(), 1);
     }
 
     #[test]

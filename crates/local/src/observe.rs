@@ -1,7 +1,8 @@
 //! Observing: the snapshot of one rollout that a decision is made from, put together from what is wanted, what runs, and
 //! what the router was read back to carry.
 
-use serin_core::world::{Pool, Run, Service, StepExperiment};
+use serin_core::plugin::Plugins;
+use serin_core::world::{Member, Pool, Run, Service, StepExperiment};
 use serin_core::{Hash, Split, World};
 
 use crate::model::{RunState, Workload};
@@ -17,6 +18,8 @@ pub struct Staffing {
     pub available: u32,
     /// Why members cannot be made, if so.
     pub failure: Option<String>,
+    /// The members one by one, while a restart asks for them.
+    pub roster: Vec<Member>,
 }
 
 /// Traffic as the router was read back to carry it.
@@ -35,6 +38,7 @@ pub fn world<'a>(
     runs: impl Iterator<Item = (&'a str, &'a RunState)>,
     experiments: Vec<StepExperiment>,
     carried: Carried,
+    plugins: Plugins,
 ) -> World {
     let pools = workload.pools.iter().map(|p| {
         let seen = staffing(&p.hash);
@@ -50,6 +54,8 @@ pub fn world<'a>(
             scale_down_at: p.scale_down_at,
             promoted: p.promoted,
             failure: seen.failure,
+            metadata: p.metadata.clone(),
+            roster: seen.roster,
         }
     });
     let run = |(name, run): (&str, &RunState)| {
@@ -71,5 +77,6 @@ pub fn world<'a>(
         experiments,
         services: carried.services,
         split: carried.split,
+        plugins,
     }
 }

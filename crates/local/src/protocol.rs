@@ -54,6 +54,13 @@ pub enum Request {
         /// Which revision; the one before when absent.
         to_revision: Option<u64>,
     },
+    /// Replace every member by a new one, without a new version.
+    Restart {
+        /// Service name, short name or `all`.
+        service: String,
+        /// Seconds on the rollout's clock until it begins.
+        in_seconds: f64,
+    },
     /// Halt until promoted.
     Pause {
         /// Service name, short name or `all`.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serin_core::analysis::RunKind;
 use serin_core::weight::{HeaderMatch, HeaderRoute, RouteMatch, ValueMatch};
-use serin_core::{Destination, Hash, MirrorRoute, Split, Time};
+use serin_core::{Destination, Hash, Metadata, MirrorRoute, Split, Time};
+use serin_spec::workload::Held;
 use serin_spec::{lower, raise, wire};
 
 use crate::model::{Key, PoolState, RunState, Workload};
@@ -17,6 +18,10 @@ use crate::model::{Key, PoolState, RunState, Workload};
 pub struct WorkloadRecord {
     object: wire::rollout::Rollout,
     applied: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<Held>,
     status: wire::status::RolloutStatus,
     pools: Vec<PoolRecord>,
     services: BTreeMap<String, Option<String>>,
@@ -34,6 +39,13 @@ struct PoolRecord {
     scale_down_at_ms: Option<i64>,
     #[serde(default)]
     promoted: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+    /// Members to be replaced, and the time in milliseconds that they must be older than.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    evictions: BTreeMap<String, i64>,
     template: wire::pod::PodTemplate,
 }
 
@@ -115,10 +127,12 @@ enum KindRecord {
 
 impl From<&Workload> for WorkloadRecord {
     fn from(w: &Workload) -> Self {
-        let status = raise::status(&w.status, &w.object);
+        let status = raise::status(&w.status, &w.whole());
         Self {
             object: w.object.clone(),
             applied: w.applied.clone(),
+            held: w.held.clone(),
+            taken: w.taken.clone(),
             status,
             pools: w.pools.iter().map(PoolRecord::from).collect(),
             services: w.services.iter().map(|(n, h)| (n.clone(), h.as_ref().map(Hash::to_string))).collect(),
@@ -131,11 +145,13 @@ impl WorkloadRecord {
     /// The workload it stands for.
     pub fn read(self) -> Workload {
         let status = lower::status(&self.status);
-        let rollout = crate::request::lowered(&self.object, &status);
-        Workload {
+        let mut workload = Workload {
+            rollout: crate::request::lowered(&self.object, &status),
             object: self.object,
             applied: self.applied,
-            rollout,
+            held: self.held,
+            taken: self.taken,
+            problem: None,
             status,
             pools: self.pools.into_iter().map(PoolRecord::read).collect(),
             services: self.services.into_iter().map(|(n, h)| (n, h.map(Hash::new))).collect(),
@@ -143,7 +159,9 @@ impl WorkloadRecord {
             reasons: Vec::new(),
             // Looked at as soon as it is there.
             wake_at: Some(Time::default()),
-        }
+        };
+        workload.rollout = crate::request::lowered(&workload.whole(), &workload.status);
+        workload
     }
 }
 
@@ -157,6 +175,9 @@ impl From<&PoolState> for PoolRecord {
             replicas_seen: p.replicas_seen,
             scale_down_at_ms: p.scale_down_at.map(Time::as_millis),
             promoted: p.promoted,
+            labels: p.metadata.labels.clone(),
+            annotations: p.metadata.annotations.clone(),
+            evictions: p.evictions.iter().map(|(n, at)| (n.clone(), at.as_millis())).collect(),
             template: p.template.clone(),
         }
     }
@@ -172,6 +193,8 @@ impl PoolRecord {
             replicas_seen: self.replicas_seen,
             scale_down_at: self.scale_down_at_ms.map(Time::from_millis),
             promoted: self.promoted,
+            metadata: Metadata { labels: self.labels, annotations: self.annotations },
+            evictions: self.evictions.into_iter().map(|(n, ms)| (n, Time::from_millis(ms))).collect(),
             template: self.template,
         }
     }

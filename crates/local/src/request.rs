@@ -1,7 +1,8 @@
 //! What people ask for, as changes of a workload's wanted object and memory. Pure; the engine makes the result durable and
 //! decides afterwards.
 
-use serin_core::{Rollout, Status, intent};
+use serin_core::{Rollout, Span, Status, Time, intent};
+use serin_spec::wire::pod::PodTemplate;
 use serin_spec::wire::rollout::Rollout as WireRollout;
 use serin_spec::{lower, raise};
 
@@ -39,7 +40,18 @@ pub fn change(workload: &mut Workload, edit: impl FnOnce(&mut WireRollout)) {
     edit(&mut workload.object);
     let generation = workload.object.metadata.generation.unwrap_or(0) + 1;
     workload.object.metadata.generation = Some(generation);
-    workload.rollout = lowered(&workload.object, &workload.status);
+    workload.rollout = lowered(&workload.whole(), &workload.status);
+}
+
+/// Takes another template, where it is written: in the rollout, or in the object that its `workloadRef` names.
+fn change_template(workload: &mut Workload, template: PodTemplate) {
+    match &mut workload.held {
+        Some(held) => {
+            held.template = template;
+            change(workload, |_| {});
+        }
+        None => change(workload, |object| object.spec.template = Some(template)),
+    }
 }
 
 /// Sets the version of the only container, or of the named one. `version` is a tag, `sha256:...`, or a whole image.
@@ -48,15 +60,16 @@ pub fn change(workload: &mut Workload, edit: impl FnOnce(&mut WireRollout)) {
 /// When there is no such container, or several and none is named.
 pub fn deploy(workload: &mut Workload, version: &str, container: Option<&str>) -> Result<Done, LocalError> {
     let key = workload.key();
-    let mut object = workload.object.clone();
+    let mut object = workload.whole().into_owned();
     let image = raise::rollout_with_image(&mut object, container, version).map_err(|error| {
         let names: Vec<String> = workload.template().containers().into_iter().map(|c| c.name).collect();
         LocalError::refused_with(format!("{key}: {error}"), format!("name one with --container: {}", names.join(", ")))
     })?;
-    if object == workload.object {
+    let template = object.spec.template.unwrap_or_default();
+    if template == workload.template() {
         return Ok(Done::unchanged(format!("{key} already wants {image}")));
     }
-    change(workload, |present| *present = object);
+    change_template(workload, template);
     Ok(Done::changed(format!("{key} wants {image} now")))
 }
 
@@ -182,8 +195,19 @@ pub fn undo(workload: &mut Workload, to_revision: Option<u64>) -> Result<Done, L
 }
 
 fn restore(workload: &mut Workload, pool: &PoolState) {
-    let template = pool.template.clone();
-    change(workload, |object| object.spec.template = Some(template));
+    change_template(workload, pool.template.clone());
+}
+
+/// Wants every member that was started before `at` replaced by a new one; `at` is `in_seconds` from now.
+///
+/// # Errors
+/// Never now; the signature is that of the other requests.
+//= compat: 7.4-4
+pub fn restart(workload: &mut Workload, at: Time, in_seconds: f64) -> Result<Done, LocalError> {
+    let key = workload.key();
+    change(workload, |object| object.spec.restart_at = Some(raise::time(at)));
+    let when = Span::from_millis((in_seconds * 1000.0) as i64);
+    Ok(Done::changed(format!("{key} restarts in {when}: its members are replaced one after the other")))
 }
 
 /// Halts until promoted.

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serin_core::weight::ValueMatch as CoreMatch;
-use serin_core::{Hash, Split as CoreSplit};
+use serin_core::{Hash, Split as CoreSplit, weight};
 use serin_proxy::table::{
-    Endpoint, Group, HeaderMatch, HeaderRoute, PathKind, PathMatch, Route, Split, Sticky, ValueMatch,
+    Endpoint, Group, HeaderMatch, HeaderRoute, Mirror, MirrorMatch, PathKind, PathMatch, Route, Split, Sticky,
+    ValueMatch,
 };
 use serin_spec::wire::kubernetes::{Ingress, IngressPath};
 use serin_spec::wire::meta::ObjectMeta;
@@ -126,15 +126,18 @@ impl Builder<'_> {
         })
     }
 
-    /// The rollout whose `stableIngress` this is and whose stable service is the backend: it splits these requests.
+    /// The rollout whose `stableIngress` this is and whose stable service is the backend: it splits these requests. Of two
+    /// services that swap roles either may be named, since both have been the stable one.
     fn rollout_behind(&self, ingress: &Key, service: &str) -> Option<&Workload> {
         self.workloads.values().find(|w| {
             let Some(canary) = &w.object.spec.strategy.canary else { return false };
             let Some(nginx) = canary.traffic_routing.as_ref().and_then(|t| t.nginx.as_ref()) else { return false };
+            let pair = canary.ping_pong.as_ref();
+            let in_pair = pair.is_some_and(|p| p.ping_service == service || p.pong_service == service);
             let named = nginx.stable_ingress.iter().chain(&nginx.stable_ingresses).any(|i| *i == ingress.name);
             w.object.metadata.namespace() == ingress.namespace
                 && named
-                && canary.stable_service.as_deref() == Some(service)
+                && (canary.stable_service.as_deref() == Some(service) || in_pair)
         })
     }
 
@@ -167,6 +170,9 @@ impl Builder<'_> {
                 true => self.version_endpoints(&workload.key(), &hash),
                 false => self.endpoints_of(workload, &hash),
             };
+        }
+        for mirror in &mut rendered.mirrors {
+            mirror.endpoints = self.endpoints_of(workload, &Hash::new(mirror.version.as_str()));
         }
         rendered
     }
@@ -210,7 +216,7 @@ impl Builder<'_> {
                 });
             }
             for pool in &workload.pools {
-                let labels = pool.template.labels();
+                let labels = pool.member_template().labels();
                 if !selector.is_empty() && selector.iter().all(|(k, v)| labels.get(k) == Some(v)) {
                     let endpoints = self.endpoints_of(workload, &pool.hash);
                     let weight = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
@@ -269,20 +275,45 @@ fn render(split: &CoreSplit) -> Split {
         groups.push(group(&split.canary, split.weight));
     }
     groups.extend(split.experiment.iter().map(|d| group(&d.hash, d.weight)));
-    let matched = |m: &serin_core::weight::HeaderMatch| HeaderMatch {
-        header: m.header.clone(),
-        value: match &m.value {
-            CoreMatch::Exact(v) => ValueMatch::Exact(v.clone()),
-            CoreMatch::Prefix(v) => ValueMatch::Prefix(v.clone()),
-            CoreMatch::Regex(v) => ValueMatch::Regex(v.clone()),
-        },
-    };
-    let route = |r: &serin_core::weight::HeaderRoute| HeaderRoute {
+    let header_route = |r: &weight::HeaderRoute| HeaderRoute {
         name: r.name.clone(),
-        matches: r.matches.iter().map(matched).collect(),
+        matches: r.matches.iter().map(header_match).collect(),
         version: split.canary.to_string(),
     };
-    Split { groups, header_routes: split.header_routes.iter().map(route).collect(), mirrors: Vec::new() }
+    let mirror = |m: &weight::MirrorRoute| Mirror {
+        name: m.name.clone(),
+        matches: m.matches.iter().map(mirror_match).collect(),
+        percent: m.percentage,
+        version: split.canary.to_string(),
+        endpoints: Vec::new(),
+        // The step says itself which methods it copies, and Argo's routers copy all that it does not leave out.
+        unsafe_methods: true,
+    };
+    Split {
+        groups,
+        header_routes: split.header_routes.iter().map(header_route).collect(),
+        mirrors: split.mirrors.iter().map(mirror).collect(),
+    }
+}
+
+fn value_match(matching: &weight::ValueMatch) -> ValueMatch {
+    match matching {
+        weight::ValueMatch::Exact(v) => ValueMatch::Exact(v.clone()),
+        weight::ValueMatch::Prefix(v) => ValueMatch::Prefix(v.clone()),
+        weight::ValueMatch::Regex(v) => ValueMatch::Regex(v.clone()),
+    }
+}
+
+fn header_match(matching: &weight::HeaderMatch) -> HeaderMatch {
+    HeaderMatch { header: matching.header.clone(), value: value_match(&matching.value) }
+}
+
+fn mirror_match(matching: &weight::RouteMatch) -> MirrorMatch {
+    MirrorMatch {
+        method: matching.method.as_ref().map(value_match),
+        path: matching.path.as_ref().map(value_match),
+        headers: matching.headers.iter().map(header_match).collect(),
+    }
 }
 
 /// Whether the routes of a rollout, read back from the router, carry this split.
@@ -292,9 +323,12 @@ pub fn carry<'a>(routes: impl Iterator<Item = &'a Route>, split: &CoreSplit) -> 
     routes.peek().is_some()
         && routes.all(|r| {
             let same_group = |(a, b): (&Group, &Group)| a.version == b.version && a.weight == b.weight;
+            let same_mirror = |(a, b): (&Mirror, &Mirror)| Mirror { endpoints: Vec::new(), ..a.clone() } == *b;
             r.split.groups.len() == wanted.groups.len()
                 && r.split.groups.iter().zip(&wanted.groups).all(same_group)
                 && r.split.header_routes == wanted.header_routes
+                && r.split.mirrors.len() == wanted.mirrors.len()
+                && r.split.mirrors.iter().zip(&wanted.mirrors).all(same_mirror)
         })
 }
 
@@ -330,3 +364,6 @@ fn sticky(rollout: &ObjectMeta, ingress: &ObjectMeta) -> Option<Sticky> {
         name: nginx("session-cookie-name").cloned().unwrap_or_else(|| "INGRESSCOOKIE".to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub struct Side {
     pub scrape_interval_seconds: Option<f64>,
     /// Which command stands for an image; the first match wins.
     pub images: Vec<ImageCommand>,
+    /// Which command stands for a step plugin.
+    pub plugins: Vec<PluginCommand>,
 }
 
 /// What the command line says instead of the side file. It is kept with the state, so that a control process that carries on
@@ -72,6 +74,34 @@ pub struct ImageCommand {
     pub directory: Option<PathBuf>,
 }
 
+/// A command that stands for a step plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PluginCommand {
+    /// Name of the plugin as it stands in steps.
+    pub name: String,
+    /// Program and arguments.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Environment on top of the control process's.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Working directory, relative to the side file.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
+    /// Longest time for an answer, in seconds of wall time.
+    #[serde(default = "plugin_timeout_s")]
+    pub timeout_seconds: u64,
+    /// Its steps are over at once, without asking it.
+    #[serde(default)]
+    pub disabled: bool,
+}
+
+/// Long enough for a request to another service with its retries; a step that takes longer answers `Running`.
+fn plugin_timeout_s() -> u64 {
+    30
+}
+
 impl Side {
     /// Reads the side file of a manifest folder; a missing one is an empty one.
     ///
@@ -90,8 +120,9 @@ impl Side {
         let mut side: Self = serde_saphyr::from_str(&text)
             .map_err(|error| LocalError::Side { path: path.clone(), problem: error.to_string() })?;
         side.check().map_err(|problem| LocalError::Side { path, problem })?;
-        for image in &mut side.images {
-            image.directory = image.directory.take().map(|d| folder.join(d));
+        let images = side.images.iter_mut().map(|image| &mut image.directory);
+        for directory in images.chain(side.plugins.iter_mut().map(|plugin| &mut plugin.directory)) {
+            *directory = directory.take().map(|d| folder.join(d));
         }
         Ok(side)
     }
@@ -116,11 +147,30 @@ impl Side {
                 return Err(format!("images[{i}].command is empty: expected a program and its arguments"));
             }
         }
+        self.check_plugins()?;
         if self.scrape_interval_seconds.is_some_and(|s| !(0.1..=3600.0).contains(&s)) {
             return Err("scrapeIntervalSeconds must be between 0.1 and 3600".to_owned());
         }
         if !(1..=64).contains(&self.router.workers) {
             return Err("router.workers must be between 1 and 64".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_plugins(&self) -> Result<(), String> {
+        for (i, plugin) in self.plugins.iter().enumerate() {
+            if plugin.name.is_empty() {
+                return Err(format!("plugins[{i}].name is empty: expected a name as in steps, such as \"acme/gate\""));
+            }
+            if self.plugins[..i].iter().any(|p| p.name == plugin.name) {
+                return Err(format!("plugins[{i}].name stands twice: {}", plugin.name));
+            }
+            if !plugin.disabled && plugin.command.first().is_none_or(String::is_empty) {
+                return Err(format!("plugins[{i}].command is empty: expected a program and its arguments"));
+            }
+            if !(1..=600).contains(&plugin.timeout_seconds) {
+                return Err(format!("plugins[{i}].timeoutSeconds must be between 1 and 600"));
+            }
         }
         Ok(())
     }
@@ -178,6 +228,8 @@ mod tests {
         assert!(side.command_for("x/n").is_none());
         assert_eq!(Side::read(tempfile::tempdir().unwrap().path()).unwrap(), Side::default());
         assert_eq!(read("").unwrap(), Side::default());
+        let plugin = read("plugins:\n- {name: a, disabled: true}\n").unwrap().plugins.remove(0);
+        assert_eq!((plugin.disabled, plugin.timeout_seconds), (true, 30), "one that is switched off needs no command");
     }
 
     #[test]
@@ -192,5 +244,9 @@ mod tests {
         check("scrapeIntervalSeconds: 0\n", "scrapeIntervalSeconds");
         check("router: {listen: nowhere}\n", "line 1");
         check("router: {workers: 0}\n", "router.workers");
+        check("plugins:\n- name: ''\n  command: [x]\n", "plugins[0].name is empty");
+        check("plugins:\n- name: a\n", "plugins[0].command is empty");
+        check("plugins:\n- {name: a, command: [x]}\n- {name: a, command: [y]}\n", "plugins[1].name stands twice");
+        check("plugins:\n- {name: a, command: [x], timeoutSeconds: 0}\n", "plugins[0].timeoutSeconds");
     }
 }

@@ -62,6 +62,15 @@ pub fn changes(size: u32, live: &BTreeSet<u32>, leaving: &BTreeSet<u32>) -> (Vec
     (free.take((size - have) as usize).collect(), Vec::new())
 }
 
+/// Which of the members that are to be replaced may go now: those that take no requests, and as many of the others as there are
+/// members in their place. `evicted` are ordinals and whether each is ready; `serving` members stay and are available.
+pub fn replaced(size: u32, serving: u32, evicted: &[(u32, bool)]) -> Vec<u32> {
+    let missing = size.saturating_sub(serving) as usize;
+    let idle = evicted.iter().filter(|(_, ready)| !ready);
+    let ready = evicted.iter().filter(|(_, ready)| *ready).skip(missing);
+    idle.chain(ready).map(|(ordinal, _)| *ordinal).collect()
+}
+
 /// What a process needs from outside its template.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
@@ -110,7 +119,7 @@ pub fn process(id: &MemberId, template: &PodTemplate, ground: Ground<'_>) -> Res
 
 /// A program named without a folder is looked up beside `serin` itself first, so that an example that was built with it is
 /// found without a PATH; a relative one is relative to the entry's folder.
-fn located(program: &str, directory: Option<&std::path::Path>) -> String {
+pub(crate) fn located(program: &str, directory: Option<&std::path::Path>) -> String {
     if program.contains('/') {
         let base = directory.filter(|_| !program.starts_with('/'));
         return base.map_or_else(|| program.to_owned(), |d| d.join(program).to_string_lossy().into_owned());
@@ -268,6 +277,18 @@ mod tests {
         check(3, &[0, 2], &[1], &[3], &[]);
         check(1, &[0, 1, 4], &[], &[], &[4, 1]);
         check(0, &[0], &[1], &[], &[0]);
+    }
+
+    #[test]
+    fn members_are_replaced_when_others_are_there() {
+        let check = |size, serving, evicted: &[(u32, bool)], want: &[u32]| {
+            assert_eq!(replaced(size, serving, evicted), want, "{size} wanted, {serving} stay");
+        };
+        check(1, 0, &[(0, true)], &[]);
+        check(1, 1, &[(0, true)], &[0]);
+        check(3, 2, &[(0, true), (1, true)], &[1]);
+        check(3, 1, &[(0, true), (1, false), (2, true)], &[1]);
+        check(0, 0, &[(0, true)], &[0]);
     }
 
     fn side() -> Side {

@@ -1,5 +1,7 @@
 //! How a rollout looks from outside: plain data for `status`, `get rollout`, `explain`, the live view and machines.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A rollout.
@@ -26,6 +28,9 @@ pub struct RolloutView {
     pub revision: u64,
     /// Whether the wanted version is the stable one.
     pub promoted: bool,
+    /// Whether a restart of the members was asked for and is not done.
+    #[serde(default)]
+    pub restarting: bool,
     /// Whether the update was aborted.
     pub aborted: bool,
     /// The steps; of a blue-green rollout what an update goes through until it is promoted.
@@ -48,6 +53,9 @@ pub struct RolloutView {
     pub experiments: Vec<ExperimentView>,
     /// What the router saw, per version.
     pub traffic: Vec<TrafficView>,
+    /// What step plugins were asked and said, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PluginView>,
     /// Why it is where it is; the most important first.
     pub reasons: Vec<ReasonView>,
     /// When it is looked at next, if a time is set.
@@ -90,6 +98,26 @@ pub struct ServiceView {
     pub image: String,
 }
 
+/// An operation of a step plugin.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginView {
+    /// Index of the step, from 0.
+    pub step: usize,
+    /// Name of the plugin.
+    pub name: String,
+    /// `Run`, `Abort` or `Terminate`.
+    pub operation: String,
+    /// `Running`, `Successful`, `Failed` or `Error`.
+    pub phase: String,
+    /// What it said last, or why it could not be asked.
+    pub message: String,
+    /// Answers so far.
+    pub executions: u32,
+    /// It is switched off.
+    pub disabled: bool,
+}
+
 /// Traffic wanted and seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,6 +130,16 @@ pub struct WeightView {
     pub actual: Option<u32>,
     /// What the shares count against.
     pub total: u32,
+}
+
+impl WeightView {
+    /// A share with what it counts against, where that is not a hundred: `20` or `5/1000`.
+    pub fn share(&self, weight: u32) -> String {
+        match self.total {
+            100 => weight.to_string(),
+            total => format!("{weight}/{total}"),
+        }
+    }
 }
 
 /// Members.
@@ -133,6 +171,9 @@ pub struct PoolView {
     /// `stable`, `canary`, both as `stable`, or empty for an old one. Of a blue-green rollout `stable`, `active` and `preview`
     /// with commas between, `new`, or empty.
     pub role: String,
+    /// Labels and annotations that its role puts on its members.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// Wanted members.
     pub size: u32,
     /// Ready members.
@@ -316,7 +357,8 @@ pub struct MeasurementView {
 pub struct TrafficView {
     /// Hash.
     pub version: String,
-    /// Of a blue-green rollout `active` or `preview`: the service that the requests were for.
+    /// Of a blue-green rollout `active` or `preview`: the service that the requests were for. `mirror` for copies of requests,
+    /// whose answers nobody gets.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub via: String,
     /// Requests since the router began.
@@ -362,7 +404,7 @@ impl RolloutView {
     /// Whether the last decision saw everything that people asked for: healthy on the version that is wanted, or given up on it.
     pub fn is_settled(&self) -> bool {
         match self.phase.as_str() {
-            "Healthy" => self.promoted,
+            "Healthy" => self.promoted && !self.restarting,
             _ => true,
         }
     }

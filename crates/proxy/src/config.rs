@@ -65,6 +65,12 @@ pub struct Limits {
     pub eject: Duration,
     /// How long a tunnel (WebSocket) may be silent.
     pub tunnel_idle: Duration,
+    /// Copies for mirrors on their way at once, per worker; more are dropped.
+    pub mirrors: usize,
+    /// Bytes of the body of a request that is copied for a mirror; larger ones are not. With `mirrors` it bounds the memory.
+    pub mirror_body_bytes: usize,
+    /// From sending a copy to the end of its answer.
+    pub mirror: Duration,
     /// On drain: how long idle clients may still send a request that is answered with `Connection: close`.
     pub drain_idle: Duration,
     /// On drain: how long requests in flight may take.
@@ -84,6 +90,9 @@ impl Default for Limits {
             connect: Duration::from_secs(2),
             eject: Duration::from_secs(1),
             tunnel_idle: Duration::from_secs(3600),
+            mirrors: 128,
+            mirror_body_bytes: 256 * 1024,
+            mirror: Duration::from_secs(10),
             drain_idle: Duration::from_millis(500),
             drain: Duration::from_secs(30),
         }

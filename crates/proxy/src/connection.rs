@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -20,7 +21,7 @@ const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 struct Connection<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     stream: TcpStream,
     peer: String,
     idle: &'a Cell<bool>,
@@ -40,7 +41,7 @@ enum Arrival {
 }
 
 /// Serves a client until the connection ends. `idle` tells whether nothing of a request has come.
-pub(crate) async fn serve(worker: &Worker, stream: TcpStream, peer: SocketAddr, idle: &Cell<bool>) {
+pub(crate) async fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, idle: &Cell<bool>) {
     // An answer of several writes would otherwise wait for the client's acknowledgement of the first.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -154,6 +155,7 @@ impl Connection<'_> {
             trust_forwarded: self.worker.shared.config.trust_forwarded,
             head_bytes_max: self.worker.shared.config.limits.head_bytes,
             random: &|| self.worker.random(),
+            copies: &self.worker.copies,
         };
         take_in(self.input.rest(), &around, &mut self.forward)
     }

@@ -2,6 +2,8 @@
 
 mod converse;
 
+use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::framing::{Body, Fault};
 use crate::intake::{LAST_CHUNK, Plan, write_chunk};
+use crate::mirror;
 use crate::prediction::Scanner;
 use crate::refusal::Reason;
 use crate::routing::Endpoint;
@@ -51,12 +54,18 @@ pub(crate) enum Next {
 }
 
 /// Serves a planned request.
-pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'_>) -> Next {
+pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Side<'_>) -> Next {
     if absorb(plan, side.input, side.forward).is_err() {
         worker.shared.refusals.count(Reason::BadFraming);
         return refuse(plan, side, Reason::BadFraming).await;
     }
-    let service = plan.service.clone();
+    if plan.decoder.is_done()
+        && let Some(draft) = plan.draft.get_mut().take()
+    {
+        mirror::send(worker, draft);
+    }
+    let plan = &*plan;
+    let service = &plan.service;
     let mut avoid = Vec::new();
     let mut fresh = false;
     let mut group = plan.group;
@@ -64,7 +73,7 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
     let mut reason = Reason::NoEndpoint;
     let mut now = plan.begun;
     for attempt in 1..=ATTEMPTS_MAX {
-        let Some((found, endpoint)) = service.alive(group, &avoid, worker.shared.ms_at(now)) else { break };
+        let Some((found, endpoint)) = service.alive(group, &avoid, || worker.shared.ms_at(now)) else { break };
         if found != group {
             tally.fall_back();
             group = found;
@@ -73,7 +82,7 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
         if attempt > 1 {
             tally.retried();
         }
-        let mut upstream = match connect(worker, &endpoint, fresh, now, side.timer).await {
+        let mut upstream = match connect(worker, endpoint, fresh, now, side.timer).await {
             Ok(upstream) => upstream,
             Err(()) => {
                 now = Instant::now();
@@ -104,19 +113,26 @@ pub(crate) async fn exchange(worker: &Worker, plan: &mut Plan, side: &mut Side<'
 }
 
 /// A request that has been sent to an upstream.
-struct Attempt {
-    endpoint: Arc<Endpoint>,
+struct Attempt<'a> {
+    endpoint: &'a Arc<Endpoint>,
     upstream: Upstream,
     tally: Tally,
     outcome: Outcome,
 }
 
-impl Attempt {
+impl Attempt<'_> {
     /// Counts how it ended, and tells the client unless it has the answer.
     async fn conclude(mut self, worker: &Worker, plan: &Plan, side: &mut Side<'_>, end: End) -> Next {
         let Outcome { sent, started } = self.outcome;
         match end {
-            End::Answered(answer) => self.answered(worker, plan, side, &answer).await,
+            End::Answered(answer) => {
+                let (now, sent, is_tunnel) = (Instant::now(), self.outcome.sent || answer.is_tunnel, answer.is_tunnel);
+                let tunnel = self.settle(worker, plan, side, &answer, now);
+                match finish(worker, side, now, answer.close && !is_tunnel, sent).await {
+                    Next::Another(ended) => tunnel.unwrap_or(Next::Another(ended)),
+                    other => other,
+                }
+            }
             End::Again => fail(plan, side, self.tally, Reason::UpstreamBroken, sent).await,
             End::Failed(reason) if !started => fail(plan, side, self.tally, reason, sent).await,
             End::Failed(_) => {
@@ -132,28 +148,29 @@ impl Attempt {
         }
     }
 
-    /// Counted before the last byte leaves: whoever has an answer finds it in the statistics.
-    async fn answered(mut self, worker: &Worker, plan: &Plan, side: &mut Side<'_>, answer: &Answered) -> Next {
-        let now = Instant::now();
+    /// Counted before the last byte leaves: whoever has an answer finds it in the statistics. Returns the tunnel if there is one.
+    fn settle(
+        mut self,
+        worker: &Worker,
+        plan: &Plan,
+        side: &mut Side<'_>,
+        answer: &Answered,
+        now: Instant,
+    ) -> Option<Next> {
         self.tally.answered(answer.status, now);
         if plan.service.prediction.is_some() && answer.looked {
             self.tally.predicted(answer.scanner.prediction());
         }
         if answer.is_tunnel {
-            return match finish(worker, side, now, false, true).await {
-                Next::Another(_) => Next::Tunnel(self.upstream, self.tally),
-                cut => cut,
-            };
+            return Some(Next::Tunnel(self.upstream, self.tally));
         }
         drop(self.tally);
         // Bytes beyond the answer would be taken for the next one.
         if answer.upstream_keeps && self.outcome.sent && side.answer.is_empty() {
-            worker.give_back(&self.endpoint, self.upstream, now);
-        } else {
-            drop(self.upstream);
+            worker.give_back(self.endpoint, self.upstream, now);
         }
         side.answer.clear();
-        finish(worker, side, now, answer.close, self.outcome.sent).await
+        None
     }
 }
 
@@ -166,6 +183,9 @@ fn absorb(plan: &mut Plan, input: &mut Input, forward: &mut Vec<u8>) -> Result<(
             write_chunk(data, forward)
         } else {
             forward.extend_from_slice(data)
+        }
+        if let Some(draft) = plan.draft.get_mut() {
+            draft.push(data);
         }
         input.consume(step.consumed);
         if plan.body == Body::Chunked && plan.decoder.is_done() {
@@ -200,12 +220,20 @@ async fn connect(
 
 /// Writes the end of the answer.
 async fn finish(worker: &Worker, side: &mut Side<'_>, now: Instant, close: bool, sent: bool) -> Next {
-    let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.stall;
-    match (side.timer.within(by, side.stream.write_all(side.out)).await, close, sent) {
-        (Some(Ok(())), _, false) => Next::Linger,
-        (Some(Ok(())), true, true) => Next::Close,
-        (Some(Ok(())), false, true) => Next::Another(now),
-        _ => Next::Cut,
+    let written = match side.stream.try_write(side.out) {
+        Ok(n) if n == side.out.len() => true,
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => false,
+        part => {
+            let rest = &side.out[part.unwrap_or(0)..];
+            let by = tokio::time::Instant::from_std(now) + worker.shared.config.limits.stall;
+            matches!(side.timer.within(by, side.stream.write_all(rest)).await, Some(Ok(())))
+        }
+    };
+    match (written, close, sent) {
+        (false, ..) => Next::Cut,
+        (true, _, false) => Next::Linger,
+        (true, true, true) => Next::Close,
+        (true, false, true) => Next::Another(now),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::report::{Batch, Counts};
+use crate::report::{Batch, Counts, MirrorCounts};
 
 /// Batches kept: ten minutes, which bridges the restart of whoever reads them.
 const KEPT: usize = 600;
@@ -12,38 +12,35 @@ const KEPT: usize = 600;
 pub(crate) struct History {
     batches: VecDeque<Batch>,
     before: BTreeMap<(String, String), Counts>,
+    mirrors_before: BTreeMap<(String, String), MirrorCounts>,
     seq: u64,
     start_ms: u64,
 }
 
 impl History {
     pub(crate) fn new(now_ms: u64) -> Self {
-        Self { batches: VecDeque::with_capacity(KEPT), before: BTreeMap::new(), seq: 0, start_ms: now_ms }
+        Self {
+            batches: VecDeque::with_capacity(KEPT),
+            before: BTreeMap::new(),
+            mirrors_before: BTreeMap::new(),
+            seq: 0,
+            start_ms: now_ms,
+        }
     }
 
-    /// Ends the current second. `counts` are those since the start, of all versions.
-    pub(crate) fn push(&mut self, counts: Vec<Counts>, now_ms: u64) {
+    /// Ends the current second. `counts` and `mirrors` are those since the start, of all versions.
+    pub(crate) fn push(&mut self, counts: Vec<Counts>, mirrors: Vec<MirrorCounts>, now_ms: u64) {
         // The time makes the numbers grow over a restart; the maximum makes them grow when the time does not.
         self.seq = (self.seq + 1).max(now_ms / 1000);
-        let mut versions = Vec::new();
-        let mut before = BTreeMap::new();
-        for now in counts {
-            let key = (now.route.clone(), now.version.clone());
-            let delta = match self.before.get(&key) {
-                Some(earlier) => now.since(earlier),
-                None => now.clone(),
-            };
-            if !delta.is_quiet() {
-                versions.push(delta);
-            }
-            before.insert(key, now);
-        }
-        self.before = before;
+        let mut versions = deltas(counts, &mut self.before, |c| c, Counts::since);
+        versions.retain(|v| !v.is_quiet());
+        let mut mirrors = deltas(mirrors, &mut self.mirrors_before, |m| &m.counts, MirrorCounts::since);
+        mirrors.retain(|m| !m.is_quiet());
         if self.batches.len() == KEPT {
             self.batches.pop_front();
         }
         let duration_ms = now_ms.saturating_sub(self.start_ms);
-        self.batches.push_back(Batch { seq: self.seq, start_ms: self.start_ms, duration_ms, versions });
+        self.batches.push_back(Batch { seq: self.seq, start_ms: self.start_ms, duration_ms, versions, mirrors });
         self.start_ms = now_ms;
     }
 
@@ -52,6 +49,23 @@ impl History {
         let first = self.batches.partition_point(|b| b.seq <= seq);
         self.batches.range(first..).cloned().collect()
     }
+}
+
+/// What came to each since the time before, which becomes now.
+fn deltas<T: Clone>(
+    now: Vec<T>,
+    before: &mut BTreeMap<(String, String), T>,
+    counts: impl Fn(&T) -> &Counts,
+    since: impl Fn(&T, &T) -> T,
+) -> Vec<T> {
+    let key = |one: &T| (counts(one).route.clone(), counts(one).version.clone());
+    let deltas = now.iter().map(|one| match before.get(&key(one)) {
+        Some(earlier) => since(one, earlier),
+        None => one.clone(),
+    });
+    let deltas = deltas.collect();
+    *before = now.into_iter().map(|one| (key(&one), one)).collect();
+    deltas
 }
 
 #[cfg(test)]
@@ -68,7 +82,7 @@ mod tests {
     fn each_second_has_what_came_in_it() {
         let mut history = History::new(5_000);
         for (i, total) in [3, 3, 10].into_iter().enumerate() {
-            history.push(counts(total), 6_000 + 1_000 * i as u64);
+            history.push(counts(total), Vec::new(), 6_000 + 1_000 * i as u64);
         }
         let batches = history.after(0);
         assert_eq!(
@@ -84,8 +98,8 @@ mod tests {
     #[test]
     fn numbers_grow_when_the_clock_goes_back_and_old_seconds_go() {
         let mut history = History::new(9_000_000);
-        history.push(counts(1), 9_000_000);
-        (0..2 * KEPT as u64).for_each(|i| history.push(counts(1), 1_000 * i));
+        history.push(counts(1), Vec::new(), 9_000_000);
+        (0..2 * KEPT as u64).for_each(|i| history.push(counts(1), Vec::new(), 1_000 * i));
         let batches = history.after(0);
         assert_eq!(batches.len(), KEPT);
         assert!(batches.windows(2).all(|w| w[0].seq < w[1].seq));

@@ -1,11 +1,13 @@
 //! From the head of a request to a plan: which route and version, and what is sent upstream.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use httparse::Header;
 
 use crate::framing::{self, Body, Decoder, RequestHead};
+use crate::mirror::{Copies, Draft, is_safe};
 use crate::refusal::Reason;
 use crate::routing::{Routing, Rule, Service};
 use crate::table::Sticky;
@@ -30,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) is_repeatable: bool,
     pub(crate) wants_upgrade: bool,
     pub(crate) expects_continue: bool,
+    /// The copy for a mirror, until it is sent.
+    pub(crate) draft: RefCell<Option<Box<Draft>>>,
 }
 
 /// What reading a head needs to know besides the head.
@@ -40,6 +44,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) trust_forwarded: bool,
     pub(crate) head_bytes_max: usize,
     pub(crate) random: &'a dyn Fn() -> u64,
+    pub(crate) copies: &'a Copies,
 }
 
 /// What became of the bytes so far.
@@ -76,8 +81,8 @@ pub(crate) fn take_in(buf: &[u8], around: &Surroundings<'_>, out: &mut Vec<u8>) 
         return Intake::Refused(reason, head.keep_alive.then(refused));
     };
     let (group, set_cookie) = choose(&rule.service, head.headers, around.random);
-    write_request(&head, rule, around, out);
-    let repeatable = matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "TRACE");
+    let written = write_request(&head, rule, around, out);
+    let draft = around.copies.draft(&rule.service, &head, &out[..written]);
     let plan = Plan {
         service: rule.service.clone(),
         group,
@@ -90,9 +95,10 @@ pub(crate) fn take_in(buf: &[u8], around: &Surroundings<'_>, out: &mut Vec<u8>) 
         keep_alive: head.keep_alive,
         is_old: head.is_old,
         is_head: head.method == "HEAD",
-        is_repeatable: repeatable && head.body == Body::Empty,
+        is_repeatable: is_safe(head.method) && head.body == Body::Empty,
         wants_upgrade: upgrade(&head).is_some(),
         expects_continue: head.expects_continue,
+        draft: RefCell::new(draft),
     };
     Intake::Plan(plan, head.len)
 }
@@ -134,9 +140,11 @@ fn upgrade<'b>(head: &RequestHead<'_, 'b>) -> Option<&'b str> {
         .filter(|p| !(p.eq_ignore_ascii_case("h2c") || p.get(..4).is_some_and(|t| t.eq_ignore_ascii_case("tls/"))))
 }
 
-fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<'_>, out: &mut Vec<u8>) {
-    for part in [head.method, " ", head.target, " HTTP/1.1\r\nhost: ", head.host, "\r\n"] {
-        out.extend_from_slice(part.as_bytes());
+/// Returns where the headers begin that are about the connection and the framing of the body.
+fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<'_>, out: &mut Vec<u8>) -> usize {
+    let (method, target) = (head.method.as_bytes(), head.target.as_bytes());
+    for part in [method, b" ", target, b" HTTP/1.1\r\nhost: ", head.host, b"\r\n"] {
+        out.extend_from_slice(part);
     }
     let trust = around.trust_forwarded;
     let (mut has_for, mut has_proto, mut has_host, mut has_id) = (false, false, false, false);
@@ -176,12 +184,13 @@ fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<
         out.extend_from_slice(b"x-forwarded-proto: http\r\n");
     }
     if !has_host {
-        write_header("x-forwarded-host", head.host.as_bytes(), out);
+        write_header("x-forwarded-host", head.host, out);
     }
     if rule.request_id && !has_id {
         let id = format!("{:016x}{:016x}", (around.random)(), (around.random)());
         write_header("x-request-id", id.as_bytes(), out);
     }
+    let written = out.len();
     if head.expects_continue {
         out.extend_from_slice(b"expect: 100-continue\r\n");
     }
@@ -191,6 +200,7 @@ fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<
     }
     write_framing(head.body, out);
     out.extend_from_slice(b"\r\n");
+    written
 }
 
 /// Writes the header that tells where the body ends.

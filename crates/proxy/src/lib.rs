@@ -3,7 +3,7 @@
 //! The proxy is a process of its own ([`serve`]) that is told what to do over a Unix socket ([`Client`]), so that a dead or
 //! restarting control process moves no traffic. [`table`] is what it is told, [`report`] what it answers.
 //!
-//! Inside, [`framing`] and [`prediction`] are pure: bytes in, values out. `split` and `routing` choose who answers, `stats` counts,
+//! Inside, [`framing`] and [`prediction`] are pure: bytes in, values out. `split` and `routing` choose who answers, `mirror` who gets a copy, `stats` counts,
 //! `worker`, `connection` and `exchange` move the bytes, `control` listens on the socket.
 
 mod answer;
@@ -16,6 +16,7 @@ pub mod framing;
 mod history;
 mod intake;
 mod metrics;
+mod mirror;
 pub mod prediction;
 mod refusal;
 pub mod report;
@@ -36,7 +37,7 @@ use std::path::PathBuf;
 
 pub use client::Client;
 pub use config::{Config, Limits};
-pub use report::{Batch, ByClass, Counts, EndpointView, Info, Numbers, Snapshot};
+pub use report::{Batch, ByClass, Counts, EndpointView, Info, MirrorCounts, Numbers, Snapshot};
 pub use serve::serve;
 pub use table::Table;
 

@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub connections: u64,
     /// Per route and version, sorted.
     pub versions: Vec<Counts>,
+    /// Of versions that get copies of requests, sorted like `versions` and counted apart from them.
+    #[serde(default)]
+    pub mirrors: Vec<MirrorCounts>,
     /// Endpoints of the table in force, and those that left it and still work on requests.
     pub endpoints: Vec<EndpointView>,
     /// Requests that no version was asked for, by reason.
@@ -41,6 +44,11 @@ impl Snapshot {
     /// The counts of one version.
     pub fn of(&self, route: &str, version: &str) -> Option<&Counts> {
         self.versions.iter().find(|c| c.route == route && c.version == version)
+    }
+
+    /// The counts of the copies for one version.
+    pub fn mirror_of(&self, route: &str, version: &str) -> Option<&MirrorCounts> {
+        self.mirrors.iter().find(|m| m.counts.route == route && m.counts.version == version)
     }
 }
 
@@ -133,6 +141,31 @@ impl Counts {
     }
 }
 
+/// What became of the copies of requests for one version of one route.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct MirrorCounts {
+    /// The copies that were sent. A copy that got no valid answer in time is a server error. The latency begins where the copy is
+    /// sent, which is when the body of the request was complete. Aborted are those that the end of the proxy cut.
+    pub counts: Counts,
+    /// The copies that were not sent: `body_too_large`, `busy` (too many were on their way), `no_endpoint`, and `incomplete` (the
+    /// request was broken off, or its answer did not wait for the whole of it).
+    pub dropped: BTreeMap<String, u64>,
+}
+
+impl MirrorCounts {
+    /// What came to the counts since `earlier`, which must be an earlier state of the same version.
+    pub fn since(&self, earlier: &MirrorCounts) -> MirrorCounts {
+        let before = |reason: &String| earlier.dropped.get(reason).copied().unwrap_or(0);
+        let dropped = self.dropped.iter().map(|(reason, count)| (reason.clone(), count - before(reason)));
+        MirrorCounts { counts: self.counts.since(&earlier.counts), dropped: dropped.collect() }
+    }
+
+    /// Whether nothing happened.
+    pub fn is_quiet(&self) -> bool {
+        self.counts.is_quiet() && self.dropped.values().all(|count| *count == 0)
+    }
+}
+
 /// Answers by the first digit of their status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ByClass {
@@ -198,6 +231,9 @@ pub struct Batch {
     pub duration_ms: u64,
     /// Sorted by route and version. Versions that did nothing are left out.
     pub versions: Vec<Counts>,
+    /// The same of versions that get copies of requests.
+    #[serde(default)]
+    pub mirrors: Vec<MirrorCounts>,
 }
 
 /// Both lists are sorted by bin, and a bin never gets fewer.

@@ -1,11 +1,13 @@
 //! The table made ready: which route a request takes, and which endpoint of which version.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::mirror::Mirror;
 use crate::prediction::Path;
 use crate::report::EndpointView;
 use crate::split::{Chooser, Rotation};
@@ -16,8 +18,8 @@ use crate::table::{self, PathKind, Sticky, Table};
 #[derive(Debug)]
 pub(crate) struct Routing {
     pub(crate) table: Table,
-    by_host: HashMap<String, Vec<Rule>>,
-    by_suffix: HashMap<String, Vec<Rule>>,
+    by_host: HashMap<Vec<u8>, Vec<Rule>>,
+    by_suffix: HashMap<Vec<u8>, Vec<Rule>>,
     any_host: Vec<Rule>,
     services: Vec<Arc<Service>>,
     /// The endpoints of the table.
@@ -43,10 +45,11 @@ pub(crate) struct Service {
     pub(crate) chooser: Chooser,
     pub(crate) groups: Vec<Group>,
     pub(crate) sticky: Option<Sticky>,
-    pub(crate) prediction: Option<Path>,
+    pub(crate) prediction: Option<Arc<Path>>,
+    pub(crate) mirrors: Vec<Mirror>,
 }
 
-/// One version.
+/// One version as a route uses it: as one of those that answer users, or as one that gets copies.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) version: String,
@@ -72,15 +75,25 @@ pub(crate) struct Endpoint {
 #[derive(Debug)]
 pub(crate) struct Memory {
     pub(crate) registry: Registry,
+    /// Those of the versions that get copies.
+    pub(crate) mirror_registry: Registry,
     rotations: BTreeMap<String, Vec<Arc<Rotation>>>,
+    /// By the names of route and mirror.
+    mirror_rotations: BTreeMap<(String, String), Arc<Rotation>>,
     endpoints: BTreeMap<(String, String, String, SocketAddr), Arc<Endpoint>>,
     next_key: u64,
 }
 
 impl Memory {
     pub(crate) fn new(workers: usize) -> Self {
-        let (rotations, endpoints) = (BTreeMap::new(), BTreeMap::new());
-        Self { registry: Registry::new(workers), rotations, endpoints, next_key: 0 }
+        Self {
+            registry: Registry::new(workers),
+            mirror_registry: Registry::new(workers),
+            rotations: BTreeMap::new(),
+            mirror_rotations: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            next_key: 0,
+        }
     }
 
     /// Makes a table ready, reusing what it shares with the one before.
@@ -106,10 +119,15 @@ impl Memory {
             routing.add(route, service);
         }
         routing.services = services.values().cloned().collect();
-        let endpoints = || routing.services.iter().flat_map(|s| &s.groups).flat_map(|g| &g.endpoints);
+        let endpoints = || routing.services.iter().flat_map(|s| s.all_groups()).flat_map(|g| &g.endpoints);
         routing.endpoints = endpoints().map(|e| e.key).collect();
         self.forget_idle(&routing);
         self.rotations.retain(|name, _| services.contains_key(name.as_str()));
+        let is_there = |route: &str, mirror: &str| {
+            let mut mirrors = table.routes.iter().filter(|r| r.name == route).flat_map(|r| &r.split.mirrors);
+            mirrors.any(|m| m.name == mirror)
+        };
+        self.mirror_rotations.retain(|(route, mirror), _| is_there(route, mirror));
         drop(services);
         routing.table = table;
         Ok(routing)
@@ -142,19 +160,32 @@ impl Memory {
     fn service(&mut self, route: &table::Route) -> Result<Service, String> {
         let rotations = self.rotations.entry(route.name.clone()).or_default();
         let chooser = Chooser::new(&route.split, rotations).map_err(|e| e.to_string())?;
-        let prediction = route.prediction.as_deref().map(Path::parse).transpose()?;
+        let prediction = route.prediction.as_deref().map(Path::parse).transpose()?.map(Arc::new);
         let groups = route.split.groups.iter().map(|group| {
-            let endpoints = group.endpoints.iter().map(|e| self.endpoint(&route.name, &group.version, e)).collect();
-            Group {
-                version: group.version.clone(),
-                stats: self.registry.version(&route.name, &group.version),
-                endpoints,
-                weight: group.weight,
-                turn: AtomicU32::new(0),
-            }
+            let stats = self.registry.version(&route.name, &group.version);
+            self.group(&route.name, &group.version, stats, &group.endpoints, group.weight)
         });
         let groups = groups.collect();
-        Ok(Service { name: route.name.clone(), chooser, groups, sticky: route.sticky.clone(), prediction })
+        let mirrors = route.split.mirrors.iter().map(|mirror| {
+            let rotation = self.mirror_rotations.entry((route.name.clone(), mirror.name.clone())).or_default().clone();
+            let stats = self.mirror_registry.version(&route.name, &mirror.version);
+            let group = self.group(&route.name, &mirror.version, stats, &mirror.endpoints, 0);
+            Mirror::new(mirror, rotation, group).map_err(|e| e.to_string())
+        });
+        let mirrors = mirrors.collect::<Result<_, _>>()?;
+        Ok(Service { name: route.name.clone(), chooser, groups, sticky: route.sticky.clone(), prediction, mirrors })
+    }
+
+    fn group(
+        &mut self,
+        route: &str,
+        version: &str,
+        stats: Arc<VersionStats>,
+        endpoints: &[table::Endpoint],
+        weight: u32,
+    ) -> Group {
+        let endpoints = endpoints.iter().map(|e| self.endpoint(route, version, e)).collect();
+        Group { version: version.to_owned(), stats, endpoints, weight, turn: AtomicU32::new(0) }
     }
 
     fn endpoint(&mut self, route: &str, version: &str, endpoint: &table::Endpoint) -> Arc<Endpoint> {
@@ -190,8 +221,8 @@ impl Routing {
         let host = route.host.as_deref().map(str::to_ascii_lowercase);
         let rules = match host.as_deref().map(|h| h.strip_prefix("*.").ok_or(h)) {
             None => &mut self.any_host,
-            Some(Ok(suffix)) => self.by_suffix.entry(suffix.to_owned()).or_default(),
-            Some(Err(host)) => self.by_host.entry(host.to_owned()).or_default(),
+            Some(Ok(suffix)) => self.by_suffix.entry(suffix.into()).or_default(),
+            Some(Err(host)) => self.by_host.entry(host.into()).or_default(),
         };
         let exact = route.path.kind == PathKind::Exact;
         let path = &route.path.path;
@@ -207,12 +238,12 @@ impl Routing {
     }
 
     /// The rule for a request. A more specific host without a matching path leaves the request to the less specific ones.
-    pub(crate) fn rule(&self, host: &str, target: &str) -> Option<&Rule> {
-        let path = &target[..target.find('?').unwrap_or(target.len())];
+    pub(crate) fn rule(&self, host: &[u8], target: &str) -> Option<&Rule> {
+        let path = &target[..target.bytes().position(|b| b == b'?').unwrap_or(target.len())];
         if !(self.by_host.is_empty() && self.by_suffix.is_empty()) {
-            let host = without_port(host).to_ascii_lowercase();
-            let suffix = host.split_once('.').map(|(_, suffix)| suffix);
-            let candidates = [self.by_host.get(&host), suffix.and_then(|s| self.by_suffix.get(s))];
+            let host = lowercase(without_port(host));
+            let suffix = host.iter().position(|b| *b == b'.').map(|dot| &host[dot + 1..]);
+            let candidates = [self.by_host.get(&*host), suffix.and_then(|s| self.by_suffix.get(s))];
             for rules in candidates.into_iter().flatten() {
                 if let Some(rule) = rules.iter().find(|r| r.takes(path)) {
                     return Some(rule);
@@ -225,15 +256,18 @@ impl Routing {
     /// The endpoints as they are now.
     pub(crate) fn views(&self, now_ms: u64) -> Vec<EndpointView> {
         let mut views = Vec::new();
+        let mut seen = BTreeSet::new();
         for service in &self.services {
-            for group in &service.groups {
-                views.extend(group.endpoints.iter().map(|e| EndpointView {
+            for group in service.all_groups() {
+                // A version may answer users and get copies.
+                let endpoints = group.endpoints.iter().filter(|e| seen.insert(e.key));
+                views.extend(endpoints.map(|e| EndpointView {
                     route: service.name.clone(),
                     version: group.version.clone(),
                     id: e.id.clone(),
                     address: e.address,
                     in_flight: u64::from(e.in_flight.load(Relaxed)),
-                    ejected: e.is_out(now_ms),
+                    ejected: e.is_out(|| now_ms),
                     leaving: false,
                 }));
             }
@@ -245,12 +279,22 @@ impl Routing {
     pub(crate) fn has(&self, route: &str, version: &str) -> bool {
         self.services.iter().any(|s| s.name == route && s.groups.iter().any(|g| g.version == version))
     }
+
+    /// Whether a version gets copies by the table.
+    pub(crate) fn mirrors_to(&self, route: &str, version: &str) -> bool {
+        self.services.iter().any(|s| s.name == route && s.mirrors.iter().any(|m| m.group.version == version))
+    }
 }
 
-fn without_port(host: &str) -> &str {
-    match host.rfind(':') {
+/// Most hosts are written that way already.
+fn lowercase(host: &[u8]) -> Cow<'_, [u8]> {
+    if host.iter().any(u8::is_ascii_uppercase) { host.to_ascii_lowercase().into() } else { host.into() }
+}
+
+fn without_port(host: &[u8]) -> &[u8] {
+    match host.iter().rposition(|b| *b == b':') {
         // A colon inside brackets belongs to an IPv6 address.
-        Some(at) if !host[at..].contains(']') => &host[..at],
+        Some(at) if !host[at..].contains(&b']') => &host[..at],
         _ => host,
     }
 }
@@ -267,34 +311,46 @@ impl Rule {
 }
 
 impl Service {
+    /// Those that answer users and those that get copies.
+    fn all_groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().chain(self.mirrors.iter().map(|m| &m.group))
+    }
+
     /// The first choice if any of its endpoints can be asked, otherwise the next group with weight, otherwise any; the same again
     /// with endpoints that are passed over for the moment. `None` when there is no endpoint at all.
-    pub(crate) fn alive(&self, first: usize, avoid: &[u64], now_ms: u64) -> Option<(usize, Arc<Endpoint>)> {
+    pub(crate) fn alive(
+        &self,
+        first: usize,
+        avoid: &[u64],
+        now_ms: impl Fn() -> u64,
+    ) -> Option<(usize, &Arc<Endpoint>)> {
         let others = || (0..self.groups.len()).filter(move |g| *g != first);
         let weighted = others().filter(|g| self.groups[*g].weight > 0);
         let order = std::iter::once(first).chain(weighted).chain(others());
         let in_order =
-            |ejected: bool| order.clone().find_map(|g| Some((g, self.groups[g].pick(avoid, now_ms, ejected)?)));
+            |ejected: bool| order.clone().find_map(|g| Some((g, self.groups[g].pick(avoid, &now_ms, ejected)?)));
         in_order(false).or_else(|| in_order(true))
     }
 }
 
 impl Group {
     /// The endpoint with the fewest requests, in turn among equals.
-    fn pick(&self, avoid: &[u64], now_ms: u64, ejected: bool) -> Option<Arc<Endpoint>> {
-        let usable = |e: &&Arc<Endpoint>| !avoid.contains(&e.key) && (ejected || !e.is_out(now_ms));
+    pub(crate) fn pick(&self, avoid: &[u64], now_ms: impl Fn() -> u64, ejected: bool) -> Option<&Arc<Endpoint>> {
+        let usable = |e: &&Arc<Endpoint>| !avoid.contains(&e.key) && (ejected || !e.is_out(&now_ms));
         if let [only] = &self.endpoints[..] {
-            return Some(only).filter(usable).cloned();
+            return Some(only).filter(usable);
         }
         let turn = self.turn.fetch_add(1, Relaxed) as usize % self.endpoints.len().max(1);
         let (before, from) = self.endpoints.split_at(turn);
-        from.iter().chain(before).filter(usable).min_by_key(|e| e.in_flight.load(Relaxed)).cloned()
+        from.iter().chain(before).filter(usable).min_by_key(|e| e.in_flight.load(Relaxed))
     }
 }
 
 impl Endpoint {
-    fn is_out(&self, now_ms: u64) -> bool {
-        self.out_until_ms.load(Relaxed) > now_ms
+    /// Most have never been out, and for those the time need not be worked out.
+    fn is_out(&self, now_ms: impl Fn() -> u64) -> bool {
+        let until = self.out_until_ms.load(Relaxed);
+        until != 0 && until > now_ms()
     }
 
     /// Passes the endpoint over until the given time.

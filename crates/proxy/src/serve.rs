@@ -227,13 +227,15 @@ async fn keep_history(control: Arc<Control>) {
         tick.tick().await;
         let shared = &control.shared;
         let routing = shared.routing.load();
-        let counts = {
-            let registry = &mut shared.memory().registry;
+        let (counts, mirrors) = {
+            let memory = &mut *shared.memory();
             let now = Instant::now();
-            registry.sweep(now, now.checked_sub(FORGET), |route, version| routing.has(route, version));
-            registry.counts()
+            let cut = now.checked_sub(FORGET);
+            memory.registry.sweep(now, cut, |route, version| routing.has(route, version));
+            memory.mirror_registry.sweep(now, cut, |route, version| routing.mirrors_to(route, version));
+            (memory.registry.counts(), memory.mirror_registry.mirror_counts())
         };
-        control.history().push(counts, unix_ms());
+        control.history().push(counts, mirrors, unix_ms());
     }
 }
 

@@ -76,11 +76,13 @@ impl Shared {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let routing = self.routing.load();
         let mut endpoints = routing.views(self.ms_at(Instant::now()));
-        endpoints.extend(self.memory().leaving(&routing));
+        let mut memory = self.memory();
+        endpoints.extend(memory.leaving(&routing));
         Snapshot {
             table_version: routing.table.version,
             connections: self.connections.load(Relaxed),
-            versions: self.memory().registry.counts(),
+            versions: memory.registry.counts(),
+            mirrors: memory.mirror_registry.mirror_counts(),
             endpoints,
             rejected: self.refusals.counts().map(|(reason, count)| (reason.to_owned(), count)).collect(),
         }

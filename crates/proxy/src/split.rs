@@ -34,7 +34,8 @@ impl Default for Rotation {
 }
 
 impl Rotation {
-    fn take(&self, share: Share) -> bool {
+    /// Whether the next request is taken.
+    pub(crate) fn take(&self, share: Share) -> bool {
         match share {
             Share::None => false,
             Share::All => true,
@@ -43,8 +44,9 @@ impl Rotation {
     }
 }
 
+/// Which part of the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Share {
+pub(crate) enum Share {
     None,
     All,
     /// Of 2^64.
@@ -52,7 +54,7 @@ enum Share {
 }
 
 impl Share {
-    fn of(weight: u64, total: u64) -> Self {
+    pub(crate) fn of(weight: u64, total: u64) -> Self {
         match weight {
             0 => Self::None,
             w if w >= total => Self::All,
@@ -78,38 +80,46 @@ pub(crate) struct Chooser {
     header_routes: Vec<(Vec<HeaderCondition>, usize)>,
 }
 
+/// A condition on one header, made ready.
 #[derive(Debug)]
-struct HeaderCondition {
+pub(crate) struct HeaderCondition {
     header: String,
     value: Value,
 }
 
+/// A condition on a value, made ready.
 #[derive(Debug)]
-enum Value {
+pub(crate) enum Value {
     Exact(Vec<u8>),
     Prefix(Vec<u8>),
     Regex(Regex),
 }
 
-impl HeaderCondition {
-    fn new(matching: &HeaderMatch) -> Result<Self, regex::Error> {
-        let value = match &matching.value {
-            ValueMatch::Exact(text) => Value::Exact(text.clone().into_bytes()),
-            ValueMatch::Prefix(text) => Value::Prefix(text.clone().into_bytes()),
-            ValueMatch::Regex(pattern) => Value::Regex(whole_value(pattern)?),
-        };
-        Ok(Self { header: matching.header.clone(), value })
+impl Value {
+    pub(crate) fn new(matching: &ValueMatch) -> Result<Self, regex::Error> {
+        Ok(match matching {
+            ValueMatch::Exact(text) => Self::Exact(text.clone().into_bytes()),
+            ValueMatch::Prefix(text) => Self::Prefix(text.clone().into_bytes()),
+            ValueMatch::Regex(pattern) => Self::Regex(whole_value(pattern)?),
+        })
     }
 
-    fn holds(&self, headers: &[httparse::Header<'_>]) -> bool {
-        headers.iter().any(|h| {
-            h.name.eq_ignore_ascii_case(&self.header)
-                && match &self.value {
-                    Value::Exact(text) => h.value == text,
-                    Value::Prefix(text) => h.value.starts_with(text),
-                    Value::Regex(regex) => regex.is_match(h.value),
-                }
-        })
+    pub(crate) fn holds(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(text) => value == text,
+            Self::Prefix(text) => value.starts_with(text),
+            Self::Regex(regex) => regex.is_match(value),
+        }
+    }
+}
+
+impl HeaderCondition {
+    pub(crate) fn new(matching: &HeaderMatch) -> Result<Self, regex::Error> {
+        Ok(Self { header: matching.header.clone(), value: Value::new(&matching.value)? })
+    }
+
+    pub(crate) fn holds(&self, headers: &[httparse::Header<'_>]) -> bool {
+        headers.iter().any(|h| h.name.eq_ignore_ascii_case(&self.header) && self.value.holds(h.value))
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::prediction::{OTHER, Prediction};
-use crate::report::{ByClass, Counts, Numbers};
+use crate::report::{ByClass, Counts, MirrorCounts, Numbers};
 use crate::sketch::{latency, number};
 
 /// Classes of predictions counted by name. Each is a metric series; beyond these a label is likelier to be free text than a class.
@@ -23,7 +23,36 @@ pub(crate) struct VersionStats {
     /// The names of the classes in the order of their appearance; their counts are in the shards at the same index.
     classes: [OnceLock<Box<str>>; CLASSES_MAX],
     naming: Mutex<()>,
+    /// Copies that were not sent, by [`Loss`].
+    losses: [AtomicU64; Loss::ALL.len()],
     shards: Box<[Shard]>,
+}
+
+/// Why a copy of a request was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The body is larger than what is kept for copies.
+    BodyTooLarge,
+    /// As many copies as allowed are on their way.
+    Busy,
+    /// The mirrored version has no endpoint.
+    NoEndpoint,
+    /// The request was broken off before its body was complete, or its answer did not wait for that.
+    Incomplete,
+}
+
+impl Loss {
+    const ALL: [Self; 4] = [Self::BodyTooLarge, Self::Busy, Self::NoEndpoint, Self::Incomplete];
+
+    /// The label of the metric.
+    fn label(self) -> &'static str {
+        match self {
+            Self::BodyTooLarge => "body_too_large",
+            Self::Busy => "busy",
+            Self::NoEndpoint => "no_endpoint",
+            Self::Incomplete => "incomplete",
+        }
+    }
 }
 
 /// One worker's part. Aligned, so that neighbours do not share a cache line.
@@ -101,6 +130,7 @@ impl VersionStats {
             version: version.to_owned(),
             classes: [(); CLASSES_MAX].map(|()| OnceLock::new()),
             naming: Mutex::new(()),
+            losses: Default::default(),
             shards: (0..workers).map(|_| Shard::new()).collect(),
         }
     }
@@ -138,6 +168,17 @@ impl VersionStats {
         let Some(i) = known(&self.classes) else { return CLASSES_MAX };
         self.classes[i].get_or_init(|| name.into());
         i
+    }
+
+    /// Counts a copy that is not sent.
+    pub(crate) fn lose(&self, loss: Loss) {
+        self.losses[loss as usize].fetch_add(1, Relaxed);
+    }
+
+    /// What became of the copies.
+    pub(crate) fn mirror_counts(&self) -> MirrorCounts {
+        let dropped = Loss::ALL.map(|loss| (loss.label().to_owned(), self.losses[loss as usize].load(Relaxed)));
+        MirrorCounts { counts: self.counts(), dropped: dropped.into() }
     }
 
     /// The sum over the workers.
@@ -292,6 +333,11 @@ impl Registry {
     /// The counts of all versions, sorted by route and version.
     pub(crate) fn counts(&self) -> Vec<Counts> {
         self.versions.values().map(|e| e.stats.counts()).collect()
+    }
+
+    /// The same for versions that get copies.
+    pub(crate) fn mirror_counts(&self) -> Vec<MirrorCounts> {
+        self.versions.values().map(|e| e.stats.mirror_counts()).collect()
     }
 }
 

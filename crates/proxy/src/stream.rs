@@ -93,25 +93,42 @@ pub(crate) fn shrink(buffer: &mut Vec<u8>) {
 /// A timer that is set often and rarely goes off. Setting it later is free: the runtime's timer stays where it is, and only when
 /// it fires is it moved to where it should be by then.
 #[derive(Debug)]
-pub(crate) struct Timer(Pin<Box<Sleep>>);
+pub(crate) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    /// Whether it will wake the task, so that it need not be asked again before it does. It stays with one task for life.
+    armed: bool,
+}
 
 impl Timer {
     pub(crate) fn new(at: Instant) -> Self {
-        Self(Box::pin(tokio::time::sleep_until(at)))
+        Self { sleep: Box::pin(tokio::time::sleep_until(at)), armed: false }
     }
 
     /// Ready when `at` has passed.
     pub(crate) fn poll_past(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        if at < self.0.deadline() {
-            self.0.as_mut().reset(at);
+        if at < self.sleep.deadline() {
+            self.set(at);
         }
         loop {
-            ready!(self.0.as_mut().poll(cx));
-            if self.0.deadline() >= at {
+            if self.armed && !self.sleep.is_elapsed() {
+                return Poll::Pending;
+            }
+            // Of a task that has had its share of a turn the runtime takes no notice, and lets it be polled again.
+            let heard = tokio::task::coop::has_budget_remaining();
+            if self.sleep.as_mut().poll(cx).is_pending() {
+                self.armed = heard;
+                return Poll::Pending;
+            }
+            if self.sleep.deadline() >= at {
                 return Poll::Ready(());
             }
-            self.0.as_mut().reset(at);
+            self.set(at);
         }
+    }
+
+    fn set(&mut self, at: Instant) {
+        self.sleep.as_mut().reset(at);
+        self.armed = false;
     }
 
     /// What `future` gives, or `None` when `at` passes before.

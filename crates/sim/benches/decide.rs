@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serin_core::analysis::Metric;
 use serin_core::rollout::{Amount, Canary, Rollout, Step, Strategy, Traffic};
-use serin_core::{Hash, Span, Time, World, decide};
+use serin_core::{Hash, RoleMetadata, Span, Time, World, decide};
 use serin_sim::cluster::{Cluster, Measure, Version};
 
 struct Counting;
@@ -58,6 +58,8 @@ fn rollout(hash: &str) -> Rollout {
         progress_deadline_abort: false,
         revision_history_limit: 10,
         rollback_window: None,
+        restart_at: None,
+        metadata: RoleMetadata::default(),
         run_history_limits: (5, 5),
         workload: None,
         strategy: Strategy::Canary(Canary {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{Measurement, Metric, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
+use serin_core::plugin::{PluginCallSeen, Plugins};
 use serin_core::rollout::Strategy;
 use serin_core::world::{Pool, Run, Service, World};
 use serin_core::{Action, Decision, Hash, Rollout, Span, Split, Status, Time, decide};
@@ -31,6 +32,7 @@ pub enum Measure {
 
 #[derive(Debug, Clone)]
 struct Member {
+    started: Time,
     ready_at: Option<Time>,
 }
 
@@ -58,6 +60,8 @@ pub struct Cluster {
     pub metrics: Vec<Metric>,
     /// The split as the router carries it.
     pub split: Option<Split>,
+    /// Step plugins: what is switched off, what was asked and answered.
+    pub plugins: Plugins,
     pools: Vec<Pool>,
     members: BTreeMap<Hash, Vec<Member>>,
     runs: BTreeMap<String, SimRun>,
@@ -109,6 +113,7 @@ impl Cluster {
             versions: BTreeMap::new(),
             metrics: Vec::new(),
             split: None,
+            plugins: Plugins::default(),
             pools: Vec::new(),
             members: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -121,7 +126,15 @@ impl Cluster {
         let pools = self.pools.iter().map(|pool| {
             let members = self.members.get(&pool.hash).map_or(&[][..], Vec::as_slice);
             let ready = members.iter().filter(|m| m.ready_at.is_some_and(|at| at <= self.now)).count() as u32;
-            Pool { members: members.len() as u32, ready, available: ready, ..pool.clone() }
+            let roster = members.iter().enumerate().map(|(i, member)| serin_core::Member {
+                name: format!("{}-{i}", pool.hash),
+                started: member.started,
+                available: member.ready_at.is_some_and(|at| at <= self.now),
+                leaving: false,
+            });
+            let restart = self.rollout.restart_at.is_some_and(|at| self.status.restarted_at != Some(at));
+            let roster = roster.filter(|_| restart).collect();
+            Pool { members: members.len() as u32, ready, available: ready, roster, ..pool.clone() }
         });
         let runs = self.runs.iter().map(|(name, run)| Run {
             name: name.clone(),
@@ -140,6 +153,7 @@ impl Cluster {
             experiments: Vec::new(),
             services: self.services.clone(),
             split: self.split.clone(),
+            plugins: self.plugins.clone(),
         }
     }
 
@@ -198,6 +212,13 @@ impl Cluster {
             }
             Action::SetScaleDownAt { hash, at } => self.change(hash, |p| p.scale_down_at = *at),
             Action::MarkPromoted { hash } => self.change(hash, |p| p.promoted = true),
+            Action::SetMetadata { hash, metadata } => self.change(hash, |p| p.metadata = metadata.clone()),
+            Action::EvictMember { hash, member, older_than } => self.evict(hash, member, *older_than),
+            Action::CallPlugin(call) => {
+                if !self.plugins.calls.iter().any(|c| c.id == call.id) {
+                    self.plugins.calls.push(PluginCallSeen { id: call.id.clone(), answer: None });
+                }
+            }
             Action::DeletePool { hash } => self.pools.retain(|p| p.hash != *hash),
             Action::PointService { service, hash } => {
                 for s in self.services.iter_mut().filter(|s| s.name == *service) {
@@ -238,7 +259,17 @@ impl Cluster {
         let members = self.members.entry(hash.clone()).or_default();
         members.truncate(size as usize);
         while members.len() < size as usize {
-            members.push(Member { ready_at: ready_after.map(|span| self.now + span) });
+            members.push(Member { started: self.now, ready_at: ready_after.map(|span| self.now + span) });
+        }
+    }
+
+    /// A new member takes the place of an old one.
+    fn evict(&mut self, hash: &Hash, member: &str, older_than: Time) {
+        let ready_after = self.versions.get(hash).and_then(|v| v.ready_after);
+        for (i, old) in self.members.entry(hash.clone()).or_default().iter_mut().enumerate() {
+            if old.started < older_than && format!("{hash}-{i}") == member {
+                *old = Member { started: self.now, ready_at: ready_after.map(|span| self.now + span) };
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serin_core::analysis::Metric;
 use serin_core::rollout::{Amount, Canary, CanaryScale, Rollout, Step, Strategy, Traffic};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
-use serin_core::{Hash, Span, Time, intent};
+use serin_core::{Hash, RoleMetadata, Span, Time, intent};
 
 use crate::cluster::{Cluster, Happening, Version};
 use crate::script::{self, Command};
@@ -48,6 +48,8 @@ impl Teller {
             progress_deadline_abort: false,
             revision_history_limit: 10,
             rollback_window: None,
+            restart_at: None,
+            metadata: RoleMetadata::default(),
             run_history_limits: (5, 5),
             workload: None,
             strategy: Strategy::Canary(Canary {

@@ -8,7 +8,9 @@ use crate::document::{Node, Spot};
 use crate::problem::{Problem, Severity};
 use crate::wire::experiment::Experiment;
 use crate::wire::kubernetes::{ConfigMap, Ingress, Namespace, Secret, Service};
+use crate::wire::rollout::WorkloadRef;
 use crate::wire::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, ObjectMeta, Rollout};
+use crate::workload::Holder;
 
 /// Where an object begins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,6 +133,8 @@ pub struct Catalog {
     pub secrets: Vec<Entry<Secret>>,
     /// Namespaces.
     pub namespaces: Vec<Entry<Namespace>>,
+    /// Objects that hold a template which a `workloadRef` may name.
+    pub workloads: Vec<Entry<Holder>>,
     /// Objects of other kinds.
     pub foreign: Vec<Foreign>,
     /// Kind, namespace and name of objects that have problems of their own and are left out above. They are there all
@@ -200,6 +204,11 @@ impl Catalog {
             let meta = entry.object.metadata();
             meta.name() == name && (!is_namespaced(T::KIND) || meta.namespace() == namespace)
         })
+    }
+
+    /// The object that a rollout of this namespace takes its template from.
+    pub fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Option<&Entry<Holder>> {
+        self.workloads.iter().find(|entry| entry.object.is_named_by(namespace, reference))
     }
 
     /// Whether an object is there, be it with problems of its own.

@@ -13,6 +13,7 @@ mod references;
 mod rollout;
 mod schema;
 mod template;
+mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use object::Objects;
 
 pub(crate) use metric::{inside, providers};
 pub(crate) use nearest::suggest;
+pub(crate) use workload::look_at_template;
 
 /// Most problems of all files together; objects behind them are not looked into.
 const TOTAL_MAX: usize = 20_000;
@@ -71,6 +73,7 @@ pub fn check_with(sources: &[Source], query: &dyn Fn(&str) -> Result<(), QueryEr
     let mut between = Findings::default();
     references::duplicates(&catalog, &mut between);
     references::shared_services(&catalog, &mut between);
+    workload::unused(&catalog, &mut between);
     problems.extend(between.into_list());
     Checked { catalog, problems: in_order(sources, problems) }
 }
@@ -82,9 +85,11 @@ fn contents(objects: &Catalog, catalog: &Catalog, query: Queries<'_>, problems: 
     for entry in &objects.rollouts {
         of_one(&entry.origin, problems, |problems| {
             rollout::check(entry, problems);
-            pod::check(entry, problems);
-            analysis::check(catalog, entry, problems);
-            references::check(catalog, entry, problems);
+            workload::with_template(catalog, entry, problems, |entry, problems| {
+                pod::check(entry, problems);
+                analysis::check(catalog, entry, problems);
+                references::check(catalog, entry, problems);
+            });
         });
     }
     let known = |origin: &Arc<Origin>| shared.get(&Arc::as_ptr(origin)).unwrap_or(&none);

@@ -84,7 +84,7 @@ pub fn check(catalog: &Catalog) -> Vec<Problem> {
     for entry in &catalog.rollouts {
         steps::check(entry, &mut problems);
         blue_green::check(catalog, entry, &mut problems);
-        pod::check(entry, &mut problems);
+        crate::check::look_at_template(catalog, entry, &mut problems, pod::check);
     }
     experiment::check(catalog, &mut problems);
     template::check(catalog, &mut problems);

@@ -9,7 +9,7 @@ mod rollout;
 mod status;
 mod steps;
 
-pub use analysis::{invalid, run_spec, run_status};
+pub use analysis::{invalid, run_spec, run_status, ttl};
 pub use experiment::{experiment, experiment_status};
 pub(crate) use rollout::amount;
 pub use rollout::rollout;

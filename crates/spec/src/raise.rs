@@ -14,7 +14,12 @@ pub use analysis::run_status;
 pub use experiment::{Versions, experiment, experiment_owner, experiment_run, experiment_status};
 pub use image::{ImageError, rollout_with_image};
 pub use run::{analysis_run, owner};
-pub use status::status;
+pub use status::{selector, status};
+
+/// A point in time as it stands in objects.
+pub fn time(core: serin_core::Time) -> String {
+    crate::timestamp::format(core)
+}
 
 /// An empty text is left out, as Argo does.
 fn text(core: &str) -> Option<String> {

@@ -7,10 +7,12 @@ mod pod;
 mod selector;
 mod spec;
 mod step;
+mod templates;
 
+pub use canary::PING_PONG_UNSUPPORTED;
 pub use experiment::experiment;
 pub(crate) use experiment::is_template_name;
-pub use step::{EXPERIMENT_WEIGHT_UNSUPPORTED, HEADER_ROUTE_UNSUPPORTED};
+pub use step::{EXPERIMENT_WEIGHT_UNSUPPORTED, HEADER_ROUTE_UNSUPPORTED, MIRROR_ROUTE_UNSUPPORTED};
 
 use std::fmt;
 
@@ -20,6 +22,7 @@ use crate::wire::Rollout;
 
 pub use local::local;
 pub(crate) use step::metadata_field_exists;
+pub use templates::templates;
 
 /// The sort of a [`FieldError`], as Kubernetes calls it.
 //= compat: 8.1-1
@@ -104,5 +107,16 @@ impl FieldError {
 pub fn rollout(rollout: &Rollout) -> Vec<FieldError> {
     let mut errors = spec::errors(&rollout.spec);
     errors.extend(spec::strategy(&rollout.spec));
+    errors
+}
+
+/// The rules for the template and selector of a Rollout that has them from another object.
+//= compat: 1.3-4
+pub fn resolved(rollout: &Rollout) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if rollout.spec.selector.is_none() {
+        errors.push(FieldError::required("spec.selector", "Rollout has missing field '.spec.selector'"));
+    }
+    errors.extend(pod::errors(&rollout.spec));
     errors
 }

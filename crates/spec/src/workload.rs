@@ -1,6 +1,7 @@
 //! The template of another object: what a `workloadRef` may name, and what is taken from it (section 1.3 of the Argo
 //! reference). It is put into the rollout in memory only; what is stored and shown stays as it was written.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serin_core::rollout::{ScaleDown, Workload};
 use thiserror::Error;
@@ -43,7 +44,8 @@ pub enum WorkloadError {
 }
 
 /// What an object holds for a rollout.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Held {
     /// The template.
     pub template: PodTemplate,
@@ -51,8 +53,51 @@ pub struct Held {
     pub selector: Option<LabelSelector>,
 }
 
+/// An object that holds a template, as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Holder {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The whole object.
+    pub object: Value,
+}
+
+impl Holder {
+    /// The object as a holder of a template, if objects of its kind are.
+    pub fn of(object: Value) -> Option<Self> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let kind = Kind::of(object["apiVersion"].as_str()?, object["kind"].as_str()?)?;
+        let name = text("/metadata/name").unwrap_or_default();
+        let namespace = text("/metadata/namespace").unwrap_or_else(|| "default".to_owned());
+        Some(Holder { kind, namespace, name, object })
+    }
+
+    /// Where its template is, as a path of its fields.
+    pub const fn template_path(&self) -> &'static str {
+        match self.kind {
+            Kind::Deployment | Kind::ReplicaSet => "spec.template",
+            Kind::PodTemplate => "template",
+        }
+    }
+
+    /// Whether another one is of the same kind, namespace and name.
+    pub fn is_same_object(&self, other: &Holder) -> bool {
+        (self.kind, &self.namespace, &self.name) == (other.kind, &other.namespace, &other.name)
+    }
+
+    /// Whether a reference of a rollout in this namespace names it.
+    pub fn is_named_by(&self, namespace: &str, reference: &WorkloadRef) -> bool {
+        let named = reference.name.as_deref() == Some(self.name.as_str());
+        named && self.namespace == namespace && kind(reference) == Ok(self.kind)
+    }
+}
+
 /// A kind of object that holds a template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// `Deployment` of any version of the group `apps`.
     Deployment,

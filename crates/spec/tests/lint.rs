@@ -338,3 +338,30 @@ fn a_template_is_looked_at_once_for_the_same_arguments() {
     let catalog = check(&[Source::new("file.yaml", text)]).catalog;
     assert_eq!(lint::queries(&catalog).len(), 1);
 }
+
+#[test]
+fn a_template_of_another_object_is_linted_where_it_is_written() {
+    let text = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: m}
+spec:
+  workloadRef: {apiVersion: apps/v1, kind: Deployment, name: d}
+  strategy: {canary: {steps: [{setWeight: 20}, {pause: {}}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  selector: {matchLabels: {app: m}}
+  template:
+    metadata: {labels: {app: m}}
+    spec: {containers: [{name: c, image: m}]}
+";
+    let found = applied(text, &Policy::default());
+    let of_template: Vec<_> = found.iter().filter(|problem| problem.object == "Deployment d").collect();
+    let places: Vec<_> = of_template.iter().map(|p| (p.code, p.line, p.path.as_str())).collect();
+    let containers = "spec.template.spec.containers[0]";
+    assert!(places.contains(&("moving-tag", 15, &*format!("{containers}.image"))), "{places:?}");
+    assert!(places.contains(&("no-readiness-probe", 15, containers)), "{places:?}");
+}

@@ -1,9 +1,10 @@
 //! Rollouts as the core sees them: defaults, and every kind of step.
 
 use serde_json::{Value, json};
-use serin_core::rollout::{Amount, CanaryScale, ExperimentStep, Step, Strategy, Threshold, Traffic};
-use serin_core::weight::{HeaderMatch, ValueMatch};
-use serin_core::{BlueGreen, Canary, Rollout, Span};
+use serin_core::plugin::PluginStep;
+use serin_core::rollout::{Amount, CanaryScale, ExperimentStep, PingPong, Step, Strategy, Threshold, Traffic};
+use serin_core::weight::{HeaderMatch, RouteMatch, ValueMatch};
+use serin_core::{BlueGreen, Canary, Metadata, Rollout, Span, Time};
 use serin_spec::{hash, lower, wire};
 
 fn wire(spec: Value) -> wire::Rollout {
@@ -223,12 +224,69 @@ fn header_routes_match_in_three_ways_and_none_removes() {
     assert!(removed.matches.is_empty());
 }
 
+/// The answers to copies reach nobody; what is copied is said like in a route by header, and by method and path.
+//= compat: 1.7-18
+#[test]
+fn mirror_routes_copy_all_that_matches_unless_told_otherwise() {
+    let mirror = |written: Value| match step(json!({ "setMirrorRoute": written })) {
+        Step::SetMirrorRoute(route) => route,
+        other => panic!("{other}"),
+    };
+    let route = mirror(json!({ "name": "shadow", "match": [
+        { "method": { "exact": "POST" }, "path": { "prefix": "/predict" }, "headers": { "x-b": { "regex": "^1" } } },
+        {},
+    ] }));
+    assert_eq!((route.name.as_str(), route.percentage), ("shadow", 100));
+    let first = RouteMatch {
+        method: Some(ValueMatch::Exact("POST".into())),
+        path: Some(ValueMatch::Prefix("/predict".into())),
+        headers: vec![HeaderMatch { header: "x-b".into(), value: ValueMatch::Regex("^1".into()) }],
+    };
+    assert_eq!(route.matches, [first, RouteMatch::default()]);
+    let percentage = |n: i32| mirror(json!({ "name": "m", "percentage": n, "match": [{}] })).percentage;
+    assert_eq!([percentage(30), percentage(0), percentage(250), percentage(-1)], [30, 0, 100, 0]);
+    assert!(mirror(json!({ "name": "m" })).matches.is_empty());
+}
+
+//= compat: 1.7-4
+#[test]
+fn plugins_are_steps_and_their_configuration_is_theirs() {
+    let plugin = Step::Plugin(PluginStep { name: "acme/gate".to_owned() });
+    assert_eq!(step(json!({ "plugin": { "name": "acme/gate", "config": { "any": [1] } } })), plugin);
+    assert_eq!(plugin.to_string(), "plugin: acme/gate");
+}
+
+//= compat: 1.4-1, 1.9-1, 1.10-1, 6.10-1
+#[test]
+fn restarts_services_that_swap_metadata_and_managed_routes() {
+    let strategy = json!({ "canary": {
+        "pingPong": { "pingService": "a", "pongService": "b" },
+        "canaryMetadata": { "labels": { "role": "canary" }, "annotations": { "note": "new" } },
+        "stableMetadata": { "labels": { "role": "stable" } },
+        "trafficRouting": { "managedRoutes": [{ "name": "second" }, { "name": "first" }] },
+    } });
+    let rollout = lowered(json!({ "restartAt": "1970-01-01T00:01:00Z", "strategy": strategy }));
+    assert_eq!(rollout.restart_at, Some(Time::from_secs(60)));
+    let text = |key: &str, value: &str| std::collections::BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    assert_eq!(rollout.metadata.new, Metadata { labels: text("role", "canary"), annotations: text("note", "new") });
+    assert_eq!(rollout.metadata.stable.labels, text("role", "stable"));
+    let canary = rollout.canary().unwrap();
+    assert_eq!(canary.ping_pong, Some(PingPong { ping: "a".to_owned(), pong: "b".to_owned() }));
+    assert_eq!(canary.managed_routes, ["second", "first"]);
+    let blue_green = lowered(json!({ "strategy": { "blueGreen": {
+        "activeService": "s", "previewMetadata": { "labels": { "role": "preview" } }, "activeMetadata": { "labels": { "role": "active" } },
+    } } }));
+    assert_eq!(blue_green.metadata.new.labels, text("role", "preview"));
+    assert_eq!(blue_green.metadata.stable.labels, text("role", "active"));
+    assert!(lowered(json!({ "restartAt": "soon", "strategy": { "canary": {} } })).restart_at.is_none());
+}
+
 #[test]
 fn weights_and_analyses_are_steps_and_what_cannot_be_carried_out_waits_for_a_person() {
     assert_eq!(step(json!({ "setWeight": 20 })), Step::SetWeight(20));
     assert_eq!(step(json!({ "experiment": { "templates": [] } })), Step::Experiment(ExperimentStep::default()));
     assert_eq!(step(json!({ "analysis": { "templates": [{ "templateName": "t" }] } })), Step::Analysis);
-    for unknown in [json!({ "setMirrorRoute": { "name": "m" } }), json!({ "plugin": { "name": "p" } }), json!({})] {
+    for unknown in [json!({})] {
         assert_eq!(step(unknown), Step::Pause(None));
     }
 }

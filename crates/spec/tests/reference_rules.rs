@@ -47,6 +47,29 @@ fn ingresses() {
     check("reference-ingress", "nginx.stableIngresses[0]: ingress `web` has no rules using service web backend");
 }
 
+//= compat: 3.15-2
+#[test]
+fn secrets_of_cluster_templates() {
+    // One of that name lies in another namespace.
+    check("cluster-template", "secretKeyRef.name: there is no Secret \"token\" in the namespace models");
+}
+
+//= compat: 8.4-2
+#[test]
+fn meshes() {
+    check("routing-incomplete", "ambassador.mappings: ambassador: at least one mapping must be named");
+    check("routing-incomplete", "appMesh.virtualService: appMesh: the virtual service must be named");
+}
+
+//= compat: 1.3-1, 1.3-4, 1.3-6
+#[test]
+fn workloads() {
+    check("workload-missing", "spec.workloadRef.name: there is no Deployment \"wbe\"");
+    check("workload-missing", "spec.workloadRef.kind: workload of type apps/StatefulSet is not supported");
+    check("workload-missing", "spec.selector: Rollout has missing field '.spec.selector'");
+    check("workload-template", "spec.template.metadata.labels: `selector` does not match template `labels`");
+}
+
 //= compat: 6.10-1, 8.3-20
 #[test]
 fn managed_routes() {

@@ -5,8 +5,9 @@ use serde_json::json;
 use serin_core::analysis::RunPhase;
 use serin_core::condition::{Condition, Conditions, Kind, Truth};
 use serin_core::phase::Phase;
-use serin_core::status::{BlueGreenStatus, Counts, Pause, PauseReason, RunRef, Status, Weights};
-use serin_core::{Destination, Hash, Time};
+use serin_core::plugin::{Operation, PluginPhase, PluginStatus};
+use serin_core::status::{BlueGreenStatus, Counts, Pause, PauseReason, RunRef, Side, Status, Weights};
+use serin_core::{Destination, Hash, Span, Time};
 use serin_spec::wire::status::RolloutStatus;
 use serin_spec::{lower, raise, wire};
 
@@ -83,6 +84,35 @@ fn weights() -> impl Strategy<Value = Weights> {
     )
 }
 
+fn plugin() -> impl Strategy<Value = PluginStatus> {
+    use PluginPhase::{Error, Failed, Running, Successful};
+    let operation = prop_oneof![Just(Operation::Run), Just(Operation::Abort), Just(Operation::Terminate)];
+    let phase = prop_oneof![Just(Running), Just(Successful), Just(Failed), Just(Error)];
+    let times = (time(), prop::option::of(time()), prop::option::of(time()), 0_i64..100_000_000);
+    let state = prop::option::of(prop_oneof![Just("{\"at\":[1,null]}".to_owned()), Just("\"x\"".to_owned())]);
+    let rest = (".{0,20}", 0..=i32::MAX as u32, any::<bool>(), state);
+    (0_usize..100, "[a-z/]{1,9}", operation, phase, times, rest).prop_map(
+        |(index, name, operation, phase, (started, updated, finished, backoff_ms), rest)| {
+            let (message, executions, disabled, state) = rest;
+            let backoff = Span::from_millis(backoff_ms);
+            PluginStatus {
+                index,
+                name,
+                operation,
+                phase,
+                message,
+                started,
+                updated,
+                finished,
+                backoff,
+                executions,
+                disabled,
+                state,
+            }
+        },
+    )
+}
+
 fn status() -> impl Strategy<Value = Status> {
     let reason = prop_oneof![
         Just(PauseReason::CanaryPauseStep),
@@ -117,8 +147,10 @@ fn status() -> impl Strategy<Value = Status> {
     let blue_green = (services, switched).prop_map(|((active, preview, checkpoint), (pre_run, post_run))| {
         BlueGreenStatus { active, preview, checkpoint, pre_run, post_run }
     });
-    (flags, version, outcome, counts, runs, blue_green).prop_map(
-        |(flags, version, outcome, counts, runs, blue_green)| {
+    let side = prop_oneof![Just(Side::Ping), Just(Side::Pong)];
+    let rest = (prop::option::of(time()), prop::option::of(side), prop::collection::vec(plugin(), 0..3));
+    (flags, version, outcome, counts, runs, blue_green, rest).prop_map(
+        |(flags, version, outcome, counts, runs, blue_green, (restarted_at, stable_ping_pong, plugins))| {
             let (abort, aborted_at, pauses, controller_pause, promote_full) = flags;
             let (current_hash, current_steps_hash, step_index, stable, observed_generation, collision_count) = version;
             let (conditions, phase, message) = outcome;
@@ -143,6 +175,9 @@ fn status() -> impl Strategy<Value = Status> {
                 current_experiment,
                 weights,
                 collision_count,
+                restarted_at,
+                stable_ping_pong,
+                plugins,
                 blue_green,
             }
         },
@@ -150,7 +185,7 @@ fn status() -> impl Strategy<Value = Status> {
 }
 
 proptest! {
-    //= compat: 2.6-1, 2.6-2, 2.7-1, 1.10-4
+    //= compat: 2.6-1, 2.6-2, 2.7-1, 1.10-1, 1.10-4
     #[test]
     fn a_status_survives_the_wire(status in status()) {
         let raised = raise::status(&status, &rollout());
@@ -195,18 +230,17 @@ fn names_and_selector_come_from_the_spec() {
 fn what_the_core_knows_nothing_of_is_kept() {
     let mut rollout = rollout();
     let former = json!({
-        "restartedAt": "2026-01-01T00:00:00Z", "workloadObservedGeneration": "4", "duration": { "finishedAt": "2026-01-01T00:00:00Z" },
+        "workloadObservedGeneration": "4", "duration": { "finishedAt": "2026-01-01T00:00:00Z" },
         "blueGreen": { "activeSelector": "x" }, "albs": [{}], "currentPodHash": "old",
-        "canary": { "stablePingPong": "ping", "stepPluginStatuses": [{}],
+        "canary": {
             "weights": { "canary": { "weight": 1 }, "stable": { "weight": 99 }, "additional": [{ "weight": 5 }] } },
     });
     rollout.status = Some(serde_json::from_value(former).unwrap());
     let raised = serde_json::to_value(raise::status(&Status::default(), &rollout)).unwrap();
     let want = json!({
-        "selector": "a=1,b=2,c in (x,y),!d", "restartedAt": "2026-01-01T00:00:00Z", "workloadObservedGeneration": "4",
+        "selector": "a=1,b=2,c in (x,y),!d", "workloadObservedGeneration": "4",
         "duration": { "finishedAt": "2026-01-01T00:00:00Z" }, "phase": "Progressing",
         "albs": [{}],
-        "canary": { "stablePingPong": "ping", "stepPluginStatuses": [{}] },
     });
     assert_eq!(raised, want);
 }

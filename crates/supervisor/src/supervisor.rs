@@ -29,6 +29,8 @@ pub struct MemberView {
     pub port: u16,
     /// Its process id while it runs.
     pub pid: Option<i32>,
+    /// When its process was started, in milliseconds of wall time since 1970, while it runs.
+    pub started_ms: Option<i64>,
     /// Where it stands.
     pub state: State,
     /// Its history.
@@ -211,6 +213,7 @@ impl Supervisor {
             id: id.clone(),
             port: m.port,
             pid: m.process.as_ref().map(|p| p.identity.pid),
+            started_ms: m.process.as_ref().map(|p| p.started_ms),
             state: m.machine.state,
             health: m.machine.health,
             trouble: m.trouble.clone(),

@@ -3,7 +3,9 @@
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use crate::machine::MemberSpec;
@@ -32,6 +34,8 @@ pub struct Identity {
 pub struct Process {
     /// Which one.
     pub identity: Identity,
+    /// When it was started, in milliseconds of wall time since 1970.
+    pub started_ms: i64,
     child: Option<Child>,
 }
 
@@ -62,13 +66,13 @@ pub fn start(spec: &MemberSpec, port: u16, state_id: &str, log: &Path) -> Result
     let child = command.spawn().map_err(failed)?;
     let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
     let start_ticks = stat(pid).map_or(0, |s| s.start_ticks);
-    Ok(Process { identity: Identity { pid, start_ticks }, child: Some(child) })
+    Ok(Process { identity: Identity { pid, start_ticks }, started_ms: wall_ms(), child: Some(child) })
 }
 
 impl Process {
     /// A process that an earlier supervisor started.
     pub fn adopted(identity: Identity) -> Self {
-        Self { identity, child: None }
+        Self { identity, started_ms: started_ms(identity.start_ticks), child: None }
     }
 
     /// How it ended, if it did: the words for a message.
@@ -123,6 +127,20 @@ impl Process {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
+}
+
+fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The wall time of a moment in ticks since boot. Ticks and the time since boot are known to a hundredth of a second; the end of
+/// that is taken, so that a process never counts as older than it is.
+fn started_ms(ticks: u64) -> i64 {
+    let uptime = std::fs::read_to_string("/proc/uptime").ok();
+    let uptime_s: f64 = uptime.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap_or(0.0);
+    let ticks_ms = i64::try_from((ticks + 1).saturating_mul(1000) / clock_ticks_per_second().max(1)).unwrap_or(0);
+    wall_ms() - (uptime_s * 1000.0) as i64 + ticks_ms
 }
 
 struct Stat {

@@ -1,4 +1,4 @@
-//! The commands that change something: apply, deploy, promote, rollback, abort, retry, undo, pause, delete.
+//! The commands that change something: apply, deploy, promote, rollback, abort, retry, undo, restart, pause, delete.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -97,7 +97,9 @@ fn progress(view: &RolloutView) -> String {
         _ => String::new(),
     };
     let because = if view.message.is_empty() { String::new() } else { format!(": {}", view.message) };
-    format!("{} {}{step} {}%{because}", view.name, view.phase, view.weight.actual.unwrap_or(view.weight.set))
+    let weight = view.weight.share(view.weight.actual.unwrap_or(view.weight.set));
+    let percent = if view.weight.total == 100 { "%" } else { "" };
+    format!("{} {}{step} {weight}{percent}{because}", view.name, view.phase)
 }
 
 /// Exit code 1 when a rollout ended badly.

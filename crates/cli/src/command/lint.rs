@@ -19,8 +19,15 @@ use crate::error::CliError;
 use crate::output;
 
 /// Codes of problems about objects that are named and not there.
-const MISSING: [&str; 6] =
-    ["missing-config-map", "missing-ingress", "missing-key", "missing-secret", "missing-service", "missing-template"];
+const MISSING: [&str; 7] = [
+    "missing-config-map",
+    "missing-ingress",
+    "missing-key",
+    "missing-secret",
+    "missing-service",
+    "missing-template",
+    "missing-workload",
+];
 
 pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
     let policy = policy(&lint.levels)?;

@@ -65,8 +65,8 @@ fn table(views: &[RolloutView]) -> String {
             _ => "-".to_owned(),
         };
         let weight = match v.weight.actual {
-            Some(actual) => format!("{actual}"),
-            None => format!("{} (wanted)", v.weight.set),
+            Some(actual) => v.weight.share(actual),
+            None => format!("{} (wanted)", v.weight.share(v.weight.set)),
         };
         vec![
             v.name.clone(),

@@ -13,6 +13,9 @@ mod kills;
 mod lint;
 mod machine;
 mod manifests;
+mod plugins;
+mod restarts;
+mod roles;
 mod routes;
 mod screens;
 mod secrets;
@@ -21,6 +24,7 @@ mod service;
 mod start;
 mod stop;
 mod visitor;
+mod workloads;
 
 /// No test: the model service that the tests let `serin` start. As a test it has nothing to do.
 #[test]

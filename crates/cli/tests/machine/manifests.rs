@@ -27,6 +27,8 @@ pub(crate) struct App {
     pub(crate) routed: bool,
     /// The lines of `strategy.blueGreen` besides its services, without indentation; a canary when absent.
     pub(crate) blue_green: Option<String>,
+    /// Further lines of `strategy.canary`, without indentation.
+    pub(crate) canary: String,
     /// Further fields of `trafficRouting`, as flow YAML with a comma in front.
     pub(crate) routing: String,
 }
@@ -48,6 +50,7 @@ impl App {
             routed: true,
             blue_green: None,
             routing: String::new(),
+            canary: String::new(),
         }
     }
 
@@ -73,7 +76,7 @@ impl App {
             false => String::new(),
         };
         let strategy = match &self.blue_green {
-            None => format!("canary:{routing}\n      steps:{steps}"),
+            None => format!("canary:{routing}{}\n      steps:{steps}", indented(&self.canary, 6)),
             Some(lines) => format!(
                 "blueGreen:\n      activeService: {name}-active\n      previewService: {name}-preview{}",
                 indented(lines, 6)

@@ -18,8 +18,8 @@ pub struct Claimed {
 
 /// Sorts ReplicaSets of the rollout's namespace. An orphan is taken if it is selected, carries a hash, and neither is on its
 /// way out; the write asks for the rollout to be read anew first, because one that was deleted and made again under its name
-/// must not take over what the former one left to others.
-//= compat: 2.2-2, 2.2-3
+/// must not take over what the former one left to others. Those of an experiment are controlled by it, and so are no pools.
+//= compat: 2.2-2, 2.2-3, 1.5-2
 pub fn claim(rollout: &Rollout, replica_sets: &[ReplicaSet]) -> Claimed {
     let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
     let dying = rollout.metadata.deletion_timestamp.is_some();
@@ -46,7 +46,8 @@ fn adopt(replica_set: &ReplicaSet, rollout: &Rollout) -> Write {
     let patch = json!({
         "metadata": { "ownerReferences": raise::owner(rollout), "uid": replica_set.0.uid() },
     });
-    let write = Write::new(Target::of(&replica_set.0), Verb::StrategicPatch(patch)).or(Failure::Gone);
+    // What else is decided takes it for the rollout's own.
+    let write = Write::new(Target::of(&replica_set.0), Verb::StrategicPatch(patch));
     Write { owner: rollout.metadata.uid.clone(), ..write }
 }
 

@@ -11,6 +11,7 @@ use serin_spec::{raise, workload};
 use super::event;
 use crate::merge_patch;
 use crate::observe::View;
+use crate::replica_set::ReplicaSet;
 use crate::write::{Failure, Target, Verb, Write};
 
 fn target(rollout: &Rollout) -> Target {
@@ -25,10 +26,22 @@ pub fn status(view: &View, decided: &Status) -> Option<Write> {
     let mut wanted = raise::status(decided, rollout);
     wanted.workload_observed_generation =
         rollout.spec.workload_ref.as_ref().and_then(|_| rollout.metadata.annotations.get(WORKLOAD_GENERATION).cloned());
+    if let Some(active) = active(view, decided) {
+        // The autoscaler looks at the version that the users see.
+        wanted.hpa_replicas = active.pool().and_then(|pool| i32::try_from(pool.members).ok());
+        wanted.selector = active.selector().as_ref().map(raise::selector);
+    }
     let json = |status: &serin_spec::wire::status::RolloutStatus| serde_json::to_value(status).unwrap_or(Value::Null);
     let before = json(&rollout.status.clone().unwrap_or_default());
     let patch = merge_patch::difference(&before, &json(&wanted))?;
     Some(Write::new(target(rollout), Verb::StatusPatch(json!({ "status": patch }))))
+}
+
+/// The pool behind the active service of a blue-green rollout.
+fn active<'v>(view: &'v View, decided: &Status) -> Option<&'v ReplicaSet> {
+    view.rollout.spec.strategy.blue_green.as_ref()?;
+    let hash = decided.blue_green.active.as_ref()?;
+    view.pools.iter().find(|pool| pool.hash() == Some(hash.as_str()))
 }
 
 /// The revision under way, noted where people and tools look for it.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use serin_controller::observe::{claim, is_mine};
+use serin_controller::write::Failure;
 use serin_controller::{Object, ReplicaSet};
 use serin_core::analysis::RunKind;
 use serin_spec::wire::AnalysisRun;
@@ -44,6 +45,27 @@ fn replica_sets_are_kept_taken_or_let_go() {
     let mut dying = orphan(json!({}));
     dying["metadata"]["deletionTimestamp"] = DAY.into();
     check(dying, "");
+}
+
+//= compat: 1.5-2
+#[test]
+fn a_pool_of_an_experiment_is_none_of_the_rollouts() {
+    let of_experiment = json!({ "metadata": {
+        "annotations": { "experiment.argoproj.io/name": "e" }, "ownerReferences": [owner("Experiment", "e", "e-1")],
+    } });
+    let cluster =
+        cluster(rollout(json!({})), vec![pool("h1", "m:1", DAY, &json!({})), pool("h2", "m:2", DAY, &of_experiment)]);
+    let pools = view(&cluster).world.pools;
+    assert_eq!(pools.iter().map(|pool| pool.hash.as_str()).collect::<Vec<_>>(), ["h1"]);
+}
+
+//= compat: 2.2-2
+#[test]
+fn nothing_else_is_written_when_a_pool_cannot_be_taken() {
+    let orphan = pool("h1", "m:1", DAY, &json!({ "metadata": { "ownerReferences": null } }));
+    assert_eq!(claim(&rollout(json!({})), &[orphan]).writes[0].failure, Failure::Stop);
+    let let_go = pool("h1", "m:1", DAY, &json!({ "metadata": { "labels": { "app": "other" } } }));
+    assert_eq!(claim(&rollout(json!({})), &[let_go]).writes[0].failure, Failure::Gone);
 }
 
 //= compat: 2.2-2
@@ -118,7 +140,7 @@ fn a_pool_is_read_whole() {
     assert_eq!(deadline.as_secs(), 1_700_000_000);
     let unreadable = annotated("scale-down-deadline", "soon").scale_down_at.unwrap();
     assert!(unreadable < deadline, "what cannot be read has passed");
-    assert!(annotated("serin/promoted", "true").promoted);
+    assert!(annotated("serin.dev/promoted", "true").promoted);
     let conditions = json!([{ "type": "ReplicaFailure", "status": "True", "message": "quota" }]);
     assert_eq!(read(json!({ "status": { "conditions": conditions } })).failure.as_deref(), Some("quota"));
     assert_eq!(ReplicaSet::new(json!({ "metadata": { "name": "x" } })).pool(), None);

@@ -164,6 +164,7 @@ fn a_job_that_is_gone_is_an_error_and_one_that_is_stopped_says_nothing() {
     let (write, stopped) = terminated(&running, &reference, NOW);
     assert_eq!((write.verb, write.failure), (Verb::Delete { foreground: true }, Failure::Gone));
     assert_eq!((stopped.phase, stopped.finished), (RunPhase::Inconclusive, Some(NOW)));
+    assert_eq!(stopped.message, "Metric Terminated");
 }
 
 //= compat: 3.9-4

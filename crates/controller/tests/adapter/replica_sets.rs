@@ -128,7 +128,7 @@ fn everything_about_a_pool_is_one_write() {
     let annotations = &x["metadata"]["annotations"];
     assert_eq!(annotations["rollout.argoproj.io/desired-replicas"], "6");
     assert_eq!(annotations["scale-down-deadline"], "2023-11-14T22:13:50Z");
-    assert_eq!(annotations["serin/promoted"], "true");
+    assert_eq!(annotations["serin.dev/promoted"], "true");
     let (older, _) = update("older", &rendered);
     assert_eq!(
         (&older["spec"]["replicas"], &older["metadata"]["annotations"]["scale-down-deadline"]),

@@ -22,6 +22,12 @@ fn absent_replicas_are_written_first_and_alone() {
     assert!(matches!(observe(&cluster(rollout(json!({ "spec": { "replicas": 0 } })), vec![])), Observed::Ready(_)));
 }
 
+#[test]
+fn a_rollout_that_is_being_deleted_is_left_alone() {
+    let dying = json!({ "metadata": { "deletionTimestamp": DAY }, "spec": { "replicas": null } });
+    assert!(matches!(observe(&cluster(rollout(dying), vec![])), Observed::Leaving));
+}
+
 //= compat: 2.1-1
 #[test]
 fn a_status_is_a_patch_of_what_differs_and_nothing_if_nothing_does() {

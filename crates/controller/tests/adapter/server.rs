@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use serin_controller::render::Sources;
+use serin_controller::render::replica_set::{Taken, taken};
+use serin_controller::templates::Templates;
 use serin_controller::write::{Failure, Verb};
 use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, merge_patch, observe, render};
 use serin_core::{Span, Split, Time, decide, invalid};
@@ -125,8 +127,10 @@ impl Server {
             workload: workload.cloned().map(Object),
             replica_sets: self.of("ReplicaSet").into_iter().map(ReplicaSet).collect(),
             services: self.of("Service"),
+            templates: Templates::default(),
             runs: self.of("AnalysisRun").into_iter().map(|run| serde_json::from_value(run.0).unwrap()).collect(),
             experiments: self.of("Experiment").into_iter().map(|e| serde_json::from_value(e.0).unwrap()).collect(),
+            pods: self.of("Pod"),
             split: self.split.clone(),
         }
     }
@@ -174,8 +178,12 @@ impl Server {
     pub(crate) fn pass(&mut self, mut writes: usize) -> (bool, Option<Time>) {
         let cluster = self.cluster();
         let (planned, split, wake_at) = match observe(&cluster) {
+            Observed::Leaving => return (false, None),
             Observed::Written(writes) => (writes, None, Some(self.now)),
-            Observed::Invalid(why) => self.invalid(&cluster, why),
+            Observed::Invalid(view, problem) => {
+                let rendered = render::invalid(&view, &invalid(&view.world, &problem, self.now));
+                (rendered.writes, None, rendered.wake_at)
+            }
             Observed::Ready(view) => {
                 let decision = decide(&view.world, self.now);
                 let pods = self.of("Pod");
@@ -196,6 +204,7 @@ impl Server {
                 Err(why) if write.failure != Failure::Stop => self.log.push(format!("  {why}, goes on")),
                 Err(why) => {
                     self.log.push(format!("  {why}, stops"));
+                    self.name_taken(&cluster, write);
                     return (any, Some(self.now));
                 }
             }
@@ -208,12 +217,16 @@ impl Server {
         (any, wake_at)
     }
 
-    fn invalid(&self, cluster: &Cluster, why: String) -> (Vec<Write>, Option<Split>, Option<Time>) {
-        // The world of a rollout whose template is missing has no version of its own; its pools stay what they are.
-        let view = serin_controller::observe::view_without_template(cluster);
-        let decision = invalid(&view.world, &serin_core::invalid::Problem::Workload(why), self.now);
-        let write = serin_controller::render::rollout::status(&view, &decision.status);
-        (write.into_iter().collect(), None, decision.wake_at)
+    /// What follows when the name of a new ReplicaSet is taken.
+    fn name_taken(&mut self, cluster: &Cluster, write: &Write) {
+        let (Verb::Create(_), Some(existing)) = (&write.verb, self.get("ReplicaSet", &write.target.name)) else {
+            return;
+        };
+        let Observed::Ready(view) = observe(cluster) else { return };
+        if taken(&view, &ReplicaSet::new(existing.clone())) == Taken::Collision {
+            let counted = render::rollout::name_taken(&view).unwrap();
+            self.send(&counted).unwrap();
+        }
     }
 
     /// Passes until nothing is written any more.

@@ -149,3 +149,101 @@ fn a_deployment_that_is_missing_for_a_while_stops_nothing_that_runs() {
     without.wait(30);
     assert_eq!(without.outcome(), before, "it heals by itself");
 }
+
+/// A blue-green rollout of 4 pods that waits for a person before its switch.
+fn blue_green() -> Server {
+    let strategy =
+        json!({ "activeService": "web-active", "previewService": "web-preview", "autoPromotionEnabled": false });
+    let mut rollout = rollout_json(&json!({}));
+    rollout["spec"]["strategy"] = json!({ "blueGreen": strategy });
+    let services = ["web-active", "web-preview"].map(|name| service(name, &json!({})).0);
+    let mut server = Server::new(services.into_iter().chain([rollout]));
+    server.wait(5);
+    assert_eq!(server.phase(), "Healthy");
+    server
+}
+
+//= compat: 2.10-6, 2.11-1
+#[test]
+fn a_blue_green_switch_and_what_the_autoscaler_reads() {
+    let mut server = blue_green();
+    let read = |server: &Server| {
+        let status = server.get("Rollout", "web").unwrap()["status"].clone();
+        let hash =
+            |name: &str| server.get("Service", name).unwrap()["spec"]["selector"]["rollouts-pod-template-hash"].clone();
+        (
+            status["HPAReplicas"].clone(),
+            status["selector"].as_str().unwrap().to_owned(),
+            hash("web-active"),
+            hash("web-preview"),
+        )
+    };
+    let (replicas, selector, old, _) = read(&server);
+    let selects = |hash: &Value| format!("app=web,rollouts-pod-template-hash={}", hash.as_str().unwrap());
+    assert_eq!((replicas, selector), (json!(4), selects(&old)));
+
+    server.patch("Rollout", "web", &image("m:2"));
+    server.wait(5);
+    assert_eq!(server.phase(), "Paused BlueGreenPause");
+    let (replicas, selector, active, preview) = read(&server);
+    assert_eq!((active == old, preview == old), (true, false));
+    assert_eq!((replicas, selector), (json!(4), selects(&old)), "the version that the users see");
+
+    server.patch("Rollout", "web", &json!({ "status": { "pauseConditions": null } }));
+    server.wait(5);
+    let (_, selector, active, preview) = read(&server);
+    assert_eq!((&active, selector), (&preview, selects(&preview)));
+    let deadlines = server.of("ReplicaSet").into_iter().filter(|pool| pool.annotation("scale-down-deadline").is_some());
+    assert_eq!(deadlines.count(), 1, "the old version stays for a while");
+    server.wait(60);
+    assert_eq!(server.phase(), "Healthy");
+    let sizes: Vec<Value> =
+        server.of("ReplicaSet").into_iter().map(|pool| pool.0["spec"]["replicas"].clone()).collect();
+    assert_eq!(sizes.iter().filter(|size| **size == json!(0)).count(), 1);
+}
+
+#[test]
+fn a_crash_between_any_two_writes_of_a_switch_changes_nothing_in_the_end() {
+    let switch = |cut: Option<(usize, usize)>| {
+        let mut server = blue_green();
+        server.patch("Rollout", "web", &image("m:2"));
+        for turn in 0..8 {
+            server.pass(cut.filter(|(at, _)| *at == turn).map_or(usize::MAX, |(_, writes)| writes));
+        }
+        server.wait(5);
+        server.patch("Rollout", "web", &json!({ "status": { "pauseConditions": null } }));
+        for turn in 8..14 {
+            server.pass(cut.filter(|(at, _)| *at == turn).map_or(usize::MAX, |(_, writes)| writes));
+        }
+        server.wait(90);
+        server.outcome()
+    };
+    let whole = switch(None);
+    for turn in 0..14 {
+        for writes in 0..5 {
+            assert_eq!(switch(Some((turn, writes))), whole, "cut after {writes} writes in pass {turn}");
+        }
+    }
+}
+
+//= compat: 2.3-8
+#[test]
+fn a_name_that_somebody_else_has_leads_to_another_one() {
+    let mut plain = shop(&json!({}));
+    plain.wait(5);
+    let first = plain.of("ReplicaSet")[0].0.clone();
+    let mut foreign = first.clone();
+    foreign["metadata"]["ownerReferences"] = json!([crate::stage::owner("Experiment", "e", "e-1")]);
+    let mut server = shop(&json!({}));
+    server.put(foreign.clone());
+    server.wait(5);
+    assert_eq!(server.phase(), "Healthy");
+    assert_eq!(server.get("Rollout", "web").unwrap()["status"]["collisionCount"], 1);
+    let names: Vec<String> = server.of("ReplicaSet").iter().map(|pool| pool.name().to_owned()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let kept = server.get("ReplicaSet", first["metadata"]["name"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&kept["spec"], &kept["metadata"]["ownerReferences"]),
+        (&foreign["spec"], &foreign["metadata"]["ownerReferences"])
+    );
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use serin_controller::write::{Failure, Verb};
 use serin_controller::{Cluster, Object, Observed, observe};
+use serin_core::invalid::Problem;
 
 use crate::stage::{body, cluster, of_kind, pass, pool, rollout, template, view};
 
@@ -55,7 +56,7 @@ fn template_and_selector_are_there_in_memory_and_written_nowhere() {
 #[test]
 fn without_the_workload_the_rollout_is_invalid() {
     let said = |cluster: &Cluster| match observe(cluster) {
-        Observed::Invalid(why) => why,
+        Observed::Invalid(_, Problem::Workload(why)) => why,
         other => panic!("{other:?}"),
     };
     assert_eq!(said(&behind(referencing(json!({})), None)), "deployments.apps \"web\" not found");
@@ -70,7 +71,7 @@ fn a_change_of_the_workload_is_noted_on_the_rollout_and_begins_a_pass() {
         Observed::Written(writes) => {
             writes.iter().map(|write| body(write)["metadata"]["annotations"][KEY].clone()).collect()
         }
-        Observed::Ready(_) | Observed::Invalid(_) => Vec::new(),
+        Observed::Ready(_) | Observed::Invalid(..) | Observed::Leaving => Vec::new(),
     };
     assert_eq!(written(referencing(json!({})), Some(deployment(5, 4))), [] as [Value; 0]);
     assert_eq!(written(referencing(json!({})), Some(deployment(6, 4))), [json!("6")]);

@@ -30,6 +30,17 @@ pub fn record(spec: &RunSpec, status: &mut RunStatus, index: usize, measurement:
     result.measurements.drain(..excess);
 }
 
+/// The end of a measurement that was stopped on the way: what was not judged bad says that it was stopped.
+//= compat: 3.8-7
+pub fn terminated(measurement: Measurement) -> Measurement {
+    match measurement.phase {
+        RunPhase::Successful | RunPhase::Inconclusive => {
+            Measurement { message: "Metric Terminated".to_owned(), ..measurement }
+        }
+        _ => measurement,
+    }
+}
+
 fn count(result: &mut MetricResult, phase: RunPhase) {
     match phase {
         RunPhase::Successful => {

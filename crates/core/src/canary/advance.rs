@@ -1,6 +1,6 @@
 //! The current step: is it done, and if not, what does it wait for (section 1.7 of the reference).
 
-use super::{Pass, experiment, scale};
+use super::{Pass, experiment, plugins, scale};
 use crate::analysis::RunPhase;
 use crate::reason::Reason;
 use crate::rollout::{Step, pause_over};
@@ -11,22 +11,26 @@ use crate::time::Span;
 //= compat: 1.7-6, 1.7-8, 1.7-11
 pub fn step(pass: &mut Pass) {
     let skip = pass.fully_promoted() || pass.status.stable.is_none() || pass.status.abort || pass.status.promote_full;
-    let Some(step) = pass.strategy.step(pass.status.step_index).filter(|_| !skip) else {
+    let Some(index) = pass.status.step_index.filter(|_| !skip) else {
+        return;
+    };
+    let Some(step) = pass.strategy.step(Some(index)) else {
         return;
     };
     if pass.rollout().paused {
         pass.reasons.push(Reason::PausedByPerson);
         return;
     }
-    if pass.status.is_inconclusive() {
+    if pass.status.is_inconclusive() || plugins::closing(pass) {
         return;
     }
     let done = match step {
         Step::SetWeight(_) | Step::SetCanaryScale(_) => members_ready(pass) && router_ready(pass),
-        Step::SetHeaderRoute(_) => router_ready(pass),
+        Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => router_ready(pass),
         Step::Pause(duration) => pause(pass, *duration),
         Step::Analysis => analysis(pass),
         Step::Experiment(_) => experiment::is_successful(pass),
+        Step::Plugin(plugin) => plugins::step(pass, index, plugin),
     };
     if done {
         complete(pass, step);

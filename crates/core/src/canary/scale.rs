@@ -76,7 +76,7 @@ fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
     }
     if split.canary == pool.hash {
         weight += split.weight;
-        if !split.header_routes.is_empty() {
+        if !split.header_routes.is_empty() || !split.mirrors.is_empty() {
             weight = weight.max(1);
         }
     }

@@ -1,17 +1,20 @@
 //! Where the requests go: services and the split (sections 2.11 and 6.1 of the reference).
 
-use super::{Pass, experiment, scale, sizing};
+use super::{Pass, experiment, pingpong, scale, sizing};
 use crate::action::Action;
 use crate::reason::Reason;
 use crate::rollout::Step;
 use crate::status::Weights;
-use crate::weight::{HeaderRoute, Split};
+use crate::weight::{HeaderRoute, MirrorRoute, Split};
 use crate::world::Pool;
 use crate::{Hash, revision, services};
 
 /// Points the stable and the canary service at their pools, once those can take requests.
 //= compat: 2.11-2, 2.11-3, 2.11-4, 2.11-5, 2.11-6
 pub fn services(pass: &mut Pass) {
+    if let Some(pair) = &pass.strategy.ping_pong {
+        pingpong::services(pass, pair);
+    }
     let Some(stable) = pass.status.stable.clone() else {
         return;
     };
@@ -101,8 +104,8 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
         true if weight > 0 => pass.status.weights.as_ref().map_or_else(|| stable.clone(), |w| w.canary_hash.clone()),
         _ => pass.rollout().hash.clone(),
     };
-    let header_routes = header_routes(pass);
-    Some(Split { header_routes, experiment, canary, weight, ..Split::all_to(stable, total) })
+    let (header_routes, mirrors) = managed_routes(pass);
+    Some(Split { header_routes, mirrors, experiment, canary, weight, ..Split::all_to(stable, total) })
 }
 
 /// Weight of the canary; the first rule that fits wins.
@@ -217,34 +220,45 @@ fn carried_by(pass: &Pass, hash: &Hash) -> u32 {
     stable + canary
 }
 
-/// The header routes in force: what the steps up to the current one have set and not removed. None before the first
-/// promotion, without an available canary or where it is to have no members, after an abort, or once the steps are over.
-//= compat: 1.7-18, 1.7-19, 6.1-5
-fn header_routes(pass: &Pass) -> Vec<HeaderRoute> {
+/// The routes by header and the mirrors in force: what the steps up to the current one have set and not removed. None before
+/// the first promotion, without an available canary or where it is to have no members, after an abort, or once the steps are
+/// over.
+//= compat: 1.7-18, 1.7-19, 6.1-5, 6.10-2, 6.10-3
+fn managed_routes(pass: &Pass) -> (Vec<HeaderRoute>, Vec<MirrorRoute>) {
+    let (mut headers, mut mirrors): (Vec<HeaderRoute>, Vec<MirrorRoute>) = (Vec::new(), Vec::new());
     let steps = &pass.strategy.steps;
-    let available = pass.world.new_pool().is_some_and(|p| p.available > 0);
-    let Some(index) = pass.status.step_index.filter(|i| *i < steps.len()) else {
-        return Vec::new();
+    let Some(index) = pass.status.step_index.filter(|i| *i < steps.len() && may_have_routes(pass)) else {
+        return (headers, mirrors);
     };
-    if !available
-        || scale::sizes(pass).new == 0
-        || pass.fully_promoted()
-        || pass.status.abort
-        || pass.status.promote_full
-    {
-        return Vec::new();
-    }
-    if revision::number(pass.world) <= 1 {
-        return Vec::new();
-    }
-    let mut routes: Vec<HeaderRoute> = Vec::new();
     for step in &steps[..=index] {
-        if let Step::SetHeaderRoute(route) = step {
-            routes.retain(|r| r.name != route.name);
-            if !route.matches.is_empty() {
-                routes.push(route.clone());
+        match step {
+            Step::SetHeaderRoute(route) => {
+                headers.retain(|r| r.name != route.name);
+                headers.extend((!route.matches.is_empty()).then(|| route.clone()));
             }
+            Step::SetMirrorRoute(route) => {
+                mirrors.retain(|r| r.name != route.name);
+                mirrors.extend((!route.matches.is_empty()).then(|| route.clone()));
+            }
+            _ => {}
         }
     }
+    (in_order(pass, headers, |r| &r.name), in_order(pass, mirrors, |r| &r.name))
+}
+
+/// `managedRoutes` says which route comes first; one that is not listed comes after those that are.
+//= compat: 6.10-1
+fn in_order<R>(pass: &Pass, mut routes: Vec<R>, name: impl Fn(&R) -> &str) -> Vec<R> {
+    let listed = &pass.strategy.managed_routes;
+    routes.sort_by_key(|route| listed.iter().position(|l| l == name(route)).unwrap_or(listed.len()));
     routes
+}
+
+fn may_have_routes(pass: &Pass) -> bool {
+    pass.world.new_pool().is_some_and(|p| p.available > 0)
+        && scale::sizes(pass).new > 0
+        && !pass.fully_promoted()
+        && !pass.status.abort
+        && !pass.status.promote_full
+        && revision::number(pass.world) > 1
 }

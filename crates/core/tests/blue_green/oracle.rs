@@ -1,12 +1,13 @@
 //! What must hold of every decision of a blue-green rollout, whatever the world was.
 
 use serin_core::status::PauseReason;
-use serin_core::{Action, Decision, Hash, World, decide};
+use serin_core::{Action, Decision, Hash, Member, World, decide};
 
 use crate::stage::{self, Stage};
 
 /// One pass of the stage, judged. Panics with the world where something does not hold.
 pub(crate) fn judged_pass(stage: &mut Stage) -> Decision {
+    stage.call_the_roll();
     let before = stage.clone();
     let decision = stage.pass();
     if let Err(why) = judge(&before, &decision, stage) {
@@ -55,9 +56,27 @@ fn judge(before: &Stage, decision: &Decision, after: &Stage) -> Result<(), Strin
             _ => {}
         }
     }
+    restarts_leave_enough(before, after)?;
     let promoted = decision.status.stable != world.status.stable;
     if promoted && world.status.stable.is_some() && active(world) != Some(&world.rollout.hash) {
         return Err("promoted before the users were with it".to_owned());
+    }
+    Ok(())
+}
+
+/// A restart takes available members away only as far as members may be missing, and one at least.
+fn restarts_leave_enough(before: &Stage, after: &Stage) -> Result<(), String> {
+    let count =
+        |s: &Stage, of: fn(&Member) -> bool| s.world.pools.iter().flat_map(|p| &p.roster).filter(|m| of(m)).count();
+    if count(after, |m| m.leaving) == count(before, |m| m.leaving) {
+        return Ok(());
+    }
+    let rollout = &before.world.rollout;
+    let wanted: u32 = before.world.pools.iter().map(|p| p.size).sum::<u32>().max(rollout.replicas);
+    let least = wanted.saturating_sub(rollout.unavailable().max(1)) as usize;
+    let (now, then) = (count(before, |m| m.available), count(after, |m| m.available));
+    if then < now.min(least) {
+        return Err(format!("a restart leaves {then} available members of {now}"));
     }
     Ok(())
 }

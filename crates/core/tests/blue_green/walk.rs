@@ -27,6 +27,7 @@ enum Happening {
     Promote,
     PromoteFull,
     Pause,
+    Restart,
     /// Another template, one of four.
     Template(usize),
     Replicas(u32),
@@ -55,6 +56,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::Promote),
         1 => Just(Happening::PromoteFull),
         1 => Just(Happening::Pause),
+        1 => Just(Happening::Restart),
         2 => (0usize..4).prop_map(Happening::Template),
         1 => (0u32..7).prop_map(Happening::Replicas),
     ]
@@ -83,6 +85,7 @@ fn made() -> impl Strategy<Value = Rollout> {
         rollout.replicas = counts.0;
         rollout.rollback_window = window;
         rollout.progress_deadline_abort = deadline_aborts;
+        rollout.metadata.new.labels.insert("role".to_owned(), "preview".to_owned());
         rollout
     })
 }
@@ -110,6 +113,7 @@ fn happen(stage: &mut Stage, happening: &Happening, wake: &mut Option<Time>) {
         Happening::Retry => intent::retry(&mut stage.world.status),
         Happening::Promote => promote(stage),
         Happening::PromoteFull => stage.promote_full(),
+        Happening::Restart => stage.restart(),
         Happening::Pause => stage.world.rollout.paused = true,
         Happening::Template(index) => template(stage, TEMPLATES[*index]),
         Happening::Replicas(count) => replicas(stage, *count),
@@ -133,9 +137,11 @@ pub(crate) fn finish(stage: &mut Stage) {
             open.for_each(|r| r.phase = RunPhase::Successful);
         } else if stage.world.status.abort {
             intent::retry(&mut stage.world.status);
+        } else if stage.world.rollout.paused {
+            promote(stage);
         } else if let Some(at) = decision.wake_at {
             stage.now = at;
-        } else if stage.phase() == "Healthy" && !stage.world.rollout.paused {
+        } else if stage.phase() == "Healthy" {
             return;
         } else {
             promote(stage);

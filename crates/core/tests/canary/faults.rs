@@ -1,6 +1,7 @@
 //! Mistakes that decisions once made, each with the world that showed it.
 
 use serin_core::analysis::RunPhase;
+use serin_core::plugin::PluginPhase;
 use serin_core::rollout::{CanaryScale, Threshold};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
 use serin_core::{Span, Step, intent};
@@ -278,4 +279,27 @@ fn no_replicas_are_promoted_with_a_router() {
     let mut stage = Stage::updating(rollout(&[weight(50)], |rollout, _| rollout.replicas = 0));
     stage.wait(1);
     assert_eq!((stage.phase(), stage.world.status.stable.as_ref().unwrap().as_str()), ("Healthy", "v2"));
+}
+
+/// An abort that was taken back and asked for again before anything was decided had no time, so that its retry was not known as
+/// one, and waited for a plugin of the try before.
+#[test]
+fn a_retry_after_two_aborts_begins_anew() {
+    let steps = [crate::plugins::plugin("acme/gate")];
+    let mut stage = Stage::deployed(rollout(&steps, |rollout, canary| {
+        rollout.replicas = 0;
+        crate::stage::without_router(canary);
+    }));
+    stage.template("v2");
+    judged_settle(&mut stage, 20);
+    intent::abort(&mut stage.world.status);
+    stage.pass();
+    stage.promote_full();
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    stage.plugin_answers(crate::plugins::says(PluginPhase::Successful, ""));
+    judged_settle(&mut stage, 20);
+    intent::retry(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    assert_eq!(stage.next(), " | awaiting-plugin");
 }

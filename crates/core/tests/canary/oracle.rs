@@ -7,6 +7,7 @@ use crate::stage::Stage;
 
 /// One pass of the stage, judged. Panics with the world where something does not hold.
 pub(crate) fn judged_pass(stage: &mut Stage) -> Decision {
+    stage.call_the_roll();
     let before = stage.clone();
     let decision = stage.pass();
     if let Err(why) = judge(&before, &decision, stage) {
@@ -50,9 +51,13 @@ fn judge(before: &Stage, decision: &Decision, after: &Stage) -> Result<(), Strin
         }
     }
     never_rises_on_the_way_back(before, decision)?;
+    restarts_leave_enough(before, after)?;
+    questions_are_named_once(decision)?;
     completed_steps_are_carried(before, decision)?;
     match before.world.split.as_ref().filter(|_| before.world.rollout.canary().unwrap().traffic.is_some()) {
         Some(split) => no_pool_below_its_weight(&before.world, split, &after.world),
+        // A restart takes one member at least, whatever the limits: its own rule was asked above.
+        None if decision.actions.iter().any(|a| matches!(a, Action::EvictMember { .. })) => Ok(()),
         None if before.world.rollout.canary().unwrap().traffic.is_none() => members_stay_available(before, after),
         None => Ok(()),
     }
@@ -101,6 +106,34 @@ fn never_rises_on_the_way_back(before: &Stage, decision: &Decision) -> Result<()
     Ok(())
 }
 
+/// A restart takes available members away only as far as members may be missing, and one at least.
+fn restarts_leave_enough(before: &Stage, after: &Stage) -> Result<(), String> {
+    let rollout = &before.world.rollout;
+    let leaving = |s: &Stage| s.world.pools.iter().flat_map(|p| &p.roster).filter(|m| m.leaving).count();
+    if leaving(after) == leaving(before) {
+        return Ok(());
+    }
+    let wanted: u32 = before.world.pools.iter().map(|p| p.size).sum::<u32>().max(rollout.replicas);
+    let least = wanted.saturating_sub(rollout.unavailable().max(1));
+    let available = |s: &Stage| s.world.pools.iter().flat_map(|p| &p.roster).filter(|m| m.available).count();
+    if available(after) < available(before).min(least as usize) {
+        return Err(format!("a restart leaves {} available members of {}", available(after), available(before)));
+    }
+    Ok(())
+}
+
+/// No two questions to plugins have one name, and nothing is open twice for a step.
+fn questions_are_named_once(decision: &Decision) -> Result<(), String> {
+    let mut open = serin_core::plugin::open_calls(&decision.status, "svc");
+    let count = open.len();
+    open.sort();
+    open.dedup();
+    if open.len() != count {
+        return Err(format!("two questions have one name: {:?}", decision.status.plugins));
+    }
+    Ok(())
+}
+
 /// A step to a weight is complete only when the router carries that weight; a canary without members has none.
 fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<(), String> {
     let canary = before.world.rollout.canary().unwrap();
@@ -121,7 +154,8 @@ fn completed_steps_are_carried(before: &Stage, decision: &Decision) -> Result<()
 /// `setCanaryScale` wishes it.
 fn no_pool_below_its_weight(before: &World, split: &Split, after: &World) -> Result<(), String> {
     for (old, new) in before.pools.iter().filter_map(|p| Some((p, after.pool(&p.hash)?))) {
-        let by_header = split.canary == old.hash && !split.header_routes.is_empty() && before.rollout.replicas > 0;
+        let routed = !split.header_routes.is_empty() || !split.mirrors.is_empty();
+        let by_header = split.canary == old.hash && routed && before.rollout.replicas > 0;
         let weight = share(Some(split), &old.hash);
         let replicas = u64::from(before.rollout.replicas);
         let index = before.status.step_index.filter(|_| !before.status.promote_full);
@@ -164,8 +198,9 @@ pub(crate) fn judge_rest(stage: &Stage, decision: &Decision) -> Result<(), Strin
         || status.is_inconclusive()
         || (status.pause(PauseReason::CanaryPauseStep).is_some() && pause_without_end(stage))
         || status.abort;
-    let waits_for_run =
-        world.runs.iter().any(|r| !r.phase.is_completed()) || world.experiments.iter().any(|e| !e.phase.is_completed());
+    let waits_for_run = world.runs.iter().any(|r| !r.phase.is_completed())
+        || world.experiments.iter().any(|e| !e.phase.is_completed())
+        || world.plugins.calls.iter().any(|c| c.answer.is_none());
     if stage.phase() != "Healthy" && !waits_for_person && !waits_for_run && decision.wake_at.is_none() {
         return Err(format!("stuck at {}", stage.state()));
     }

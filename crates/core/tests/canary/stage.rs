@@ -1,12 +1,16 @@
 //! A stage for decisions: a world that carries out what is decided, with members and a router under the test's hand.
 
+#[path = "carried.rs"]
+mod carried;
+
 use serin_core::analysis::RunPhase;
 use serin_core::condition::{Condition, Kind};
 use serin_core::decision::Event;
+use serin_core::plugin::{PluginAnswer, Plugins, open_calls};
 use serin_core::rollout::{Amount, Canary, Rollout, Step, Strategy, Traffic};
 use serin_core::status::Status;
-use serin_core::world::{ExperimentPool, Pool, Run, Service, StepExperiment};
-use serin_core::{Action, Decision, Hash, Span, Split, Time, World, decide, intent};
+use serin_core::world::{ExperimentPool, Pool, Service, StepExperiment};
+use serin_core::{Decision, Hash, RoleMetadata, Span, Split, Time, World, decide, intent};
 
 /// Begin of every stage's clock.
 pub(crate) const EPOCH: Time = Time::from_secs(1_000_000);
@@ -29,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) services_obey: bool,
     /// What the router was last asked for.
     pub(crate) asked: Option<Split>,
+    /// Members made so far, for their names.
+    pub(crate) made: u32,
     /// What services were asked to select and do not yet.
     pub(crate) pointed: Vec<(String, Hash)>,
 }
@@ -54,6 +60,8 @@ pub(crate) fn rollout(steps: &[Step], edit: impl FnOnce(&mut Rollout, &mut Canar
         progress_deadline_abort: false,
         revision_history_limit: 10,
         rollback_window: None,
+        restart_at: None,
+        metadata: RoleMetadata::default(),
         run_history_limits: (5, 5),
         workload: None,
         strategy: Strategy::Canary(Canary::default()),
@@ -96,10 +104,12 @@ impl Stage {
     /// A world in which nothing was ever decided.
     pub(crate) fn new(rollout: Rollout) -> Self {
         let names = match &rollout.strategy {
-            Strategy::Canary(canary) => [canary.stable_service.clone(), canary.canary_service.clone()],
-            Strategy::BlueGreen(own) => [Some(own.active_service.clone()), own.preview_service.clone()],
+            Strategy::Canary(canary) => vec![canary.stable_service.clone(), canary.canary_service.clone()],
+            Strategy::BlueGreen(own) => vec![Some(own.active_service.clone()), own.preview_service.clone()],
         };
-        let services = names.into_iter().flatten().map(|name| Service { name, selects: None }).collect();
+        let pair = rollout.canary().and_then(|c| c.ping_pong.clone()).map(|pair| [pair.ping, pair.pong]);
+        let names = names.into_iter().flatten().chain(pair.into_iter().flatten());
+        let services = names.map(|name| Service { name, selects: None }).collect();
         let world = World {
             rollout,
             status: Status::default(),
@@ -108,6 +118,7 @@ impl Stage {
             experiments: Vec::new(),
             services,
             split: None,
+            plugins: Plugins::default(),
         };
         Self {
             world,
@@ -118,6 +129,7 @@ impl Stage {
             services_obey: true,
             asked: None,
             pointed: Vec::new(),
+            made: 0,
         }
     }
 
@@ -171,11 +183,13 @@ impl Stage {
         (pool.ready, pool.available) = (count, count);
     }
 
-    /// Every member that exists is available.
+    /// Every member that exists is available, and those that were leaving are gone.
     pub(crate) fn all_available(&mut self) {
         for pool in &mut self.world.pools {
             (pool.ready, pool.available) = (pool.members, pool.members);
+            pool.roster.retain(|m| !m.leaving);
         }
+        self.call_the_roll();
         self.experiments_go_on();
     }
 
@@ -194,13 +208,31 @@ impl Stage {
         }
     }
 
+    /// A person asks for a restart of every member that is older than now.
+    pub(crate) fn restart(&mut self) {
+        let at = self.now;
+        self.world.rollout.restart_at = Some(at + Span::from_secs(1));
+        self.world.rollout.generation += 1;
+        self.call_the_roll();
+        self.now = at + Span::from_secs(2);
+    }
+
+    /// The first open question to a plugin is answered.
+    pub(crate) fn plugin_answers(&mut self, answer: Result<PluginAnswer, String>) {
+        let call = self.world.plugins.calls.iter_mut().find(|c| c.answer.is_none()).expect("a plugin is asked");
+        call.answer = Some(answer);
+    }
+
     /// One decision, kept and carried out.
     pub(crate) fn pass(&mut self) -> Decision {
+        self.call_the_roll();
         let decision = decide(&self.world, self.now);
         self.world.status = decision.status.clone();
         for action in &decision.actions {
             self.apply(action);
         }
+        let open = open_calls(&self.world.status, &self.world.rollout.name);
+        self.world.plugins.calls.retain(|call| open.contains(&call.id));
         self.events.extend(decision.events.iter().cloned());
         decision
     }
@@ -248,79 +280,8 @@ impl Stage {
         }
     }
 
-    pub(crate) fn apply(&mut self, action: &Action) {
-        match action {
-            Action::CreatePool { hash, revision } => {
-                if self.world.pool(hash).is_none() {
-                    self.world.pools.push(Pool::new(hash.clone(), *revision, self.now));
-                }
-            }
-            Action::SetRevision { hash, revision } => self.change(hash, |p| p.revision = *revision),
-            Action::ScalePool { hash, size, replicas_seen } => self.change(hash, |p| {
-                (p.size, p.members, p.replicas_seen) = (*size, *size, Some(*replicas_seen));
-                (p.ready, p.available) = (p.ready.min(*size), p.available.min(*size));
-                p.scale_down_at = p.scale_down_at.filter(|_| *size > 0);
-            }),
-            Action::SetScaleDownAt { hash, at } => self.change(hash, |p| p.scale_down_at = *at),
-            Action::DeletePool { hash } => {
-                let pool = self.world.pool(hash);
-                assert!(pool.is_none_or(|p| p.size == 0 && p.members == 0), "{hash} has members and is deleted");
-                self.world.pools.retain(|p| p.hash != *hash);
-            }
-            Action::PointService { service, hash } => {
-                self.pointed.retain(|(name, _)| name != service);
-                self.pointed.push((service.clone(), hash.clone()));
-                if self.services_obey {
-                    self.services_catch_up();
-                }
-            }
-            Action::SetSplit(split) => {
-                self.asked = Some(split.clone());
-                if self.router_obeys {
-                    self.router_catches_up();
-                }
-            }
-            Action::StartRun { name, kind, hash, .. } => {
-                if self.world.run(name).is_none() {
-                    let (phase, message, terminating) = (RunPhase::Running, String::new(), false);
-                    let (name, kind, hash, created) = (name.clone(), *kind, hash.clone(), self.now);
-                    self.world.runs.push(Run { name, kind, hash, phase, message, terminating, created });
-                }
-            }
-            Action::StopRun { name } => {
-                for run in self.world.runs.iter_mut().filter(|r| r.name == *name) {
-                    (run.terminating, run.phase) = (true, RunPhase::Successful);
-                }
-            }
-            Action::ScaleWorkload { replicas } => {
-                if let Some(workload) = &mut self.world.rollout.workload {
-                    workload.replicas = *replicas;
-                }
-            }
-            Action::MarkPromoted { hash } => self.change(hash, |p| p.promoted = true),
-            Action::DeleteRun { name } => self.world.runs.retain(|r| r.name != *name),
-            Action::StartExperiment { name, step, hash, .. } => self.start_experiment(name, *step, hash),
-            Action::StopExperiment { name } => {
-                for experiment in self.world.experiments.iter_mut().filter(|e| e.name == *name) {
-                    (experiment.terminating, experiment.phase) = (true, RunPhase::Successful);
-                }
-            }
-            Action::DeleteExperiment { name } => {
-                let members = self.world.experiment(name).is_some_and(|e| e.pools.iter().any(|p| p.members > 0));
-                assert!(!members, "{name} has members and is deleted");
-                self.world.experiments.retain(|e| e.name != *name);
-            }
-        }
-    }
-
-    fn change(&mut self, hash: &Hash, edit: impl FnOnce(&mut Pool)) {
-        if let Some(pool) = self.world.pools.iter_mut().find(|p| p.hash == *hash) {
-            edit(pool);
-        }
-    }
-
     /// The experiment of a step, with a pool for each of its weights, whose members do not answer yet.
-    fn start_experiment(&mut self, name: &str, step: usize, hash: &Hash) {
+    pub(super) fn start_experiment(&mut self, name: &str, step: usize, hash: &Hash) {
         if self.world.experiment(name).is_some() {
             return;
         }

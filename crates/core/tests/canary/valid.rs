@@ -41,7 +41,7 @@ fn of_two_bad_conditions_the_first_gives_the_phase() {
         };
         set(first);
         set(if first == Kind::InvalidSpec { Kind::Progressing } else { Kind::InvalidSpec });
-        assert_eq!(serin_core::phase::phase(&stage.world.rollout, &status).1, want);
+        assert_eq!(serin_core::phase::phase(&stage.world.rollout, &status, stage.now).1, want);
     };
     check(Kind::InvalidSpec, "InvalidSpec: wrong");
     check(Kind::Progressing, "ProgressDeadlineExceeded: late");

@@ -2,11 +2,14 @@
 
 use proptest::prelude::*;
 use serin_core::analysis::RunPhase;
-use serin_core::rollout::{Canary, CanaryScale, ExperimentStep, Rollout, Threshold};
+use serin_core::plugin::PluginPhase;
+use serin_core::rollout::{Canary, CanaryScale, ExperimentStep, PingPong, Rollout, Threshold};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
-use serin_core::{Span, Step, Time, intent};
+use serin_core::{Metadata, Span, Step, Time, intent};
 
+use crate::mirrors::mirror;
 use crate::oracle::{judge_rest, judged_pass, judged_settle};
+use crate::plugins::{plugin, says};
 use crate::stage::{Stage, rollout, without_router};
 
 /// Something that happens to a rollout.
@@ -39,6 +42,9 @@ enum Happening {
     Promote,
     PromoteFull,
     Pause,
+    Restart,
+    /// The first open question to a plugin is answered, or cannot be.
+    PluginAnswers(Option<PluginPhase>),
     /// Another template, one of four.
     Template(usize),
     Replicas(u32),
@@ -74,6 +80,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::Promote),
         1 => Just(Happening::PromoteFull),
         1 => Just(Happening::Pause),
+        1 => Just(Happening::Restart),
+        3 => prop_oneof![
+            3 => Just(Some(PluginPhase::Successful)),
+            2 => Just(Some(PluginPhase::Running)),
+            1 => Just(Some(PluginPhase::Failed)),
+            1 => Just(None),
+        ].prop_map(Happening::PluginAnswers),
         2 => (0usize..4).prop_map(Happening::Template),
         1 => (0u32..7).prop_map(Happening::Replicas),
     ]
@@ -90,6 +103,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u32..=100).prop_map(|w| Step::SetCanaryScale(CanaryScale::Weight(w))),
         1 => Just(Step::SetCanaryScale(CanaryScale::MatchTrafficWeight)),
         1 => any::<bool>().prop_map(|remove| Step::SetHeaderRoute(header_route(remove))),
+        1 => (0u32..=100).prop_map(|percentage| mirror("shadow", percentage)),
+        1 => Just(plugin("acme/gate")),
     ]
 }
 
@@ -118,6 +133,9 @@ struct Shape {
     threshold: Option<Threshold>,
     window: Option<u32>,
     deadline_aborts: bool,
+    ping_pong: bool,
+    metadata: bool,
+    switched_off: bool,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -132,19 +150,24 @@ fn shape() -> impl Strategy<Value = Shape> {
         ),
         proptest::option::weighted(0.3, 1u32..3),
     );
-    (numbers, options, any::<[bool; 3]>()).prop_map(|(numbers, options, [router, dynamic, deadline_aborts])| Shape {
-        replicas: numbers.0,
-        router,
-        dynamic: dynamic && router,
-        surge: numbers.1,
-        unavailable: numbers.2,
-        delays: (numbers.3, options.0),
-        background: options.1,
-        min_pods: options.2,
-        threshold: options.3,
-        window: options.4,
-        deadline_aborts,
-    })
+    (numbers, options, any::<[bool; 3]>(), any::<[bool; 3]>()).prop_map(
+        |(numbers, options, [router, dynamic, deadline_aborts], rest)| Shape {
+            replicas: numbers.0,
+            router,
+            dynamic: dynamic && router,
+            surge: numbers.1,
+            unavailable: numbers.2,
+            delays: (numbers.3, options.0),
+            background: options.1,
+            min_pods: options.2,
+            threshold: options.3,
+            window: options.4,
+            deadline_aborts,
+            ping_pong: rest[0] && router,
+            metadata: rest[1],
+            switched_off: rest[2],
+        },
+    )
 }
 
 fn make(shape: &Shape, steps: &[Step]) -> Rollout {
@@ -160,9 +183,18 @@ fn make(shape: &Shape, steps: &[Step]) -> Rollout {
         canary.background_from = shape.background;
         canary.min_pods = shape.min_pods;
         canary.progress_threshold = shape.threshold;
+        if shape.ping_pong {
+            canary.ping_pong = Some(PingPong { ping: "ping".to_owned(), pong: "pong".to_owned() });
+        }
+        if shape.metadata {
+            let labels = [("role".to_owned(), "canary".to_owned())].into();
+            rollout.metadata.new = Metadata { labels, ..Metadata::default() };
+        }
         if !shape.router {
             without_router(canary);
-            canary.steps.retain(|s| !matches!(s, Step::SetCanaryScale(_) | Step::SetHeaderRoute(_)));
+            canary
+                .steps
+                .retain(|s| !matches!(s, Step::SetCanaryScale(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_)));
         }
     })
 }
@@ -197,6 +229,8 @@ fn happen(stage: &mut Stage, happening: &Happening, wake: &mut Option<Time>) {
                 pool.available = 0;
             }
         }
+        Happening::Restart => stage.restart(),
+        Happening::PluginAnswers(phase) => answer_plugin(stage, *phase),
         Happening::Abort => intent::abort(&mut stage.world.status),
         Happening::Retry => intent::retry(&mut stage.world.status),
         Happening::Promote => promote(stage),
@@ -206,6 +240,12 @@ fn happen(stage: &mut Stage, happening: &Happening, wake: &mut Option<Time>) {
         Happening::Pause => stage.edit(|rollout, _| rollout.paused = true),
         Happening::Template(index) => stage.template(TEMPLATES[*index]),
         Happening::Replicas(count) => stage.edit(|rollout, _| rollout.replicas = *count),
+    }
+}
+
+fn answer_plugin(stage: &mut Stage, phase: Option<PluginPhase>) {
+    if stage.world.plugins.calls.iter().any(|c| c.answer.is_none()) {
+        stage.plugin_answers(phase.map_or(Err("no answer".to_owned()), |phase| says(phase, "")));
     }
 }
 
@@ -220,7 +260,7 @@ fn promote(stage: &mut Stage) {
 pub(crate) fn finish(stage: &mut Stage) {
     (stage.members_come, stage.router_obeys) = (true, true);
     stage.router_catches_up();
-    for _ in 0..120 {
+    for _ in 0..160 {
         let decision = judged_settle(stage, 60);
         judge_rest(stage, &decision).unwrap_or_else(|why| panic!("{why}\n{}", stage.brief()));
         let status = &mut stage.world.status;
@@ -233,11 +273,15 @@ pub(crate) fn finish(stage: &mut Stage) {
                 .for_each(|r| r.phase = RunPhase::Successful);
         } else if let Some(experiment) = stage.world.experiments.iter_mut().find(|e| !e.phase.is_completed()) {
             experiment.phase = RunPhase::Successful;
+        } else if stage.world.plugins.calls.iter().any(|c| c.answer.is_none()) {
+            answer_plugin(stage, Some(PluginPhase::Successful));
         } else if status.abort {
             intent::retry(status);
+        } else if stage.world.rollout.paused {
+            promote(stage);
         } else if let Some(at) = decision.wake_at {
             stage.now = at;
-        } else if stage.phase() == "Healthy" && !stage.world.rollout.paused {
+        } else if stage.phase() == "Healthy" {
             return;
         } else {
             promote(stage);
@@ -256,6 +300,9 @@ proptest! {
         happenings in proptest::collection::vec((happening(), 0usize..6), 1..60),
     ) {
         let mut stage = Stage::new(make(&shape, &steps));
+        if shape.switched_off {
+            stage.world.plugins.disabled.push("acme/gate".to_owned());
+        }
         (stage.members_come, stage.router_obeys) = (false, true);
         let mut wake = None;
         for (happening, passes) in &happenings {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serin_core::analysis::RunStatus;
 use serin_core::decision::Event;
-use serin_core::{Action, Decision, Span, Time, decide};
+use serin_core::plugin::PluginCall;
+use serin_core::{Action, Decision, Span, Time, decide, invalid};
 
 use super::experiments::ExperimentChanges;
 use super::{Engine, RunKey};
@@ -25,10 +26,11 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub(super) type RunChanges = BTreeMap<RunKey, Option<RunState>>;
 
 /// The outcome of deciding one rollout.
-struct Settled {
+pub(super) struct Settled {
     workload: Workload,
     runs: RunChanges,
     experiments: ExperimentChanges,
+    pub(super) calls: Vec<PluginCall>,
     events: Vec<EventRecord>,
     changed: bool,
     waits: bool,
@@ -104,6 +106,7 @@ impl Engine {
                 None => self.forget_experiments(std::slice::from_ref(&name)),
             }
         }
+        self.ask_plugins(&key, &settled.workload, &settled.calls);
         self.workloads.insert(key.clone(), settled.workload);
         // What the rollout wants of the router or of an experiment may have changed.
         let mine = self.experiments.iter().filter(|(_, e)| settled.changed && e.belongs_to(&key));
@@ -130,13 +133,17 @@ impl Engine {
             workload: self.workloads[key].clone(),
             runs: RunChanges::new(),
             experiments: ExperimentChanges::new(),
+            calls: Vec::new(),
             events: Vec::new(),
             changed: false,
             waits: false,
         };
         for _ in 0..PASSES_MAX {
             let world = self.observe(key, &settled);
-            let decision = decide(&world, now);
+            let decision = match &settled.workload.problem {
+                Some(problem) => invalid(&world, problem, now),
+                None => decide(&world, now),
+            };
             let workload = &mut settled.workload;
             let events = news(workload, &decision);
             let applied = apply::apply(workload, &decision.actions, now);
@@ -159,8 +166,11 @@ impl Engine {
             for action in applied.experiments {
                 changed |= self.experiment_action(key, &action, &mut settled);
             }
+            // Questions are asked by the loop: a new one is no other memory, but there is more to decide once it counts as asked.
+            let asks = !applied.calls.is_empty();
+            settled.calls.extend(applied.calls);
             settled.changed |= changed;
-            if !changed {
+            if !changed && !asks {
                 return settled;
             }
         }
@@ -176,7 +186,8 @@ impl Engine {
         let named = mine.map(|(name, run)| (name.name.as_str(), run));
         let carried = self.carried_of(key, &settled.workload);
         let experiments = self.experiments_of(key, &settled.experiments);
-        observe::world(&settled.workload, |hash| self.staffing(key, hash), named, experiments, carried)
+        let staffing = |hash: &serin_core::Hash| self.staffing(&settled.workload, hash);
+        observe::world(&settled.workload, staffing, named, experiments, carried, self.plugins(key, settled))
     }
 
     /// An action on a run; returns whether it changed anything.

@@ -37,9 +37,9 @@ struct Settled {
 }
 
 /// A pool that wants members, of a rollout or of an experiment.
-pub(super) struct WantedPool<'a> {
-    /// The template of its members.
-    pub(super) template: &'a PodTemplate,
+pub(super) struct WantedPool {
+    /// The template of its members, with what their role puts on top.
+    pub(super) template: PodTemplate,
     /// Wanted members.
     pub(super) size: u32,
     /// Seconds that a member must be ready for.
@@ -58,15 +58,19 @@ pub(super) fn event_object_of(set: &Key) -> String {
 
 impl Engine {
     /// The pool that members are kept under, if it is still wanted.
-    pub(super) fn wanted_pool(&self, set: &Key, hash: &Hash) -> Option<WantedPool<'_>> {
+    pub(super) fn wanted_pool(&self, set: &Key, hash: &Hash) -> Option<WantedPool> {
         if let Some((experiment, version)) = set.version() {
             let pool = self.experiments.get(&experiment)?.pool(version).filter(|p| p.hash == *hash)?;
-            return Some(WantedPool { template: &pool.template, size: pool.size, min_ready_s: pool.min_ready_s });
+            return Some(WantedPool {
+                template: pool.template.clone(),
+                size: pool.size,
+                min_ready_s: pool.min_ready_s,
+            });
         }
         let workload = self.workloads.get(set)?;
         let pool = workload.pool(hash)?;
         let min_ready_s = workload.object.spec.min_ready_seconds.unwrap_or(0);
-        Some(WantedPool { template: &pool.template, size: pool.size, min_ready_s })
+        Some(WantedPool { template: pool.member_template(), size: pool.size, min_ready_s })
     }
 
     /// Every pool: what its members are kept under, its hash, and how many it wants.
@@ -109,7 +113,7 @@ impl Engine {
     }
 
     pub(super) fn version_staffing(&self, experiment: &Key, pool: &VersionPool) -> Staffing {
-        self.staffing(&Key::of_version(experiment, &pool.version), &pool.hash)
+        self.members.of_version(&Key::of_version(experiment, &pool.version), &pool.hash)
     }
 
     /// The experiment that a step of a rollout asks for. One that cannot be made is there all the same, ended in error with the

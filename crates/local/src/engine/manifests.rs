@@ -10,7 +10,8 @@ use serin_promql::Query;
 use serin_spec::catalog::Catalog;
 use serin_spec::wire;
 use serin_spec::wire::meta::ObjectMeta;
-use serin_spec::{Problem, Severity, Source};
+use serin_spec::workload::Holder;
+use serin_spec::{Problem, Severity, Source, validate};
 
 use super::Engine;
 use crate::experiment::{ExperimentRecord, ExperimentState};
@@ -18,22 +19,23 @@ use crate::model::{Key, Objects, RunState, Workload};
 use crate::protocol::Outcome;
 use crate::record::{RunRecord, WorkloadRecord};
 use crate::store::{Batch, EventRecord, Shelf};
-use crate::{LocalError, merge, request};
+use crate::{LocalError, merge, request, validity};
 
 /// Checks manifests as one machine reads them: everything that `serin lint` checks, and what one machine cannot carry out.
 pub fn check(sources: &[Source]) -> (Catalog, Vec<Problem>) {
     let (catalog, mut problems) = check_for_cluster(sources);
     problems.extend(serin_spec::validate::local(&catalog));
-    problems.iter_mut().for_each(allow_with_nginx);
+    problems.iter_mut().for_each(allow_here);
     (catalog, problems)
 }
 
-/// Argo refuses header routes and weights of experiments with nginx; the router of one machine carries them whatever the
-/// manifest names, so that is only worth a word there.
-fn allow_with_nginx(problem: &mut Problem) {
+/// What Argo refuses with nginx and the router of one machine carries whatever the manifest names: only worth a word there.
+fn allow_here(problem: &mut Problem) {
     let (code, what) = match problem.message.as_str() {
-        serin_spec::validate::HEADER_ROUTE_UNSUPPORTED => ("header-route", "header routes work"),
-        serin_spec::validate::EXPERIMENT_WEIGHT_UNSUPPORTED => ("experiment-weight", "weights of experiments work"),
+        validate::HEADER_ROUTE_UNSUPPORTED => ("header-route", "header routes work"),
+        validate::MIRROR_ROUTE_UNSUPPORTED => ("mirror-route", "mirror routes work"),
+        validate::PING_PONG_UNSUPPORTED => ("ping-pong", "services that swap work"),
+        validate::EXPERIMENT_WEIGHT_UNSUPPORTED => ("experiment-weight", "weights of experiments work"),
         _ => return,
     };
     problem.severity = Severity::Warning;
@@ -93,8 +95,26 @@ impl Engine {
         if !errors.is_empty() {
             return Err(LocalError::refused(errors.join("\n")));
         }
+        self.check_plugins(&catalog)?;
         let mine = |file: &str| new.iter().any(|s| s.name == file);
         self.apply_catalog(&catalog, &mine)
+    }
+
+    /// Every plugin that a step names must have its command: otherwise its update would stand still until somebody looks.
+    fn check_plugins(&self, catalog: &Catalog) -> Result<(), LocalError> {
+        let known = |name: &str| self.side.plugins.iter().any(|p| p.name == name);
+        for rollout in catalog.rollouts.iter().map(|entry| &entry.object) {
+            let steps = rollout.spec.strategy.canary.iter().flat_map(|canary| &canary.steps);
+            let plugins = steps.enumerate().filter_map(|(i, step)| Some((i, step.plugin.as_ref()?)));
+            if let Some((i, plugin)) = plugins.into_iter().find(|(_, plugin)| !known(&plugin.name)) {
+                let (key, name) = (Key::of(&rollout.metadata), &plugin.name);
+                return Err(LocalError::refused_with(
+                    format!("{key}: no command stands for plugin \"{name}\" of steps[{i}]"),
+                    format!("add it to plugins in {} and start `serin up` again", crate::side::FILE),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Objects that are there already and that the catalog does not define anew, for the checks between objects.
@@ -118,6 +138,21 @@ impl Engine {
         known!(ingresses, wire::kubernetes::Ingress);
         known!(config_maps, wire::kubernetes::ConfigMap);
         known!(secrets, wire::kubernetes::Secret);
+        let held = self.objects.holders.values();
+        for holder in held.filter(|h| !defined.workloads.iter().any(|e| e.object.is_same_object(h))) {
+            let name = format!("<applied {}/{}>", holder.namespace, holder.name);
+            known.push(Source::new(name, holder.object.to_string()));
+        }
+        // Whose template changes with an object that is applied alone.
+        let behind = self.workloads.values().filter(|w| w.object.spec.workload_ref.is_some());
+        for workload in behind {
+            let meta = &workload.object.metadata;
+            if defined.find::<wire::Rollout>(meta.namespace(), meta.name()).is_none()
+                && let Ok(text) = serde_json::to_string(&workload.object)
+            {
+                known.push(Source::new(format!("<applied {}/{}>", meta.namespace(), meta.name()), text));
+            }
+        }
         known
     }
 
@@ -144,11 +179,21 @@ impl Engine {
         plain!(ingresses, "Ingress");
         plain!(config_maps, "ConfigMap");
         plain!(secrets, "Secret");
+        for entry in catalog.workloads.iter().filter(|e| mine(&e.place.file)) {
+            let holder = &entry.object;
+            let (kind, key) = (holder.kind.as_str(), Key::new(&*holder.namespace, &*holder.name));
+            let changed = put_object(&mut objects, kind, holder.object.clone()).map_err(LocalError::Bug)?;
+            if changed {
+                batch.put(Shelf::Objects, format!("{kind}/{key}"), &holder.object)?;
+            }
+            outcomes.push(outcome(kind, &key, changed, "configured"));
+        }
         let mut workloads = Vec::new();
         let mut events = Vec::new();
         for entry in catalog.rollouts.iter().filter(|e| mine(&e.place.file)) {
             let key = Key::of(&entry.object.metadata);
-            let (workload, changed) = applied(self.workloads.get(&key), &entry.object)?;
+            let (mut workload, mut changed) = applied(self.workloads.get(&key), &entry.object)?;
+            changed |= validity::look(&mut workload, &objects);
             if changed {
                 batch.put(Shelf::Workloads, key.to_string(), &WorkloadRecord::from(&workload))?;
                 let verb = if self.workloads.contains_key(&key) { "changed" } else { "created" };
@@ -162,6 +207,14 @@ impl Engine {
                 workloads.push((key.clone(), workload));
             }
             outcomes.push(outcome("Rollout", &key, changed, "configured"));
+        }
+        // Rollouts that are not in these files may take their template from an object that is.
+        for (key, present) in &self.workloads {
+            let mut workload = present.clone();
+            if !workloads.iter().any(|(known, _)| known == key) && validity::look(&mut workload, &objects) {
+                batch.put(Shelf::Workloads, key.to_string(), &WorkloadRecord::from(&workload))?;
+                workloads.push((key.clone(), workload));
+            }
         }
         let mut runs = Vec::new();
         for entry in catalog.analysis_runs.iter().filter(|e| mine(&e.place.file)) {
@@ -249,6 +302,9 @@ fn applied(present: Option<&Workload>, object: &wire::rollout::Rollout) -> Resul
             services: services(&object, &BTreeMap::new()),
             object,
             applied: file,
+            held: None,
+            taken: None,
+            problem: None,
             rollout,
             status,
             pools: Vec::new(),
@@ -290,7 +346,8 @@ fn services(
     let strategy = &object.spec.strategy;
     let canary = strategy.canary.iter().flat_map(|c| c.stable_service.iter().chain(&c.canary_service));
     let blue_green = strategy.blue_green.iter().flat_map(|b| b.active_service.iter().chain(&b.preview_service));
-    let named = canary.chain(blue_green).filter(|name| !name.is_empty());
+    let pair = strategy.canary.iter().flat_map(|c| &c.ping_pong).flat_map(|p| [&p.ping_service, &p.pong_service]);
+    let named = canary.chain(blue_green).chain(pair).filter(|name| !name.is_empty());
     named.map(|name| (name.clone(), present.get(name).cloned().flatten())).collect()
 }
 
@@ -306,6 +363,11 @@ fn put_object(objects: &mut Objects, kind: &str, value: Value) -> Result<bool, S
         "Ingress" => put(&mut objects.ingresses, value, |x: &wire::kubernetes::Ingress| Key::of(&x.metadata)),
         "ConfigMap" => put(&mut objects.config_maps, value, |x: &wire::kubernetes::ConfigMap| Key::of(&x.metadata)),
         "Secret" => put(&mut objects.secrets, value, |x: &wire::kubernetes::Secret| Key::of(&x.metadata)),
+        "Deployment" | "ReplicaSet" | "PodTemplate" => {
+            let holder = Holder::of(value).ok_or_else(|| format!("a {kind} in the state is none"))?;
+            let key = (holder.kind, Key::new(&*holder.namespace, &*holder.name));
+            Ok(objects.holders.insert(key, holder.clone()).as_ref() != Some(&holder))
+        }
         other => Err(format!("unknown kind {other} in the state")),
     }
 }

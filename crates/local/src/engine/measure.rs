@@ -87,9 +87,27 @@ impl Engine {
         analysis.run_spec(&self.finder(&key), &environment)
     }
 
+    /// Forgets runs of their own whose time to stay is over. Those of a rollout go when it no longer needs them.
+    //= compat: 3.9-6
+    fn forget_expired(&mut self, now: Time) {
+        let expired = |run: &RunState| {
+            run.owner.is_none() && lower::ttl(&run.spec).expires(&run.status).is_some_and(|at| at <= now)
+        };
+        let gone: Vec<RunKey> = self.runs.iter().filter(|(_, r)| expired(r)).map(|(name, _)| name.clone()).collect();
+        if gone.is_empty() {
+            return;
+        }
+        let mut batch = Batch::default();
+        gone.iter().for_each(|name| batch.delete(Shelf::Runs, name.to_string()));
+        if self.commit(batch, &[]) {
+            gone.iter().for_each(|name| _ = self.runs.remove(name));
+        }
+    }
+
     /// Takes the measurements that are due.
     pub(super) fn measure(&mut self) {
         let now = self.now();
+        self.forget_expired(now);
         let open: Vec<RunKey> =
             self.runs.iter().filter(|(_, r)| !r.status.phase.is_completed()).map(|(name, _)| name.clone()).collect();
         for name in open {

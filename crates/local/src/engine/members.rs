@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serin_core::{Hash, Span, Time};
+use serin_core::{Hash, Member, Span, Time};
 use serin_proxy::table::Endpoint;
 use serin_supervisor::{MemberView, State};
 
 use super::Engine;
 use crate::LocalError;
-use crate::model::Key;
+use crate::model::{Key, PoolState, Workload};
 use crate::observe::Staffing;
 use crate::route::Endpoints;
 use crate::staff::{self, Ground, MemberId};
@@ -33,9 +33,23 @@ pub(super) struct Members {
 pub(super) struct Seen {
     pub(super) view: MemberView,
     ready_since: Option<Time>,
+    /// When its process was started; now, while it has none.
+    started: Time,
+    /// Whether it has been ready for `minReadySeconds`.
+    available: bool,
 }
 
 impl Seen {
+    /// Whether it is to be replaced: told so, and still the one that was meant.
+    fn is_evicted(&self, id: &MemberId, pool: &PoolState) -> bool {
+        !self.leaves() && pool.evictions.get(&id.pod()).is_some_and(|older_than| self.started < *older_than)
+    }
+
+    fn member(&self, id: &MemberId, pool: &PoolState) -> Member {
+        let leaving = self.leaves() || self.is_evicted(id, pool);
+        Member { name: id.pod(), started: self.started, available: self.available && !leaving, leaving }
+    }
+
     /// Whether it is on its way out.
     fn leaves(&self) -> bool {
         matches!(self.view.state, State::Draining { .. } | State::Stopping { restart: false, .. } | State::Gone)
@@ -47,11 +61,30 @@ impl Members {
         self.seen.is_empty()
     }
 
-    pub(super) fn staffing(&self, key: &Key, hash: &Hash) -> Staffing {
+    /// The members of a pool. One that is to be replaced serves until another does, but is not counted as one that stays.
+    pub(super) fn staffing(&self, workload: &Workload, hash: &Hash) -> Staffing {
+        let key = workload.key();
         let place = (key.clone(), hash.clone());
         let mut staffing = self.counts.get(&place).cloned().unwrap_or_default();
         staffing.failure = self.failures.get(&place).cloned();
+        let Some(pool) = workload.pool(hash) else { return staffing };
+        if !pool.evictions.is_empty() {
+            let evicted = self.of(&key, hash).filter(|(id, seen)| seen.is_evicted(id, pool)).count();
+            staffing.members = staffing.members.saturating_sub(u32::try_from(evicted).unwrap_or(u32::MAX));
+            staffing.ready = staffing.ready.min(staffing.members);
+            staffing.available = staffing.available.min(staffing.ready);
+        }
+        if workload.restart_pending() {
+            staffing.roster = self.of(&key, hash).map(|(id, seen)| seen.member(id, pool)).collect();
+        }
         staffing
+    }
+
+    /// The members of a version of an experiment.
+    pub(super) fn of_version(&self, set: &Key, hash: &Hash) -> Staffing {
+        let place = (set.clone(), hash.clone());
+        let staffing = self.counts.get(&place).cloned().unwrap_or_default();
+        Staffing { failure: self.failures.get(&place).cloned(), ..staffing }
     }
 
     pub(super) fn of(&self, key: &Key, hash: &Hash) -> impl Iterator<Item = (&MemberId, &Seen)> {
@@ -88,7 +121,7 @@ impl Engine {
             .collect();
         for process in self.supervisor.unclaimed() {
             let Some(id) = MemberId::parse(&process) else { continue };
-            let template = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template.clone());
+            let template = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template);
             let Some(template) = template else { continue };
             if let Ok(spec) = staff::process(&id, &template, self.ground()) {
                 let ready = in_rotation.contains(&id.pod());
@@ -112,7 +145,7 @@ impl Engine {
             let Some(id) = MemberId::parse(&process) else { continue };
             let Some(pool) = self.wanted_pool(&id.rollout, &id.hash) else { continue };
             if pool.size > 0
-                && let Err(why) = staff::process(&id, pool.template, self.ground())
+                && let Err(why) = staff::process(&id, &pool.template, self.ground())
             {
                 let message = format!("{} runs and cannot be taken up: {why}", id.pod());
                 return Err(LocalError::refused_with(message, "put that right, or stop everything with `serin down`"));
@@ -149,27 +182,32 @@ impl Engine {
             {
                 self.routes_stale = true;
             }
-            seen.insert(id, Seen { view, ready_since });
+            let min_ready = self.wanted_pool(&id.rollout, &id.hash).map_or(0, |p| p.min_ready_s);
+            let available = ready_since.is_some_and(|since| now >= since + Span::from_secs(i64::from(min_ready)));
+            let started = view.started_ms.map_or(now, |ms| self.clock.at(ms));
+            seen.insert(id, Seen { view, ready_since, started, available });
         }
         self.routes_stale |= changed;
         self.staff_stale |= changed;
         self.members.seen = seen;
         let mut counts: BTreeMap<(Key, Hash), Staffing> = BTreeMap::new();
         for (id, seen) in self.members.seen.iter().filter(|(_, s)| !s.leaves()) {
-            let min_ready = self.wanted_pool(&id.rollout, &id.hash).map_or(0, |p| p.min_ready_s);
             let place = counts.entry((id.rollout.clone(), id.hash.clone())).or_default();
             place.members += 1;
-            if let Some(since) = seen.ready_since {
-                place.ready += 1;
-                if now >= since + Span::from_secs(i64::from(min_ready)) {
-                    place.available += 1;
-                }
-            }
+            place.ready += u32::from(seen.ready_since.is_some());
+            place.available += u32::from(seen.available);
         }
-        let changed = counts.iter().filter(|(place, count)| self.members.counts.get(*place) != Some(*count));
+        let altered = counts.iter().filter(|(place, count)| self.members.counts.get(*place) != Some(*count));
         let gone = self.members.counts.keys().filter(|p| !counts.contains_key(*p));
-        let touched: Vec<Key> = changed.map(|(place, _)| place).chain(gone).map(|place| place.0.clone()).collect();
+        let touched: Vec<Key> = altered.map(|(place, _)| place).chain(gone).map(|place| place.0.clone()).collect();
         touched.iter().for_each(|set| self.touch(set));
+        // A member that became available may let another one go.
+        self.staff_stale |= !touched.is_empty();
+        if changed {
+            // Who they are matters while they are replaced, not only how many there are.
+            let restarting = self.workloads.iter().filter(|(_, w)| w.restart_pending());
+            self.dirty.extend(restarting.map(|(key, _)| key.clone()));
+        }
         self.members.awaits_time = counts.values().any(|c| c.available < c.ready);
         self.members.counts = counts;
     }
@@ -184,15 +222,22 @@ impl Engine {
         let mut failures = BTreeMap::new();
         let mut stops = Vec::new();
         for (key, hash, size) in self.pools() {
+            let restarted = self.workloads.get(&key).and_then(|w| w.pool(&hash));
             let (mut live, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+            let (mut serving, mut evicted) = (0, Vec::new());
             for (id, seen) in self.members.of(&key, &hash) {
-                if seen.leaves() {
-                    leaving.insert(id.ordinal)
+                if restarted.is_some_and(|pool| seen.is_evicted(id, pool)) {
+                    leaving.insert(id.ordinal);
+                    evicted.push((id.ordinal, seen.view.is_ready()));
+                } else if seen.leaves() {
+                    leaving.insert(id.ordinal);
                 } else {
-                    live.insert(id.ordinal)
-                };
+                    live.insert(id.ordinal);
+                    serving += u32::from(seen.available);
+                }
             }
-            let (start, stop) = staff::changes(size, &live, &leaving);
+            let (start, mut stop) = staff::changes(size, &live, &leaving);
+            stop.extend(staff::replaced(size, serving, &evicted));
             let id = |ordinal| MemberId { rollout: key.clone(), hash: hash.clone(), ordinal };
             wanted.extend(start.into_iter().map(id));
             stops.extend(stop.into_iter().map(id));
@@ -201,9 +246,10 @@ impl Engine {
         let orphans =
             self.members.all().filter(|(id, seen)| !seen.leaves() && self.wanted_pool(&id.rollout, &id.hash).is_none());
         stops.extend(orphans.map(|(id, _)| id.clone()));
+        self.forget_evictions();
         let mut started = false;
         for id in wanted {
-            let Some(template) = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template.clone()) else { continue };
+            let Some(template) = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template) else { continue };
             match staff::process(&id, &template, self.ground()) {
                 Ok(spec) => {
                     self.supervisor.want(spec);
@@ -232,6 +278,21 @@ impl Engine {
         self.members.failures = failures;
         if !stops.is_empty() || started {
             self.refresh_members(true);
+        }
+    }
+
+    /// What was to be replaced and is gone, or is a new one of the same name, is not remembered.
+    fn forget_evictions(&mut self) {
+        let members = &self.members;
+        for (key, workload) in &mut self.workloads {
+            for pool in workload.pools.iter_mut().filter(|pool| !pool.evictions.is_empty()) {
+                let meant: BTreeSet<String> = members
+                    .of(key, &pool.hash)
+                    .filter(|(id, seen)| seen.is_evicted(id, pool))
+                    .map(|(id, _)| id.pod())
+                    .collect();
+                pool.evictions.retain(|name, _| meant.contains(name));
+            }
         }
     }
 
@@ -264,9 +325,11 @@ impl Engine {
     /// Keeps the logs of router and control process within bounds, and forgets those of members that are long gone.
     pub(super) fn tidy_logs(&self) {
         let folder = self.options.state.join("logs");
-        for name in ["router.log", "serin.log"] {
+        let plugins = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let logs = ["router.log", "serin.log"].map(|name| folder.join(name));
+        for path in logs.into_iter().chain(plugins.filter(|path| crate::plugin::is_log(path))) {
             // One that cannot be rotated is tried again with the next snapshot.
-            let _ = serin_supervisor::logs::rotate(&folder.join(name));
+            let _ = serin_supervisor::logs::rotate(&path);
         }
         let live: BTreeSet<PathBuf> = self.members.all().map(|(_, seen)| seen.view.log.clone()).collect();
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {

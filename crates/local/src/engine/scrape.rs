@@ -88,7 +88,7 @@ impl Engine {
         let port = staff::port(containers.first()?, &serde_json::Value::String(named)).unwrap_or(seen.view.port);
         let path = annotations.get("prometheus.io/path").map_or("/metrics", String::as_str);
         let scheme = annotations.get("prometheus.io/scheme").map_or("http", String::as_str);
-        Some((id.clone(), target_labels(id, template), format!("{scheme}://127.0.0.1:{port}{path}")))
+        Some((id.clone(), target_labels(id, &template), format!("{scheme}://127.0.0.1:{port}{path}")))
     }
 
     async fn scrape_router(&mut self) {

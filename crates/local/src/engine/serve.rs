@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use serin_core::Span;
 use serin_promql::Query;
 
 use super::Engine;
@@ -42,6 +43,10 @@ impl Engine {
             Request::Retry { service } => self.change(&service, "Retried", request::retry),
             Request::Undo { service, to_revision } => {
                 self.change(&service, "Undone", |w| request::undo(w, to_revision))
+            }
+            Request::Restart { service, in_seconds } => {
+                let at = self.now() + Span::from_millis((in_seconds * 1000.0) as i64);
+                self.change(&service, "Restarted", |w| request::restart(w, at, in_seconds))
             }
             Request::Pause { service } => self.change(&service, "Paused", request::pause),
             Request::Delete { service } => json(&self.delete(&service)?),
@@ -176,6 +181,7 @@ impl Engine {
         for key in &keys {
             self.workloads.remove(key);
             self.dirty.remove(key);
+            self.forget_questions(key, None);
             self.runs.retain(|_, run| run.owner.as_ref() != Some(key));
         }
         self.routes_stale = true;

@@ -39,10 +39,25 @@ impl Engine {
     }
 }
 
+/// What a version got in copies.
+fn copies(total: &Counts) -> TrafficView {
+    TrafficView {
+        version: total.version.clone(),
+        via: "mirror".to_owned(),
+        requests: total.answered(),
+        errors: total.by_class.server_error,
+        in_flight: total.in_flight,
+        ..TrafficView::default()
+    }
+}
+
 impl Traffic {
     /// What the versions behind a route got; `via` says whose requests come that way.
     pub(super) fn of(&self, route: &str, via: &str) -> Vec<TrafficView> {
-        self.totals.versions.iter().filter(|c| c.route == route).map(|total| self.version(total, via)).collect()
+        let versions = self.totals.versions.iter().filter(|c| c.route == route).map(|total| self.version(total, via));
+        // Copies reach no user, so they are told apart from requests.
+        let copies = self.totals.mirrors.iter().map(|m| &m.counts).filter(|c| c.route == route).map(copies);
+        versions.chain(copies).collect()
     }
 
     fn version(&self, total: &Counts, via: &str) -> TrafficView {

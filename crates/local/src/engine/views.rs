@@ -4,6 +4,7 @@ mod blue_green;
 mod experiment;
 
 use serin_core::analysis::{Metric, MetricResult, RunKind};
+use serin_core::plugin::PluginStatus;
 use serin_core::{Hash, Time};
 use serin_supervisor::State;
 
@@ -14,8 +15,8 @@ use crate::request::pool_image;
 use crate::route;
 use crate::staff::MemberId;
 use crate::view::{
-    MeasurementView, MemberRow, MetricView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView,
-    TrafficView, WeightView,
+    MeasurementView, MemberRow, MetricView, PluginView, PoolView, ReasonView, ReplicasView, RolloutView, RunView,
+    StepView, TrafficView, WeightView,
 };
 
 impl Engine {
@@ -32,7 +33,7 @@ impl Engine {
             self.runs.iter().filter(|(_, r)| r.owner.as_ref() == Some(key)).collect();
         runs.sort_by_key(|(name, r)| (std::cmp::Reverse(r.created), name.name.clone()));
         let strategy = if w.rollout.canary().is_some() { "Canary" } else { "BlueGreen" };
-        let (steps, step_index) = self.steps(key, w, promoted);
+        let (steps, step_index) = self.steps(w, promoted);
         RolloutView {
             namespace: key.namespace.clone(),
             name: key.name.clone(),
@@ -44,6 +45,7 @@ impl Engine {
             stable_image: image(status.stable.as_ref()),
             revision: w.pool(&w.rollout.hash).map_or(0, |p| p.revision),
             promoted,
+            restarting: w.restart_pending(),
             aborted: status.abort,
             steps,
             step_index,
@@ -60,6 +62,7 @@ impl Engine {
             runs: runs.into_iter().map(|(name, run)| run_view(&name.name, run)).collect(),
             experiments: self.experiment_views(key),
             traffic: self.traffic(key, w),
+            plugins: status.plugins.iter().map(plugin_view).collect(),
             reasons: self.reasons(w),
             wake_at_ms: w.wake_at.map(Time::as_millis),
         }
@@ -86,9 +89,9 @@ impl Engine {
     }
 
     /// The steps of an update and how many are over.
-    fn steps(&self, key: &Key, w: &Workload, promoted: bool) -> (Vec<StepView>, Option<usize>) {
+    fn steps(&self, w: &Workload, promoted: bool) -> (Vec<StepView>, Option<usize>) {
         let Some(blue_green) = w.rollout.blue_green() else { return (steps(w, promoted), w.status.step_index) };
-        let (stages, over) = blue_green::stages(w, blue_green, |hash| self.staffing(key, hash).available);
+        let (stages, over) = blue_green::stages(w, blue_green, |hash| self.staffing(w, hash).available);
         (stages, Some(over))
     }
 
@@ -118,7 +121,7 @@ impl Engine {
     }
 
     fn pool_view(&self, key: &Key, w: &Workload, pool: &PoolState) -> PoolView {
-        let staffing = self.staffing(key, &pool.hash);
+        let staffing = self.staffing(w, &pool.hash);
         let role = match (w.status.stable.as_ref() == Some(&pool.hash), w.rollout.hash == pool.hash) {
             (true, _) => "stable",
             (false, true) => "canary",
@@ -129,6 +132,11 @@ impl Engine {
             revision: pool.revision,
             image: pool_image(pool),
             role: if w.rollout.canary().is_some() { role.to_owned() } else { self.blue_green_role(w, pool) },
+            metadata: [&pool.metadata.labels, &pool.metadata.annotations]
+                .into_iter()
+                .flatten()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
             size: pool.size,
             ready: staffing.ready,
             available: staffing.available,
@@ -175,10 +183,13 @@ impl Engine {
         let weight = family("serin_rollout_canary_weight", "Weight of the canary as decided.", &|labels, w| {
             format!("{{{labels}}} {}", w.status.weights.as_ref().map_or(0, |x| x.canary))
         });
+        let total = family("serin_rollout_weight_total", "What the weights count against.", &|labels, w| {
+            format!("{{{labels}}} {}", w.rollout.canary().map_or(100, |c| c.weight_total()))
+        });
         let available = family("serin_rollout_available", "Available members of all versions.", &|labels, w| {
             format!("{{{labels}}} {}", w.status.counts.available)
         });
-        phase + &weight + &available
+        phase + &weight + &total + &available
     }
 
     /// Pod names and log files.
@@ -207,6 +218,18 @@ fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {
         _ => "waiting",
     };
     steps.iter().enumerate().map(|(i, s)| StepView { text: s.to_string(), state: state(i).to_owned() }).collect()
+}
+
+fn plugin_view(plugin: &PluginStatus) -> PluginView {
+    PluginView {
+        step: plugin.index,
+        name: plugin.name.clone(),
+        operation: plugin.operation.as_str().to_owned(),
+        phase: plugin.phase.as_str().to_owned(),
+        message: plugin.message.clone(),
+        executions: plugin.executions,
+        disabled: plugin.disabled,
+    }
 }
 
 /// A run.

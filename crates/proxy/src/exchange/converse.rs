@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use socket2::SockRef;
@@ -16,6 +17,7 @@ use super::{Answered, Side};
 use crate::answer::{self, Answer, Front};
 use crate::framing::Body;
 use crate::intake::{LAST_CHUNK, Plan, write_chunk, write_chunk_size};
+use crate::mirror;
 use crate::prediction::Scanner;
 use crate::refusal::Reason;
 use crate::stream::Input;
@@ -57,7 +59,7 @@ enum Waiting {
 
 /// A request and its answer under way. The two directions tell each other how far they are by its cells.
 pub(crate) struct Conversation<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     plan: &'a Plan,
     version: Option<&'a str>,
     /// Bytes that the kernel took towards the upstream.
@@ -73,7 +75,7 @@ pub(crate) struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    pub(crate) fn new(worker: &'a Worker, plan: &'a Plan, version: Option<&'a str>) -> Self {
+    pub(crate) fn new(worker: &'a Rc<Worker>, plan: &'a Plan, version: Option<&'a str>) -> Self {
         Self {
             worker,
             plan,
@@ -102,12 +104,18 @@ impl<'a> Conversation<'a> {
         side.out.clear();
         let mut send = pin!(this.send(side.forward, side.input, &mut client_read, &mut up_write));
         let mut receive = pin!(this.receive(side.answer, side.out, &mut up_read, &mut client_write));
+        let mut begun = false;
         poll_fn(|cx| {
+            // At first there is something to send; later it is mostly the answer that there is news of.
+            let sends_first = !std::mem::replace(&mut begun, true);
             // Sending never ends well, it goes over into watching the client; so ready means that it failed.
-            if let Poll::Ready(end) = send.as_mut().poll(cx) {
+            if sends_first && let Poll::Ready(end) = send.as_mut().poll(cx) {
                 return Poll::Ready(end);
             }
             if let Poll::Ready(end) = receive.as_mut().poll(cx) {
+                return Poll::Ready(end);
+            }
+            if !sends_first && let Poll::Ready(end) = send.as_mut().poll(cx) {
                 return Poll::Ready(end);
             }
             for (deadline, client_end) in
@@ -135,8 +143,6 @@ impl<'a> Conversation<'a> {
         upstream: &mut WriteHalf<'_>,
     ) -> End {
         let begun = Instant::from_std(self.plan.begun);
-        let stall = self.worker.shared.config.limits.stall;
-        self.send_by.set(Some((begun + stall, Waiting::Upstream)));
         // On a broken connection the other direction finds out more: the upstream may have answered before it closed.
         if self.write(upstream, forward).await.is_err() {
             self.refused.set(true);
@@ -165,6 +171,7 @@ impl<'a> Conversation<'a> {
         upstream: &mut WriteHalf<'_>,
     ) -> Result<(), End> {
         let mut decoder = self.plan.decoder;
+        let mut draft = self.plan.draft.borrow_mut().take();
         let chunked = self.plan.body == Body::Chunked;
         while !decoder.is_done() {
             let by = Instant::now() + self.worker.shared.config.limits.stall;
@@ -182,29 +189,41 @@ impl<'a> Conversation<'a> {
                 } else {
                     buffer.extend_from_slice(data)
                 }
+                if let Some(draft) = &mut draft {
+                    draft.push(data);
+                }
                 input.consume(step.consumed);
             }
             if chunked && decoder.is_done() {
                 buffer.extend_from_slice(LAST_CHUNK);
             }
-            let by = Instant::now() + self.worker.shared.config.limits.stall;
-            self.send_by.set(Some((by, Waiting::Upstream)));
+            self.send_by.set(None);
             if self.write(upstream, buffer).await.is_err() {
                 self.refused.set(true);
                 return Ok(());
             }
         }
+        if let Some(draft) = draft {
+            mirror::send(self.worker, draft);
+        }
         Ok(())
     }
 
-    async fn write(&self, upstream: &mut WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
+    async fn write(&self, upstream: &WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let n = upstream.write(bytes).await?;
-            if n == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+            match upstream.try_write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.written.set(self.written.get() + n as u64);
+                    bytes = &bytes[n..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let by = Instant::now() + self.worker.shared.config.limits.stall;
+                    self.send_by.set(Some((by, Waiting::Upstream)));
+                    upstream.writable().await?;
+                }
+                Err(error) => return Err(error),
             }
-            self.written.set(self.written.get() + n as u64);
-            bytes = &bytes[n..];
         }
         Ok(())
     }

@@ -23,8 +23,8 @@ pub struct RequestHead<'h, 'b> {
     pub method: &'b str,
     /// Path and query, or `*`. An absolute target has lost its scheme and authority.
     pub target: &'b str,
-    /// Without a port it is the port of the listener. Empty only for HTTP/1.0.
-    pub host: &'b str,
+    /// Without a port it is the port of the listener. Empty only for HTTP/1.0. ASCII.
+    pub host: &'b [u8],
     /// All headers as they came.
     pub headers: &'h [Header<'b>],
     /// Which of the headers are about this connection or are written anew: bit `n` for header `n`.
@@ -76,7 +76,7 @@ struct Meaning<'b> {
     keep_alive: bool,
     upgrade_named: bool,
     upgrade: Option<&'b str>,
-    host: Option<&'b str>,
+    host: Option<&'b [u8]>,
     expect: Option<&'b [u8]>,
     is_encoded: bool,
 }
@@ -97,58 +97,62 @@ impl<'b> Meaning<'b> {
     /// Takes in one header; whether it names others as being about this connection. The lengths come first: comparing them
     /// is cheap, and few headers get past it.
     fn take(&mut self, i: usize, header: &Header<'b>) -> Result<bool, Fault> {
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        let own = 1u128 << i;
+        // The usual spelling is compared in a few instructions, any other one byte by byte.
+        let is = |name: &str| header.name == name || header.name.eq_ignore_ascii_case(name);
+        let own = || 1u128 << i;
         let mut nominated = false;
-        match header.name.len() {
-            2 if is("te") => self.own |= own,
-            4 if is("host") => {
-                self.own |= own;
-                let host = std::str::from_utf8(header.value).map_err(|_| Fault::Host)?;
-                if self.host.replace(host).is_some() {
+        match (header.name.len(), header.name.as_bytes()[0] | 0x20) {
+            (2, b't') if is("TE") => self.own |= own(),
+            (4, b'h') if is("Host") => {
+                self.own |= own();
+                if self.host.replace(header.value).is_some() {
                     return Err(Fault::Host);
                 }
             }
-            6 if is("expect") => {
-                self.own |= own;
+            (6, b'e') if is("Expect") => {
+                self.own |= own();
                 self.expect = Some(header.value);
             }
-            7 if is("trailer") => self.own |= own,
-            7 if is("upgrade") => {
-                self.own |= own;
+            (7, b't') if is("Trailer") => self.own |= own(),
+            (7, b'u') if is("Upgrade") => {
+                self.own |= own();
                 // Two headers, like two names in one, are a choice; only a single protocol is passed on.
                 let single = std::str::from_utf8(header.value).ok().filter(|v| v.bytes().all(is_protocol));
                 self.upgrade = if self.upgrade.is_none() { single } else { None };
             }
-            10 if is("connection") => {
-                self.own |= own;
+            (10, b'c') if is("Connection") => {
+                self.own |= own();
                 nominated = self.take_connection(header.value);
             }
-            10 if is("keep-alive") => self.own |= own,
-            14 if is("content-length") => {
-                self.own |= own;
+            (10, b'k') if is("Keep-Alive") => self.own |= own(),
+            (14, b'c') if is("Content-Length") => {
+                self.own |= own();
                 if self.length.replace(number(header.value).ok_or(Fault::Length)?).is_some() {
                     return Err(Fault::Length);
                 }
             }
-            16 if is("proxy-connection") => self.own |= own,
-            16 if is("content-encoding") => self.is_encoded = !header.value.eq_ignore_ascii_case(b"identity"),
-            17 if is("transfer-encoding") => {
-                self.own |= own;
+            (16, b'p') if is("Proxy-Connection") => self.own |= own(),
+            (16, b'c') if is("Content-Encoding") => self.is_encoded = !header.value.eq_ignore_ascii_case(b"identity"),
+            (17, b't') if is("Transfer-Encoding") => {
+                self.own |= own();
                 if !header.value.eq_ignore_ascii_case(b"chunked") || self.chunked {
                     return Err(Fault::Coding);
                 }
                 self.chunked = true;
             }
             // Servers that hand headers to the application as environment variables cannot tell these from the real ones.
-            14 if is("content_length") => return Err(Fault::Length),
-            17 if is("transfer_encoding") => return Err(Fault::Coding),
+            (14, b'c') if is("Content_Length") => return Err(Fault::Length),
+            (17, b't') if is("Transfer_Encoding") => return Err(Fault::Coding),
             _ => {}
         }
         Ok(nominated)
     }
 
     fn take_connection(&mut self, value: &[u8]) -> bool {
+        if value == b"keep-alive" {
+            self.keep_alive = true;
+            return false;
+        }
         let mut nominated = false;
         for token in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
             match token.len() {
@@ -196,7 +200,7 @@ pub fn read_request<'h, 'b>(
         return Err(Fault::Malformed);
     };
     let headers = &*request.headers;
-    strict_lines(&buf[..len], headers.len())?;
+    strict_lines(&buf[..len], headers)?;
     let meaning = Meaning::read(headers)?;
     let is_old = version == 0;
     let body = match (meaning.chunked, meaning.length) {
@@ -210,13 +214,12 @@ pub fn read_request<'h, 'b>(
     let (target, authority) = split_target(method, target)?;
     let host = match (authority, meaning.host) {
         (_, None) if !is_old => return Err(Fault::Host),
-        (Some(authority), _) => authority,
+        (Some(authority), _) => authority.as_bytes(),
         (None, host) => host.unwrap_or_default(),
     };
-    if !host.bytes().all(is_host)
-        || (host.is_empty() && !is_old)
-        || !meaning.host.is_none_or(|h| h.bytes().all(is_host))
-    {
+    let is_valid = |host: &[u8]| host.iter().all(|b| IS_HOST[usize::from(*b)]);
+    let both_valid = is_valid(host) && (authority.is_none() || meaning.host.is_none_or(is_valid));
+    if !both_valid || (host.is_empty() && !is_old) {
         return Err(Fault::Host);
     }
     Ok(Some(RequestHead {
@@ -256,7 +259,7 @@ pub fn read_response<'h, 'b>(
         return Err(Fault::Malformed);
     }
     let headers = &*response.headers;
-    strict_lines(&buf[..len], headers.len())?;
+    strict_lines(&buf[..len], headers)?;
     let meaning = Meaning::read(headers)?;
     let is_old = version == 0;
     let bodiless = to_head || status < 200 || status == 204 || status == 304;
@@ -287,21 +290,16 @@ pub fn is_interim(status: u16) -> bool {
     status < 200 && status != 101
 }
 
-/// The parser takes a bare line feed for a line end, and empty lines before the first line. Exactly one CR LF a line is left
-/// when both are refused.
-fn strict_lines(head: &[u8], headers: usize) -> Result<(), Fault> {
-    let (mut lines, mut bare) = (0, 0);
-    // Counting in bytes, over runs too short for a byte to overflow, is what lets the compiler count many at once.
-    for (before, bytes) in head.chunks(255).zip(head[1..].chunks(255)) {
-        let (mut run_lines, mut run_bare) = (0u8, 0u8);
-        for (before, byte) in before.iter().zip(bytes) {
-            run_lines += u8::from(*byte == b'\n');
-            run_bare += u8::from((*byte == b'\n') & (*before != b'\r'));
-        }
-        lines += usize::from(run_lines);
-        bare += usize::from(run_bare);
-    }
-    if lines == headers + 2 && bare == 0 && head[0] != b'\n' { Ok(()) } else { Err(Fault::Malformed) }
+/// The parser takes a bare line feed for a line end, and empty lines before the first line. Both are refused here, by what stands
+/// before each header and at the end: every line before a header is one that the parser has ended there.
+pub(super) fn strict_lines(head: &[u8], headers: &[Header<'_>]) -> Result<(), Fault> {
+    let begin = head.as_ptr().addr();
+    let follows_line = |header: &Header<'_>| {
+        let at = header.name.as_ptr().addr() - begin;
+        at >= 2 && head[at - 2..at] == *b"\r\n"
+    };
+    let strict = !matches!(head[0], b'\r' | b'\n') && head.ends_with(b"\r\n\r\n") && headers.iter().all(follows_line);
+    if strict { Ok(()) } else { Err(Fault::Malformed) }
 }
 
 fn fault(error: httparse::Error) -> Fault {
@@ -314,7 +312,7 @@ fn fault(error: httparse::Error) -> Fault {
 
 /// A target in origin form, and the authority that an absolute one carried. The authority wins over `Host`, as the standard has it.
 fn split_target<'b>(method: &str, target: &'b str) -> Result<(&'b str, Option<&'b str>), Fault> {
-    if target.contains('#') {
+    if target.as_bytes().contains(&b'#') {
         return Err(Fault::Malformed);
     }
     if target.starts_with('/') || (target == "*" && method == "OPTIONS") {
@@ -336,9 +334,17 @@ fn split_target<'b>(method: &str, target: &'b str) -> Result<(&'b str, Option<&'
     }
 }
 
-fn is_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'%')
-}
+/// The bytes of which a host and its port are made.
+static IS_HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'%');
+        byte += 1;
+    }
+    table
+};
 
 fn is_protocol(byte: u8) -> bool {
     super::body::is_token(byte) || byte == b'/'

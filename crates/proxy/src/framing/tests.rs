@@ -14,7 +14,7 @@ fn request(text: &str) -> String {
                 head.method,
                 head.target,
                 head.body,
-                head.host,
+                String::from_utf8_lossy(head.host),
                 if head.keep_alive { "keep" } else { "close" }
             )
         }
@@ -253,4 +253,29 @@ fn bodies_with_a_length_end_there() {
     }
     assert!(!Decoder::new(Body::Chunked).may_close() && !Decoder::new(Body::Length(1)).may_close());
     assert!(Decoder::new(Body::UntilClose).may_close());
+}
+
+/// Another way to tell: every line feed follows a carriage return, and there is one for every line.
+fn has_strict_lines(head: &[u8], headers: usize) -> bool {
+    let feeds = head.iter().filter(|b| **b == b'\n').count();
+    feeds == headers + 2 && head.windows(2).all(|w| w[1] != b'\n' || w[0] == b'\r') && head[0] != b'\n'
+}
+
+proptest::proptest! {
+    #[test]
+    fn lines_end_in_one_way_only(parts in proptest::collection::vec(
+        proptest::sample::select(vec!["\r\n", "\n", "\r", "a: b", "c:", ":d", " ", "\t", "e: f \r\n", "g:h\n"]), 0..8)
+    ) {
+        for start in ["GET / HTTP/1.1", "\r\nGET / HTTP/1.1", "\nGET / HTTP/1.1"] {
+            let text = format!("{start}{}\r\n\r\n", parts.concat());
+            let mut room = empty_headers();
+            let mut request = httparse::Request::new(&mut []);
+            let Ok(httparse::Status::Complete(len)) = request.parse_with_uninit_headers(text.as_bytes(), &mut room) else {
+                continue;
+            };
+            let head = &text.as_bytes()[..len];
+            let strict = head::strict_lines(head, request.headers).is_ok();
+            proptest::prop_assert_eq!(strict, has_strict_lines(head, request.headers.len()), "{:?}", text);
+        }
+    }
 }

@@ -25,6 +25,7 @@ fn take(options: &str, trust_forwarded: bool, request: &str) -> (Intake, String)
         trust_forwarded,
         head_bytes_max: 1000,
         random: &random,
+        copies: &Copies::new(1, 100),
     };
     let mut out = Vec::new();
     let intake = take_in(request.as_bytes(), &around, &mut out);

@@ -61,32 +61,32 @@ fn the_most_specific_host_and_path_wins() {
         ("A.EXAMPLE.com:8080", "/v1/models", "host"),
         ("a.example.com", "/v1", "wild"),
     ] {
-        assert_eq!(routing.rule(host, target).unwrap().service.name, expect, "{host}{target}");
+        assert_eq!(routing.rule(host.as_bytes(), target).unwrap().service.name, expect, "{host}{target}");
     }
-    assert!(ready(vec![route("host", Some("a"), Prefix, "/")]).rule("b", "/").is_none());
-    assert!(ready(vec![route("host", Some("a"), Prefix, "/")]).rule("a:1", "/").is_some());
+    assert!(ready(vec![route("host", Some("a"), Prefix, "/")]).rule(b"b", "/").is_none());
+    assert!(ready(vec![route("host", Some("a"), Prefix, "/")]).rule(b"a:1", "/").is_some());
 }
 
 fn picked(service: &Service, first: usize, avoid: &[u64], now_ms: u64) -> Option<String> {
-    service.alive(first, avoid, now_ms).map(|(_, e)| e.id.clone())
+    service.alive(first, avoid, || now_ms).map(|(_, e)| e.id.clone())
 }
 
 #[test]
 fn endpoints_are_taken_by_load_then_in_turn_and_others_when_they_are_out() {
     let routing = ready(vec![route("r", None, PathKind::Prefix, "/")]);
-    let service = &routing.rule("", "/").unwrap().service;
+    let service = &routing.rule(b"", "/").unwrap().service;
     let [a, b] = [picked(service, 0, &[], 0), picked(service, 0, &[], 0)];
     assert_ne!(a, b, "equals take turns");
-    let (_, busy) = service.alive(0, &[], 0).unwrap();
+    let (_, busy) = service.alive(0, &[], || 0).unwrap();
     let _working = busy.occupy();
     for _ in 0..4 {
-        assert_ne!(service.alive(0, &[], 0).unwrap().1.key, busy.key, "the other one has less to do");
+        assert_ne!(service.alive(0, &[], || 0).unwrap().1.key, busy.key, "the other one has less to do");
     }
-    let (canary, endpoint) = service.alive(1, &[], 0).unwrap();
+    let (canary, endpoint) = service.alive(1, &[], || 0).unwrap();
     assert_eq!((canary, endpoint.id.as_str()), (1, "c-0"));
     endpoint.eject(100);
-    assert_eq!(service.alive(1, &[], 50).unwrap().0, 0, "a group with weight comes next");
-    assert_eq!(service.alive(1, &[], 100).unwrap().0, 1, "the time is over");
+    assert_eq!(service.alive(1, &[], || 50).unwrap().0, 0, "a group with weight comes next");
+    assert_eq!(service.alive(1, &[], || 100).unwrap().0, 1, "the time is over");
     service.groups[0].endpoints.iter().for_each(|e| e.eject(100));
     assert_eq!(picked(service, 1, &[], 50).as_deref(), Some("p-0"), "then any group");
     service.groups[2].endpoints[0].eject(100);
@@ -103,12 +103,12 @@ fn what_two_tables_share_is_kept() {
     routes[0].split.groups[1].endpoints[0].address.set_port(33);
     let second = memory.prepare(Table { version: 2, routes: routes.clone() }).unwrap();
     let keys = |routing: &Routing, group: usize| -> Vec<u64> {
-        routing.rule("", "/").unwrap().service.groups[group].endpoints.iter().map(|e| e.key).collect()
+        routing.rule(b"", "/").unwrap().service.groups[group].endpoints.iter().map(|e| e.key).collect()
     };
     assert_eq!(keys(&first, 0)[1], keys(&second, 0)[0], "an endpoint that stays is the same");
     assert_ne!(keys(&first, 1), keys(&second, 1), "at another address it is another one");
     assert!(!second.endpoints.contains(&keys(&first, 0)[0]));
-    let stats = |routing: &Routing| routing.rule("", "/").unwrap().service.groups[0].stats.clone();
+    let stats = |routing: &Routing| routing.rule(b"", "/").unwrap().service.groups[0].stats.clone();
     assert!(Arc::ptr_eq(&stats(&first), &stats(&second)));
     assert!(second.has("r", "canary") && !second.has("r", "other"));
     let problems =

@@ -84,3 +84,39 @@ fn routes_of_one_name_must_agree_and_may_not_overlap() {
         ["routes[1]: another route named 'default/iris' has a different split, sticky or prediction"]
     );
 }
+
+#[test]
+fn a_mirror_is_checked_like_the_rest() {
+    let mirror = || Mirror {
+        name: "m".into(),
+        matches: vec![MirrorMatch { method: Some(ValueMatch::Exact("POST".into())), ..MirrorMatch::default() }],
+        percent: 100,
+        version: "c".into(),
+        endpoints: Vec::new(),
+        unsafe_methods: true,
+    };
+    let edited = |edit: &dyn Fn(&mut Mirror)| {
+        let mut mirror = mirror();
+        edit(&mut mirror);
+        move |r: &mut Route| r.split.mirrors.push(mirror)
+    };
+    check(edited(&|_| {}), "");
+    check(edited(&|m| m.percent = 101), "routes[0].split.mirrors[0].percent: 101 is not within 0 and 100");
+    check(edited(&|m| m.version.clear()), "routes[0].split.mirrors[0].version: '' is not a name of 1 to 253 bytes");
+    check(edited(&|m| m.matches.clear()), "routes[0].split.mirrors[0].matches: at least one is needed");
+    let header = HeaderMatch { header: "a b".into(), value: ValueMatch::Exact(String::new()) };
+    check(
+        edited(&|m| m.matches[0].headers.push(header.clone())),
+        "routes[0].split.mirrors[0].matches[0].headers[0].header: 'a b' is not an HTTP token",
+    );
+    let endpoint = Endpoint { id: "e".into(), address: ([127, 0, 0, 1], 0).into() };
+    check(edited(&|m| m.endpoints.push(endpoint.clone())), "routes[0].split.mirrors[0].endpoints[0].address: port 0");
+    check(|r| r.split.mirrors.extend([mirror(), mirror()]), "routes[0].split.mirrors[1].name: 'm' is there twice");
+    let mut table = good();
+    edited(&|m| m.matches[0].path = Some(ValueMatch::Regex("(".into())))(&mut table.routes[0]);
+    let problems = table.validate();
+    assert!(problems[0].starts_with("routes[0].split.mirrors[0].matches[0].path.regex: "), "{problems:?}");
+    table = good();
+    edited(&|_| {})(&mut table.routes[0]);
+    assert_eq!(serde_json::from_str::<Table>(&serde_json::to_string(&table).unwrap()).unwrap(), table);
+}

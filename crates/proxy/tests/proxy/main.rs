@@ -4,6 +4,7 @@ mod control;
 mod drain;
 mod hostile;
 mod messages;
+mod mirrors;
 mod reports;
 mod rig;
 mod routing;

@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, Entry, Foreign, Key, Object, Origin, Place, is_nam
 use crate::document::{self, Kind, Node};
 use crate::problem::{Findings, Problem, Severity, one_line};
 use crate::read::Source;
+use crate::workload::{self, Holder};
 
 /// Most objects of all files: as many as a large cluster holds of these kinds, and few enough to compare with each other.
 const OBJECTS_MAX: usize = 10_000;
@@ -77,6 +78,12 @@ fn admit(file: &Arc<str>, node: Node, objects: &mut Objects, problems: &mut Find
     }
     match recognise(&api_version, &kind) {
         Recognised::Known(known) => known_object(known, origin, objects, problems),
+        Recognised::Foreign if workload::Kind::of(&api_version, &kind).is_some() => {
+            if let Some(object) = Holder::of(origin.node.to_value()) {
+                let place = Place { file: file.clone(), line: origin.node.spot.line };
+                catalog.workloads.push(Entry { object, place, origin: Arc::new(origin) });
+            }
+        }
         Recognised::Foreign => {
             let message = format!("{kind} ({api_version}) is not used on one machine");
             problems.push(origin.warning("not-used", "", message));

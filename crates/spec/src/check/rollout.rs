@@ -8,7 +8,7 @@ use crate::validate::{self, ErrorType, FieldError};
 use crate::wire::Rollout;
 use crate::wire::canary::{CanaryStep, CanaryStrategy};
 use crate::wire::meta::IntOrString;
-use crate::wire::traffic::NginxTrafficRouting;
+use crate::wire::traffic::{NginxTrafficRouting, RolloutTrafficRouting};
 
 const CANARY: &str = "spec.strategy.canary";
 
@@ -30,7 +30,7 @@ pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Findings) {
     }
 }
 
-fn problem_of(entry: &Entry<Rollout>, error: &FieldError) -> Problem {
+pub(super) fn problem_of(entry: &Entry<Rollout>, error: &FieldError) -> Problem {
     let code = match error.kind {
         ErrorType::Required => "missing-field",
         ErrorType::Invalid => "invalid-value",
@@ -118,6 +118,9 @@ fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findin
     if let Some(nginx) = canary.traffic_routing.as_ref().and_then(|routing| routing.nginx.as_ref()) {
         self::nginx(entry, nginx, problems);
     }
+    if let Some(routing) = &canary.traffic_routing {
+        meshes(entry, routing, problems);
+    }
     if let Some(threshold) = &canary.replica_progress_threshold
         && !matches!(threshold.kind.as_str(), "Percent" | "Pods")
     {
@@ -149,6 +152,25 @@ fn is_limit(limit: &IntOrString) -> bool {
     match limit {
         IntOrString::Int(number) => *number >= 0,
         IntOrString::String(text) => text.strip_suffix('%').unwrap_or(text).parse::<u32>().is_ok(),
+    }
+}
+
+/// What a router must be told that is kept as it is written.
+//= compat: 8.4-2
+fn meshes(entry: &Entry<Rollout>, routing: &RolloutTrafficRouting, problems: &mut Findings) {
+    let path = format!("{CANARY}.trafficRouting");
+    let none = |value: &serde_json::Value, pointer: &str| match value.pointer(pointer) {
+        Some(serde_json::Value::Array(items)) => items.is_empty(),
+        Some(serde_json::Value::String(name)) => name.is_empty(),
+        _ => true,
+    };
+    if routing.ambassador.as_ref().is_some_and(|ambassador| none(ambassador, "/mappings")) {
+        let message = "ambassador: at least one mapping must be named";
+        problems.push(entry.origin.problem("missing-field", &format!("{path}.ambassador.mappings"), message));
+    }
+    if routing.app_mesh.as_ref().is_some_and(|mesh| none(mesh, "/virtualService/name")) {
+        let message = "appMesh: the virtual service must be named";
+        problems.push(entry.origin.problem("missing-field", &format!("{path}.appMesh.virtualService"), message));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 use serin_core::Span;
-use serin_core::analysis::{Measurement, Metric, MetricResult, RunPhase, RunSpec, RunStatus, Summary, validity};
+use serin_core::analysis::{Measurement, Metric, MetricResult, RunPhase, RunSpec, RunStatus, Summary, Ttl, validity};
 
 use crate::timestamp;
 use crate::wire::analysis as wire;
@@ -46,6 +46,18 @@ fn metric(wire: &provider::Metric) -> Metric {
         success: condition(wire.success_condition.as_deref()),
         failure: condition(wire.failure_condition.as_deref()),
         ..defaults
+    }
+}
+
+/// When a finished run is deleted. A time below zero is over at once.
+//= compat: 3.1-2, 3.9-6
+pub fn ttl(wire: &wire::AnalysisRunSpec) -> Ttl {
+    let span = |s: Option<i32>| s.map(|s| Span::from_secs(i64::from(s.max(0))));
+    let strategy = wire.ttl_strategy.clone().unwrap_or_default();
+    Ttl {
+        after_completion: span(strategy.seconds_after_completion),
+        after_failure: span(strategy.seconds_after_failure),
+        after_success: span(strategy.seconds_after_success),
     }
 }
 

@@ -1,13 +1,15 @@
 //! `Rollout` with the defaults of section 1 of the Argo reference.
 
-use serin_core::rollout::{Amount, BlueGreen, Canary, Rollout, Strategy, Threshold, Traffic};
-use serin_core::{Hash, Span};
+use serin_core::rollout::{Amount, BlueGreen, Canary, PingPong, Rollout, Strategy, Threshold, Traffic};
+use serin_core::{Hash, Metadata, RoleMetadata, Span};
 
 use super::steps;
 use crate::hash;
+use crate::timestamp;
 use crate::wire;
 use crate::wire::canary::{BlueGreenStrategy, CanaryStrategy, ReplicaProgressThreshold, RolloutAnalysis};
-use crate::wire::meta::IntOrString;
+use crate::wire::meta::{IntOrString, PodMetadata};
+use crate::wire::rollout::RolloutStrategy;
 
 /// Members when `replicas` is absent.
 const REPLICAS: u32 = 1;
@@ -45,6 +47,8 @@ pub fn rollout(wire: &wire::Rollout, generation: i64, collision_count: Option<i3
             history(limits.and_then(|a| a.successful_run_history_limit)),
             history(limits.and_then(|a| a.unsuccessful_run_history_limit)),
         ),
+        restart_at: timestamp::parse_optional(spec.restart_at.as_deref()),
+        metadata: role_metadata(&spec.strategy),
         workload: None,
         strategy: match &spec.strategy.blue_green {
             Some(wire) if canary.is_none() => Strategy::BlueGreen(blue_green(wire)),
@@ -74,6 +78,8 @@ fn canary(wire: &CanaryStrategy) -> Canary {
         traffic,
         canary_service: name(wire.canary_service.as_ref()),
         stable_service: name(wire.stable_service.as_ref()),
+        ping_pong: wire.ping_pong.as_ref().map(ping_pong),
+        managed_routes: managed_routes(wire),
         background_from: background.map(|a| a.starting_step.map_or(0, |n| usize::try_from(n).unwrap_or(0))),
         scale_down_delay: match traffic {
             Some(_) => seconds(wire.scale_down_delay_seconds.unwrap_or(SCALE_DOWN_DELAY_S)),
@@ -84,6 +90,31 @@ fn canary(wire: &CanaryStrategy) -> Canary {
         dynamic_stable_scale: wire.dynamic_stable_scale,
         min_pods: wire.min_pods_per_replica_set.map(count),
         progress_threshold: wire.replica_progress_threshold.as_ref().and_then(threshold),
+    }
+}
+
+fn managed_routes(wire: &CanaryStrategy) -> Vec<String> {
+    let routes = wire.traffic_routing.iter().flat_map(|routing| &routing.managed_routes);
+    routes.map(|route| route.name.clone()).collect()
+}
+
+fn ping_pong(wire: &wire::canary::PingPong) -> PingPong {
+    PingPong { ping: wire.ping_service.clone(), pong: wire.pong_service.clone() }
+}
+
+/// `canaryMetadata` and `stableMetadata`, or their counterparts of a blue-green rollout.
+//= compat: 1.9-1
+fn role_metadata(strategy: &RolloutStrategy) -> RoleMetadata {
+    let metadata = |wire: &Option<PodMetadata>| {
+        let wire = wire.clone().unwrap_or_default();
+        Metadata { labels: wire.labels, annotations: wire.annotations }
+    };
+    match (&strategy.canary, &strategy.blue_green) {
+        (Some(canary), _) => {
+            RoleMetadata { new: metadata(&canary.canary_metadata), stable: metadata(&canary.stable_metadata) }
+        }
+        (None, Some(bg)) => RoleMetadata { new: metadata(&bg.preview_metadata), stable: metadata(&bg.active_metadata) },
+        (None, None) => RoleMetadata::default(),
     }
 }
 

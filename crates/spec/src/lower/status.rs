@@ -3,11 +3,14 @@
 use serin_core::analysis::RunPhase;
 use serin_core::condition::{Condition, Conditions, Kind, Truth};
 use serin_core::phase::Phase;
-use serin_core::status::{BlueGreenStatus, Counts, Pause, PauseReason, RunRef, Weights};
-use serin_core::{Destination, Hash, Status, Time};
+use serin_core::plugin::{Operation, PluginPhase, PluginStatus};
+use serin_core::status::{BlueGreenStatus, Counts, Pause, PauseReason, RunRef, Side, Weights};
+use serin_core::{Destination, Hash, Span, Status, Time};
 
-use crate::timestamp;
-use crate::wire::status::{PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, TrafficWeights};
+use crate::wire::status::{
+    PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, StepPluginStatus, TrafficWeights,
+};
+use crate::{duration, timestamp};
 
 /// The status as the core sees it. Fields of other strategies are left out; [`crate::raise::status`] keeps them.
 pub fn status(wire: &RolloutStatus) -> Status {
@@ -39,6 +42,9 @@ pub fn status(wire: &RolloutStatus) -> Status {
         weights: canary.weights.as_ref().map(weights),
         collision_count: count(wire.collision_count),
         current_experiment: canary.current_experiment.filter(|name| !name.is_empty()),
+        restarted_at: timestamp::parse_optional(wire.restarted_at.as_deref()),
+        stable_ping_pong: canary.stable_ping_pong.as_deref().and_then(side),
+        plugins: canary.step_plugin_statuses.iter().filter_map(plugin).collect(),
         blue_green: BlueGreenStatus {
             active: text(blue_green.active_selector.as_deref()).map(Hash::new),
             preview: text(blue_green.preview_selector.as_deref()).map(Hash::new),
@@ -103,6 +109,32 @@ fn run_ref(wire: &RunStatusRef) -> RunRef {
         phase: wire.status.as_deref().and_then(RunPhase::parse).unwrap_or_default(),
         message: wire.message.clone().unwrap_or_default(),
     }
+}
+
+//= compat: 1.10-1
+fn side(wire: &str) -> Option<Side> {
+    [Side::Ping, Side::Pong].into_iter().find(|side| side.as_str() == wire)
+}
+
+/// An entry without an operation that is known says nothing about what was asked, and is left out.
+fn plugin(wire: &StepPluginStatus) -> Option<PluginStatus> {
+    let operations = [Operation::Run, Operation::Abort, Operation::Terminate];
+    let phases = [PluginPhase::Running, PluginPhase::Successful, PluginPhase::Failed, PluginPhase::Error];
+    let backoff = wire.backoff.as_deref().and_then(|text| duration::parse_ns(text).ok());
+    Some(PluginStatus {
+        index: usize::try_from(wire.index).ok()?,
+        name: wire.name.clone(),
+        operation: operations.into_iter().find(|o| o.as_str() == wire.operation)?,
+        phase: phases.into_iter().find(|p| Some(p.as_str()) == wire.phase.as_deref()).unwrap_or(PluginPhase::Error),
+        message: wire.message.clone().unwrap_or_default(),
+        started: timestamp::parse_optional(wire.started_at.as_deref()).unwrap_or_default(),
+        updated: timestamp::parse_optional(wire.updated_at.as_deref()),
+        finished: timestamp::parse_optional(wire.finished_at.as_deref()),
+        backoff: Span::from_millis(backoff.unwrap_or(0) / 1_000_000),
+        executions: u32::try_from(wire.executions.unwrap_or(0)).unwrap_or(0),
+        disabled: wire.disabled,
+        state: wire.status.as_ref().map(ToString::to_string),
+    })
 }
 
 fn weights(wire: &TrafficWeights) -> Weights {

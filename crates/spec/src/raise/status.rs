@@ -1,20 +1,21 @@
 //! `status` of a rollout.
 
-use serin_core::Status;
 use serin_core::condition::Condition;
+use serin_core::plugin::PluginStatus;
 use serin_core::status::{Pause, RunRef, Weights};
+use serin_core::{Span, Status};
 
 use super::text;
 use crate::timestamp;
 use crate::wire::Rollout;
 use crate::wire::meta::LabelSelector;
 use crate::wire::status::{
-    BlueGreenStatus, CanaryStatus, PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, TrafficWeights,
-    WeightDestination,
+    BlueGreenStatus, CanaryStatus, PauseCondition, RolloutCondition, RolloutStatus, RunStatusRef, StepPluginStatus,
+    TrafficWeights, WeightDestination,
 };
 
 /// The status to write for `rollout`: the core's fields from `core`, names and selector from the spec, and what the core
-/// knows nothing of (such as `stablePingPong` or `restartedAt`) from the status that the rollout had.
+/// knows nothing of (such as `alb` or `duration`) from the status that the rollout had.
 //= compat: 1.10-4
 pub fn status(core: &Status, rollout: &Rollout) -> RolloutStatus {
     let former = rollout.status.clone().unwrap_or_default();
@@ -40,9 +41,9 @@ pub fn status(core: &Status, rollout: &Rollout) -> RolloutStatus {
         promote_full: core.promote_full,
         phase: Some(core.phase.as_str().to_owned()),
         message: text(&core.message),
-        canary: canary(core, rollout, former.canary),
+        canary: canary(core, rollout),
         workload_observed_generation: former.workload_observed_generation,
-        restarted_at: former.restarted_at,
+        restarted_at: core.restarted_at.map(timestamp::format),
         blue_green: blue_green(core),
         alb: former.alb,
         albs: former.albs,
@@ -65,17 +66,35 @@ pub(super) fn condition(core: &Condition) -> RolloutCondition {
     }
 }
 
-fn canary(core: &Status, rollout: &Rollout, former: Option<CanaryStatus>) -> Option<CanaryStatus> {
-    let former = former.unwrap_or_default();
+fn canary(core: &Status, rollout: &Rollout) -> Option<CanaryStatus> {
     let status = CanaryStatus {
         current_step_analysis_run_status: core.step_run.as_ref().map(run_ref),
         current_background_analysis_run_status: core.background_run.as_ref().map(run_ref),
         weights: core.weights.as_ref().map(|w| weights(w, rollout)),
         current_experiment: core.current_experiment.clone(),
-        stable_ping_pong: former.stable_ping_pong,
-        step_plugin_statuses: former.step_plugin_statuses,
+        stable_ping_pong: core.stable_ping_pong.map(|side| side.as_str().to_owned()),
+        step_plugin_statuses: core.plugins.iter().map(plugin).collect(),
     };
     (status != CanaryStatus::default()).then_some(status)
+}
+
+fn plugin(core: &PluginStatus) -> StepPluginStatus {
+    let number = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+    StepPluginStatus {
+        index: number(core.index as u64),
+        name: core.name.clone(),
+        operation: core.operation.as_str().to_owned(),
+        phase: Some(core.phase.as_str().to_owned()),
+        message: text(&core.message),
+        started_at: Some(timestamp::format(core.started)),
+        updated_at: core.updated.map(timestamp::format),
+        finished_at: core.finished.map(timestamp::format),
+        backoff: (core.backoff != Span::ZERO).then(|| core.backoff.to_string()),
+        executions: Some(number(u64::from(core.executions))).filter(|n| *n > 0),
+        disabled: core.disabled,
+        // The core keeps it as text; what an adapter gave it was JSON.
+        status: core.state.as_deref().and_then(|state| serde_json::from_str(state).ok()),
+    }
 }
 
 fn blue_green(core: &Status) -> Option<BlueGreenStatus> {
@@ -112,7 +131,7 @@ fn weights(core: &Weights, rollout: &Rollout) -> TrafficWeights {
 
 /// A selector in the form of `kubectl -l`, which the autoscaler reads. An operator that Kubernetes does not know cannot
 /// be written so and is left out.
-fn selector(wire: &LabelSelector) -> String {
+pub fn selector(wire: &LabelSelector) -> String {
     let labels = wire.match_labels.iter().map(|(key, value)| (key, format!("{key}={value}")));
     let expressions = wire.match_expressions.iter().filter_map(|r| {
         let (key, mut values) = (&r.key, r.values.clone());

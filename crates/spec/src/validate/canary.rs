@@ -11,6 +11,10 @@ const CANARY: &str = "spec.strategy.canary";
 
 const SERVICES: &str = "Canary service and Stable service must to be set to use Traffic Routing";
 
+/// Argo's words for services that swap with a router that cannot.
+pub const PING_PONG_UNSUPPORTED: &str =
+    "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only";
+
 /// The rules of the canary strategy.
 pub(super) fn errors(canary: &CanaryStrategy) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -66,8 +70,7 @@ fn ping_pong(canary: &CanaryStrategy, routing: &RolloutTrafficRouting, wrong: &m
     const BOTH: &str = "Ping service and Pong service must to be set to use Ping-Pong feature";
     let Some(services) = &canary.ping_pong else { return };
     if routing.alb.is_none() && routing.istio.is_none() && routing.plugins.is_empty() {
-        let detail = "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only";
-        wrong("trafficRouting.alb", detail);
+        wrong("trafficRouting.alb", PING_PONG_UNSUPPORTED);
     }
     if services.ping_service.is_empty() {
         wrong("pingPong.pingService", BOTH);

@@ -4,7 +4,6 @@ use crate::catalog::{Catalog, Entry, Origin};
 use crate::check::providers;
 use crate::problem::Problem;
 use crate::wire::Rollout;
-use crate::wire::canary::{CanaryStep, CanaryStrategy};
 use crate::wire::provider::Metric;
 use crate::wire::traffic::RolloutTrafficRouting;
 
@@ -31,21 +30,18 @@ fn refused(origin: &Origin, path: &str, message: &str) -> Problem {
 }
 
 fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
-    let spec = &entry.object.spec;
     let origin = &entry.origin;
-    if spec.workload_ref.is_some() {
-        let problem = refused(origin, "spec.workloadRef", "the template of another object is not read on one machine");
-        problems.push(problem.hint("copy the pod template into spec.template"));
+    let strategy = &entry.object.spec.strategy;
+    let affinity = |set: bool, strategy: &str| set.then(|| format!("spec.strategy.{strategy}.antiAffinity"));
+    let canary = affinity(strategy.canary.as_ref().is_some_and(|c| c.anti_affinity.is_some()), "canary");
+    let blue_green = affinity(strategy.blue_green.as_ref().is_some_and(|b| b.anti_affinity.is_some()), "blueGreen");
+    for path in canary.into_iter().chain(blue_green) {
+        problems.push(origin.warning("no-effect", &path, "antiAffinity has no effect on one machine"));
     }
-    let Some(canary) = &spec.strategy.canary else { return };
+    let Some(canary) = &strategy.canary else { return };
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);
     }
-    if canary.ping_pong.is_some() {
-        let problem = refused(origin, "spec.strategy.canary.pingPong", "services that swap are not run on one machine");
-        problems.push(problem.hint("use canaryService and stableService"));
-    }
-    steps(origin, canary, problems);
 }
 
 fn routers(origin: &Origin, routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
@@ -65,30 +61,6 @@ fn routers(origin: &Origin, routing: &RolloutTrafficRouting, problems: &mut Vec<
         problems
             .push(problem.hint("use trafficRouting.nginx with an Ingress; the embedded router reads the same fields"));
     }
-}
-
-fn steps(origin: &Origin, canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
-    for (i, step) in canary.steps.iter().enumerate() {
-        for (field, why, hint) in not_executed(step) {
-            let path = format!("spec.strategy.canary.steps[{i}].{field}");
-            problems.push(refused(origin, &path, why).hint(hint));
-        }
-    }
-}
-
-/// The parts of a step that are not carried out: field, reason, way out.
-fn not_executed(step: &CanaryStep) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let parts = [
-        (
-            step.set_mirror_route.is_some(),
-            ("setMirrorRoute", "the embedded router does not mirror requests yet", "remove the step"),
-        ),
-        (
-            step.plugin.is_some(),
-            ("plugin", "plugins are not run on one machine", "use an analysis step with a web metric"),
-        ),
-    ];
-    parts.into_iter().filter(|(set, _)| *set).map(|(_, part)| part)
 }
 
 fn metrics(origin: &Origin, metrics: &[Metric], problems: &mut Vec<Problem>) {

@@ -70,6 +70,9 @@ fn pause_s(duration: &IntOrString) -> i64 {
     }
 }
 
+/// Argo's words for a mirror route with a router that has none.
+pub const MIRROR_ROUTE_UNSUPPORTED: &str = "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins";
+
 /// Argo's words for a header route with a router that has none.
 pub const HEADER_ROUTE_UNSUPPORTED: &str = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
 
@@ -110,10 +113,11 @@ fn mirror_route(routing: Option<&RolloutTrafficRouting>, route: &SetMirrorRoute,
     let mut errors = Vec::new();
     let supported = routing.is_some_and(|routing| routing.istio.is_some() || !routing.plugins.is_empty());
     if !supported {
-        let detail = "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins";
-        errors.push(FieldError::invalid(path, detail));
+        errors.push(FieldError::invalid(path, MIRROR_ROUTE_UNSUPPORTED));
     }
-    for (i, rule) in route.matches.iter().enumerate().filter(|_| supported) {
+    // One machine's own router mirrors for nginx manifests too, so what they match must make sense there.
+    let nginx = routing.is_some_and(|routing| routing.nginx.is_some());
+    for (i, rule) in route.matches.iter().enumerate().filter(|_| supported || nginx) {
         for (name, value) in [("method", &rule.method), ("path", &rule.path)] {
             if value.as_ref().is_some_and(|value| ways(value) != 1) {
                 let detail = "SetMirrorRoute match value must have one of the following: exact, regex, prefix";

@@ -148,7 +148,49 @@ pub struct CanaryStatus {
     pub stable_ping_pong: Option<String>,
     /// Of step plugins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub step_plugin_statuses: Vec<Value>,
+    pub step_plugin_statuses: Vec<StepPluginStatus>,
+}
+
+/// What a step plugin was asked to do and said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepPluginStatus {
+    /// Index of the step.
+    pub index: i32,
+    /// Name of the plugin.
+    pub name: String,
+    /// `Run`, `Abort` or `Terminate`.
+    pub operation: String,
+    /// `Running`, `Successful`, `Failed` or `Error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When it was first asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub started_at: Option<String>,
+    /// When it last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub updated_at: Option<String>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub finished_at: Option<String>,
+    /// Wait before it is asked again, as a duration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<String>,
+    /// Answers so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executions: Option<i32>,
+    /// It was switched off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// What the plugin wants to be told, free-form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Value>,
 }
 
 /// A run and how it stands.

@@ -1,0 +1,197 @@
+//! Copies of requests for a version whose answers nobody gets: which requests, and what is kept of them until they can be sent.
+//!
+//! A copy is made of what was understood of a request, never of the bytes that came, and is sent once the whole body is there.
+//! It has a task of its own, so that nothing it waits for is waited for by the user, and it is dropped rather than queued.
+
+mod deliver;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::framing::{Body, RequestHead};
+use crate::routing::{Group, Service};
+use crate::split::{HeaderCondition, Rotation, Share, Value};
+use crate::stats::{Loss, VersionStats};
+use crate::table;
+
+pub(crate) use deliver::send;
+
+/// The header that marks a copy.
+pub(crate) const MARK: &str = "x-serin-mirror";
+
+/// A mirror of the table, made ready.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    matches: Vec<Condition>,
+    share: Share,
+    rotation: Arc<Rotation>,
+    unsafe_methods: bool,
+    pub(crate) group: Group,
+}
+
+#[derive(Debug)]
+struct Condition {
+    method: Option<Value>,
+    path: Option<Value>,
+    headers: Vec<HeaderCondition>,
+}
+
+impl Condition {
+    fn new(matching: &table::MirrorMatch) -> Result<Self, regex::Error> {
+        Ok(Self {
+            method: matching.method.as_ref().map(Value::new).transpose()?,
+            path: matching.path.as_ref().map(Value::new).transpose()?,
+            headers: matching.headers.iter().map(HeaderCondition::new).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn holds(&self, head: &RequestHead<'_, '_>) -> bool {
+        let path = || head.target.split('?').next().unwrap_or_default();
+        self.method.as_ref().is_none_or(|m| m.holds(head.method.as_bytes()))
+            && self.path.as_ref().is_none_or(|p| p.holds(path().as_bytes()))
+            && self.headers.iter().all(|h| h.holds(head.headers))
+    }
+}
+
+impl Mirror {
+    pub(crate) fn new(mirror: &table::Mirror, rotation: Arc<Rotation>, group: Group) -> Result<Self, regex::Error> {
+        Ok(Self {
+            matches: mirror.matches.iter().map(Condition::new).collect::<Result<_, _>>()?,
+            share: Share::of(u64::from(mirror.percent), 100),
+            rotation,
+            unsafe_methods: mirror.unsafe_methods,
+            group,
+        })
+    }
+
+    fn takes(&self, head: &RequestHead<'_, '_>) -> bool {
+        (self.unsafe_methods || is_safe(head.method)) && self.matches.iter().any(|m| m.holds(head))
+    }
+}
+
+/// Whether a request of this method asks for nothing to be changed.
+pub(crate) fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
+}
+
+/// The mirror that gets a copy of a request.
+fn choose(mirrors: &[Mirror], head: &RequestHead<'_, '_>) -> Option<usize> {
+    let is_copy = || head.headers.iter().any(|h| h.name.eq_ignore_ascii_case(MARK));
+    if mirrors.is_empty() || head.upgrade.is_some() || is_copy() {
+        return None;
+    }
+    let index = mirrors.iter().position(|m| m.takes(head))?;
+    let mirror = &mirrors[index];
+    mirror.rotation.take(mirror.share).then_some(index)
+}
+
+/// The copies of one worker: bounds on how many there are, and how large.
+#[derive(Debug)]
+pub(crate) struct Copies {
+    now: Rc<Cell<usize>>,
+    max: usize,
+    body_bytes_max: usize,
+}
+
+/// A place among the copies of a worker, given back when it is dropped.
+#[derive(Debug)]
+struct Place(Rc<Cell<usize>>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Copies {
+    pub(crate) fn new(max: usize, body_bytes_max: usize) -> Self {
+        Self { now: Rc::default(), max, body_bytes_max }
+    }
+
+    /// Begins the copy of a request if a mirror wants one and there is room. `written` is the head as it goes to the user's
+    /// version, up to where it says how the body is framed.
+    pub(crate) fn draft(
+        &self,
+        service: &Arc<Service>,
+        head: &RequestHead<'_, '_>,
+        written: &[u8],
+    ) -> Option<Box<Draft>> {
+        let mirror = choose(&service.mirrors, head)?;
+        let stats = &service.mirrors[mirror].group.stats;
+        if matches!(head.body, Body::Length(n) if n > self.body_bytes_max as u64) {
+            stats.lose(Loss::BodyTooLarge);
+            return None;
+        }
+        if self.now.get() >= self.max {
+            stats.lose(Loss::Busy);
+            return None;
+        }
+        self.now.set(self.now.get() + 1);
+        let mut bytes = Vec::with_capacity(written.len() + 64);
+        bytes.extend_from_slice(written);
+        bytes.extend_from_slice(b"x-serin-mirror: 1\r\n");
+        Some(Box::new(Draft {
+            service: service.clone(),
+            mirror,
+            head: bytes,
+            body: Vec::new(),
+            body_bytes_max: self.body_bytes_max,
+            has_body: head.body != Body::Empty,
+            is_head: head.method == "HEAD",
+            is_repeatable: is_safe(head.method),
+            loss: Some(Loss::Incomplete),
+            place: Some(Place(self.now.clone())),
+        }))
+    }
+}
+
+/// A copy whose body is still coming. Dropped before it is sent it counts as lost.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    service: Arc<Service>,
+    mirror: usize,
+    head: Vec<u8>,
+    body: Vec<u8>,
+    body_bytes_max: usize,
+    has_body: bool,
+    is_head: bool,
+    is_repeatable: bool,
+    /// Why it is lost if nothing more happens.
+    loss: Option<Loss>,
+    place: Option<Place>,
+}
+
+impl Draft {
+    /// Takes in the next piece of the body, freed of its framing.
+    pub(crate) fn push(&mut self, data: &[u8]) {
+        if self.loss == Some(Loss::BodyTooLarge) {
+            return;
+        }
+        if self.body.len() + data.len() > self.body_bytes_max {
+            self.loss = Some(Loss::BodyTooLarge);
+            self.body = Vec::new();
+            return;
+        }
+        self.body.extend_from_slice(data);
+    }
+
+    fn mirror(&self) -> &Mirror {
+        &self.service.mirrors[self.mirror]
+    }
+
+    fn stats(&self) -> &Arc<VersionStats> {
+        &self.mirror().group.stats
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(loss) = self.loss {
+            self.stats().lose(loss);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The way of a copy: to its version and back, in a task of its own, its answer read and counted.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::{Draft, Place};
+use crate::framing::{self, Body, Decoder};
+use crate::intake::write_framing;
+use crate::prediction::{Path, Scanner};
+use crate::refusal::Reason;
+use crate::routing::Endpoint;
+use crate::stats::{Loss, Tally};
+use crate::stream::Input;
+use crate::upstream::Upstream;
+use crate::worker::Worker;
+
+/// Answers before the answer that are read; a version that sends more is broken.
+const INTERIM_MAX: usize = 16;
+
+/// Sends a copy whose body is complete. Returns at once.
+pub(crate) fn send(worker: &Rc<Worker>, draft: Box<Draft>) {
+    if draft.loss == Some(Loss::BodyTooLarge) {
+        return;
+    }
+    tokio::task::spawn_local(deliver(worker.clone(), draft));
+}
+
+async fn deliver(worker: Rc<Worker>, mut draft: Box<Draft>) {
+    let begun = Instant::now();
+    let now_ms = || worker.shared.ms_at(begun);
+    let group = &draft.mirror().group;
+    let Some(endpoint) = group.pick(&[], now_ms, false).or_else(|| group.pick(&[], now_ms, true)).cloned() else {
+        draft.loss = Some(Loss::NoEndpoint);
+        return;
+    };
+    let mut tally = Tally::begin(&group.stats, worker.index, begun);
+    draft.loss = None;
+    let copy = draft.finish();
+    // A slow copy must hold nothing of the table but its own endpoint: others that leave the table are waited for.
+    drop(draft);
+    let converse = copy.converse(&worker, &endpoint, begun);
+    let result = tokio::time::timeout(worker.shared.config.limits.mirror, converse).await;
+    let now = Instant::now();
+    match result {
+        Ok(Ok(answer)) => {
+            tally.answered(answer.status, now);
+            if answer.looked {
+                tally.predicted(answer.scanner.prediction());
+            }
+            if let Some(upstream) = answer.upstream {
+                worker.give_back(&endpoint, upstream, now);
+            }
+        }
+        // An endpoint that fails here is not passed over: what users get must not depend on copies.
+        Ok(Err(reason)) => tally.answered(reason.status(), now),
+        Err(_) => tally.answered(Reason::UpstreamTimeout.status(), now),
+    }
+}
+
+/// A copy on its way.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) message: Vec<u8>,
+    is_head: bool,
+    is_repeatable: bool,
+    prediction: Option<Arc<Path>>,
+    _place: Option<Place>,
+}
+
+/// What is kept of the answer to a copy.
+struct Answer {
+    status: u16,
+    looked: bool,
+    scanner: Scanner,
+    /// The connection, if it can take another request.
+    upstream: Option<Upstream>,
+}
+
+/// A conversation that broke.
+struct Broken {
+    /// Whether the request may be sent again.
+    again: bool,
+}
+
+impl Draft {
+    /// The request as it is sent. The length says where it ends, whatever the framing was that it came with.
+    pub(super) fn finish(&mut self) -> Copy {
+        let mut message = std::mem::take(&mut self.head);
+        if self.has_body {
+            write_framing(Body::Length(self.body.len() as u64), &mut message);
+        }
+        message.extend_from_slice(b"\r\n");
+        message.append(&mut self.body);
+        Copy {
+            message,
+            is_head: self.is_head,
+            is_repeatable: self.is_repeatable,
+            prediction: self.service.prediction.clone(),
+            _place: self.place.take(),
+        }
+    }
+}
+
+impl Copy {
+    /// Gets an answer: over an idle connection if there is one, and over a new one if that had been closed.
+    async fn converse(&self, worker: &Worker, endpoint: &Arc<Endpoint>, begun: Instant) -> Result<Answer, Reason> {
+        if let Some(upstream) = worker.checkout(endpoint, begun) {
+            match self.ask(worker, upstream).await {
+                Err(Broken { again: true }) => {}
+                result => return result.map_err(|_| Reason::UpstreamBroken),
+            }
+        }
+        let upstream = Upstream::connect(endpoint).await.map_err(|_| Reason::UpstreamUnreachable)?;
+        self.ask(worker, upstream).await.map_err(|_| Reason::UpstreamBroken)
+    }
+
+    async fn ask(&self, worker: &Worker, mut upstream: Upstream) -> Result<Answer, Broken> {
+        let written = write(&mut upstream.stream, &self.message).await;
+        let sent = written == self.message.len();
+        let silent = Broken { again: written == 0 || self.is_repeatable };
+        let mut input = Input::default();
+        let broken = || Broken { again: false };
+        // An answer may be there although not all of the request was taken.
+        match input.fill(&mut upstream.stream, &worker.scratch).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return Err(silent),
+        }
+        let (status, mut decoder, keeps, is_readable) =
+            self.head(worker, &mut input, &mut upstream.stream).await.ok_or_else(broken)?;
+        let path = self.prediction.as_deref().filter(|_| is_readable);
+        let mut scanner = Scanner::new();
+        loop {
+            scan(&mut decoder, &mut input, path, &mut scanner).ok_or_else(broken)?;
+            if decoder.is_done() {
+                break;
+            }
+            match input.fill(&mut upstream.stream, &worker.scratch).await {
+                Ok(1..) => {}
+                Ok(0) if decoder.may_close() => break,
+                Ok(0) | Err(_) => return Err(broken()),
+            }
+        }
+        // Bytes beyond the answer would be taken for the next one.
+        let reusable = keeps && sent && input.is_empty();
+        Ok(Answer { status, looked: path.is_some(), scanner, upstream: reusable.then_some(upstream) })
+    }
+
+    /// Reads up to the end of the head: the status, the body, whether the connection is kept, and whether the body may be
+    /// searched for a prediction. `None` when it is no answer.
+    async fn head(
+        &self,
+        worker: &Worker,
+        input: &mut Input,
+        stream: &mut TcpStream,
+    ) -> Option<(u16, Decoder, bool, bool)> {
+        let head_bytes = worker.shared.config.limits.head_bytes;
+        let mut interim = 0;
+        loop {
+            let mut headers = framing::empty_headers();
+            match framing::read_response(input.rest(), &mut headers, self.is_head).ok()? {
+                Some(head) if head.len > head_bytes || head.status == 101 || interim > INTERIM_MAX => return None,
+                Some(head) => {
+                    let readable = !head.is_encoded && (200..300).contains(&head.status) && head.body != Body::Empty;
+                    let found = (head.status, Decoder::new(head.body), head.keep_alive, readable);
+                    let len = head.len;
+                    input.consume(len);
+                    if !framing::is_interim(found.0) {
+                        return Some(found);
+                    }
+                    interim += 1;
+                }
+                None if input.len() > head_bytes => return None,
+                None => match input.fill(stream, &worker.scratch).await {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return None,
+                },
+            }
+        }
+    }
+}
+
+/// Reads what there is of a body; `None` when its framing is broken.
+fn scan(decoder: &mut Decoder, input: &mut Input, path: Option<&Path>, scanner: &mut Scanner) -> Option<()> {
+    while !decoder.is_done() && !input.is_empty() {
+        let step = decoder.step(input.rest()).ok()?;
+        if let Some(path) = path {
+            scanner.feed(path, &input.rest()[step.data]);
+        }
+        input.consume(step.consumed);
+    }
+    Some(())
+}
+
+/// How many bytes the connection took.
+async fn write(stream: &mut TcpStream, message: &[u8]) -> usize {
+    let mut written = 0;
+    while written < message.len() {
+        match stream.write(&message[written..]).await {
+            Ok(n @ 1..) => written += n,
+            Ok(0) | Err(_) => break,
+        }
+    }
+    written
+}
