@@ -129,6 +129,7 @@ impl Cluster {
             status: serin_core::Status::default(),
             pools: Vec::new(),
             runs: Vec::new(),
+            experiments: Vec::new(),
             services,
             split: None,
             plugins: Plugins::default(),
@@ -293,6 +294,9 @@ impl Cluster {
             Action::DeleteRun { name } => {
                 self.runs.remove(name);
                 self.truth.runs.retain(|r| r.name != *name);
+            }
+            Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => {
+                unreachable!("a scenario with an experiment step is refused")
             }
         }
     }
