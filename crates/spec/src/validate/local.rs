@@ -36,7 +36,7 @@ fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
     let canary = affinity(strategy.canary.as_ref().is_some_and(|c| c.anti_affinity.is_some()), "canary");
     let blue_green = affinity(strategy.blue_green.as_ref().is_some_and(|b| b.anti_affinity.is_some()), "blueGreen");
     for path in canary.into_iter().chain(blue_green) {
-        problems.push(origin.warning("kept-without-effect", &path, "antiAffinity has no effect on one machine"));
+        problems.push(origin.warning("no-effect", &path, "antiAffinity has no effect on one machine"));
     }
     if let Some(blue_green) = &strategy.blue_green
         && blue_green.active_service.as_deref().unwrap_or_default().is_empty()
