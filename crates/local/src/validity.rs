@@ -2,13 +2,21 @@
 //! about later, with a state of an older version or one that somebody changed.
 
 use serin_core::invalid::Problem;
-use serin_spec::validate::{self, FieldError, HEADER_ROUTE_UNSUPPORTED};
+use serin_spec::validate::{self, FieldError};
 use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::rollout::WorkloadRef;
 use serin_spec::workload::{self, Holder};
 
 use crate::model::{Key, Objects, Workload};
 use crate::request;
+
+/// What Argo refuses with nginx and the router of one machine carries whatever the manifest names.
+const CARRIED_HERE: [&str; 4] = [
+    validate::HEADER_ROUTE_UNSUPPORTED,
+    validate::MIRROR_ROUTE_UNSUPPORTED,
+    validate::PING_PONG_UNSUPPORTED,
+    validate::EXPERIMENT_WEIGHT_UNSUPPORTED,
+];
 
 /// Takes the template of the object that the rollout names, if that changed since, and finds out whether anything is wrong.
 /// Returns whether the workload is another one now.
@@ -60,7 +68,7 @@ fn broken(workload: &Workload, objects: &Objects) -> Option<Problem> {
     };
     errors.extend(validate::templates(&workload.object, &find));
     // The router of one machine carries header routes whatever the manifest names.
-    let counts = |error: &FieldError| error.detail != HEADER_ROUTE_UNSUPPORTED;
+    let counts = |error: &FieldError| !CARRIED_HERE.contains(&error.detail.as_str());
     errors.into_iter().find(counts).map(|error| Problem::Spec(error.to_string()))
 }
 
