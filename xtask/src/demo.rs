@@ -1,4 +1,5 @@
-//! The demo as a smoke test: `serin demo --json` must roll two bad versions back and promote a good one.
+//! The demos as smoke tests: `serin demo --json` must roll two bad versions back and promote a good one, and with `--blue-green`
+//! spare the users a bad version and switch them to a good one without a single failed or misled request.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -39,7 +40,30 @@ struct Outcome {
     reason: String,
 }
 
-/// Builds and runs the demo. A workspace without its packages has none to run.
+/// The report of `serin demo --blue-green --json`, as far as it matters here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SwitchReport {
+    /// What became of each version.
+    updates: Vec<Outcome>,
+    /// What the users' requests got.
+    users: Asked,
+    /// Users' answers from the version that failed its preview.
+    users_on_failing_version: u64,
+    /// Whether every request sent after `promote` returned was answered by the new version.
+    none_on_former_version_after_promote: bool,
+}
+
+/// What somebody's requests got.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    /// How many there were.
+    sent: u64,
+    /// How many went wrong.
+    failed: u64,
+}
+
+/// Builds and runs the demos. A workspace without its packages has none to run.
 pub(crate) fn smoke() -> Result<(), TaskError> {
     let metadata = repository::metadata()?;
     if let Some(missing) = PACKAGES.iter().find(|package| !metadata.has(package)) {
@@ -50,8 +74,8 @@ pub(crate) fn smoke() -> Result<(), TaskError> {
     // Without optimisation, because the tests before have built most of it so; the load is small enough for that.
     call(cargo().args(["build", "--quiet"]).args(packages))?;
     let serin = metadata.target_directory.join("debug/serin");
-    let output = output_of(Command::new(&serin).args(["demo", "--json", "--speed", SPEED]))?;
-    judge(&output)
+    judge(&output_of(Command::new(&serin).args(["demo", "--json", "--speed", SPEED]))?)?;
+    judge_switch(&output_of(Command::new(&serin).args(["demo", "--blue-green", "--json", "--speed", SPEED]))?)
 }
 
 /// Runs a program to its end, but not for ever, and returns what it printed.
@@ -105,6 +129,39 @@ fn judge(output: &str) -> Result<(), TaskError> {
     }
 }
 
+/// One version rolled back and one promoted, and the users saw nothing but good answers of the right version.
+fn judge_switch(output: &str) -> Result<(), TaskError> {
+    let report: SwitchReport =
+        serde_json::from_str(output).map_err(|e| TaskError::Found(format!("the demo's report cannot be read: {e}")))?;
+    for update in &report.updates {
+        let outcome = update.outcome.as_deref().unwrap_or("no outcome");
+        println!("{} {}: {outcome}: {}", update.service, update.version, update.reason);
+    }
+    let outcomes: Vec<&str> = report.updates.iter().filter_map(|u| u.outcome.as_deref()).collect();
+    let Asked { sent, failed } = report.users;
+    println!("{sent} requests of users, {failed} failed");
+    let wrong = [
+        (
+            outcomes != ["rolled-back", "promoted"],
+            "one version must be rolled back and the next one promoted".to_owned(),
+        ),
+        (sent == 0, "there were no users".to_owned()),
+        (failed > 0, format!("{failed} requests of users failed")),
+        (
+            report.users_on_failing_version > 0,
+            format!("{} users were answered by the version that failed its preview", report.users_on_failing_version),
+        ),
+        (
+            !report.none_on_former_version_after_promote,
+            "a request reached the former version after promote returned".to_owned(),
+        ),
+    ];
+    match wrong.into_iter().find(|(is, _)| *is) {
+        Some((_, why)) => Err(TaskError::Found(why)),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +177,29 @@ mod tests {
         assert!(judge(&report(&["rolled-back", "promoted"])).is_err());
         assert!(judge(&report(&["promoted", "promoted", "rolled-back"])).is_err());
         assert!(judge("Demo done").is_err());
+    }
+
+    #[test]
+    fn a_switch_that_anybody_noticed_does_not_pass() {
+        let check = |edit: &dyn Fn(&mut serde_json::Value), want: Option<&str>| {
+            let update = |outcome: &str| serde_json::json!({ "service": "bankchurn", "version": "v4", "outcome": outcome, "reason": "x" });
+            let mut report = serde_json::json!({
+                "updates": [update("rolled-back"), update("promoted")], "users": { "sent": 9, "failed": 0 },
+                "usersOnFailingVersion": 0, "noneOnFormerVersionAfterPromote": true,
+            });
+            edit(&mut report);
+            let judged = judge_switch(&report.to_string()).map_err(|e| e.to_string());
+            match want {
+                None => assert_eq!(judged, Ok(())),
+                Some(want) => assert!(judged.as_ref().is_err_and(|e| e.contains(want)), "{judged:?}"),
+            }
+        };
+        check(&|_| (), None);
+        check(&|r| r["updates"][1]["outcome"] = "rolled-back".into(), Some("one version must be rolled back"));
+        check(&|r| r["users"]["sent"] = 0.into(), Some("no users"));
+        check(&|r| r["users"]["failed"] = 2.into(), Some("2 requests of users failed"));
+        check(&|r| r["usersOnFailingVersion"] = 1.into(), Some("1 users were answered"));
+        check(&|r| r["noneOnFormerVersionAfterPromote"] = false.into(), Some("a request reached the former version"));
     }
 
     #[test]

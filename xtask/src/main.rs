@@ -3,7 +3,9 @@
 mod compat;
 mod crds;
 mod demo;
+mod mutants;
 mod repository;
+mod seeds;
 mod test;
 mod tidy;
 
@@ -28,6 +30,10 @@ enum Task {
     Crds,
     /// Checks the house rules that no compiler checks
     Tidy,
+    /// Plays random worlds and faults against what must always hold
+    Seeds(seeds::Options),
+    /// Puts faults into the decisions one by one and counts those that the tests notice
+    Mutants(mutants::Options),
     /// Runs everything that CI runs
     Test(test::Options),
 }
@@ -71,6 +77,8 @@ fn main() -> ExitCode {
         Task::Compat(options) => compat::run(&options),
         Task::Crds => crds::run(),
         Task::Tidy => tidy::run(),
+        Task::Seeds(options) => seeds::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Test(options) => test::run(&options),
     };
     match outcome {

@@ -95,6 +95,8 @@ pub(crate) enum Command {
     Info,
     /// Check manifests without running anything
     Lint(Lint),
+    /// Try manifests in a described world on a virtual clock: transcript, outcome, rates over many runs
+    Simulate(Simulate),
     /// Answer a PromQL query from the embedded store
     Query {
         /// The query
@@ -382,16 +384,50 @@ pub(crate) struct Levels {
     pub(crate) allow: Vec<String>,
 }
 
+/// `simulate`
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Files or folders of manifests
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The world: traffic, versions, outages, people (see docs/simulate.md)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: PathBuf,
+    /// Which Rollout, where there are several and the world names none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rollout: Option<String>,
+    /// Seed of the first run; each run after it has the next one
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Number of runs; one prints its transcript, many print rates
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) runs: u32,
+    /// Write a picture of the runs (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Exit with 1 when a larger share of the runs ends otherwise than the world expects (0 to 1)
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) max_wrong: Option<f64>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number from 0 to 1".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("expected a number from 0 to 1".to_owned()) }
+}
+
 /// `demo`
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Folder of the example
     #[arg(long, default_value = "examples/ml-portfolio", value_name = "DIR")]
     pub(crate) example: PathBuf,
+    /// Play a switch instead: a major version that fails before it, and one that is promoted
+    #[arg(long)]
+    pub(crate) blue_green: bool,
     /// How much faster than real time the clock runs
     #[arg(long, default_value_t = 10.0, value_name = "FACTOR", value_parser = speed)]
     pub(crate) speed: f64,
-    /// Requests per second over the three services
+    /// Requests per second over all services
     #[arg(long, default_value_t = 90)]
     pub(crate) rate: u32,
     /// Print a JSON report (short for --output json)

@@ -10,6 +10,7 @@ mod history;
 mod lint;
 mod logs;
 mod proxy;
+mod simulate;
 mod status;
 mod up;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Man { folder } => return man(&folder),
         Command::Lint(lint) => return lint::run(&lint, output),
+        Command::Simulate(simulate) => return simulate::run(&simulate, output),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -111,9 +113,11 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(demo) => demo::run(demo, output).await,
-        Command::Proxy(_) | Command::Completions { .. } | Command::Man { .. } | Command::Lint(_) => {
-            Err(CliError::Bug("a command came to the wrong place".to_owned()))
-        }
+        Command::Proxy(_)
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Lint(_)
+        | Command::Simulate(_) => Err(CliError::Bug("a command came to the wrong place".to_owned())),
     }
 }
 

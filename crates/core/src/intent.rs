@@ -26,6 +26,7 @@ pub struct Unpause(
 );
 
 /// Go on: end the pause, or skip the step that runs. A run or an experiment that ended inconclusive is skipped with its step.
+/// An aborted update has no step to skip: it is retried, or left.
 //= compat: 7.5-2, 7.5-3, 10.50, 4.3-4
 pub fn promote(rollout: &Rollout, status: &mut Status) -> Unpause {
     let steps = rollout.steps();
@@ -40,7 +41,7 @@ pub fn promote(rollout: &Rollout, status: &mut Status) -> Unpause {
     } else if paused {
         // The controller recognises a resumed pause by its own mark without the reason.
         status.pauses.clear();
-    } else if !rollout.paused {
+    } else if !rollout.paused && !status.abort {
         skip();
         (status.step_run, status.current_experiment) = (None, None);
     }

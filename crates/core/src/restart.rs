@@ -23,5 +23,6 @@ pub fn forget_progress<S>(pass: &mut Pass<S>) {
     let BlueGreenStatus { active, preview, .. } = std::mem::take(&mut status.blue_green);
     status.blue_green = BlueGreenStatus { active, preview, ..BlueGreenStatus::default() };
     status.current_hash = Some(rollout.hash.clone());
-    status.current_steps_hash = Some(rollout.steps_hash.clone());
+    // A strategy without steps has no hash of them: what is written is what is read back.
+    status.current_steps_hash = Some(rollout.steps_hash.clone()).filter(|hash| !hash.is_empty());
 }

@@ -17,16 +17,21 @@ pub fn follow<S>(pass: &mut Pass<S>, kind: RunKind, current: Option<RunRef>) -> 
         return begin(pass, kind);
     };
     let Some(run) = world.run(&current.name) else {
-        // Decided before, but not there yet: ask again, under the same name.
-        if pass.status.pauses.is_empty() {
+        // Decided before, but not there yet: ask again, under the same name. A pause step is no reason not to, since the
+        // background run has to watch over it.
+        if pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_none() {
             start(pass, kind, current.name.clone());
         }
         return Some(current);
     };
-    let resumed = run.phase == RunPhase::Inconclusive
+    // Only a run whose result was seen before can have been resumed: another pause leaves the same mark.
+    let resumed = current.phase == RunPhase::Inconclusive
+        && run.phase == RunPhase::Inconclusive
         && pass.status.controller_pause
         && pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_none();
     if resumed {
+        // The mark is used up by the run it leads to, or it would end the next pause step before that began.
+        pass.status.controller_pause = !pass.status.pauses.is_empty();
         return begin(pass, kind);
     }
     let seen = RunRef { name: run.name.clone(), phase: run.phase, message: run.message.clone() };
@@ -38,7 +43,7 @@ pub fn follow<S>(pass: &mut Pass<S>, kind: RunKind, current: Option<RunRef>) -> 
 }
 
 fn begin<S>(pass: &mut Pass<S>, kind: RunKind) -> Option<RunRef> {
-    if !pass.status.pauses.is_empty() && pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() {
+    if pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() {
         return None;
     }
     let name = free_name(pass, kind);

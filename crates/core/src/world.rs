@@ -186,11 +186,6 @@ impl World {
         others
     }
 
-    /// Whether the current template is the promoted one (also before anything was deployed).
-    pub fn fully_promoted(&self) -> bool {
-        self.status.stable == self.status.current_hash
-    }
-
     /// The service of this name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|s| s.name == name)

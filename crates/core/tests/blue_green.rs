@@ -2,6 +2,10 @@
 
 #[path = "blue_green/analysis.rs"]
 mod analysis;
+#[path = "blue_green/details.rs"]
+mod details;
+#[path = "blue_green/faults.rs"]
+mod faults;
 #[path = "blue_green/members.rs"]
 mod members;
 #[path = "blue_green/oracle.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "canary/conditions.rs"]
 mod conditions;
+#[path = "canary/details.rs"]
+mod details;
 #[path = "canary/experiment.rs"]
 mod experiment;
 #[path = "canary/faults.rs"]

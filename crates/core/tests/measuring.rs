@@ -228,3 +228,71 @@ fn finished_runs_stay_as_long_as_their_end_says() {
     let without_end = RunStatus { phase: RunPhase::Successful, ..RunStatus::default() };
     assert_eq!(all.expires(&without_end), None);
 }
+
+/// Metrics are counted by how they ended, those that only look on apart.
+//= compat: 3.8-9
+#[test]
+fn the_summary_counts_metrics_by_their_end() {
+    use serin_core::analysis::{MetricResult, Summary};
+    let ends = [
+        (RunPhase::Successful, 1),
+        (RunPhase::Failed, 2),
+        (RunPhase::Inconclusive, 3),
+        (RunPhase::Error, 4),
+        (RunPhase::Running, 2),
+    ];
+    let (mut spec, mut status) = (RunSpec { terminate: true, ..RunSpec::default() }, RunStatus::default());
+    for (dry_run, times) in [(false, 1), (true, 2)] {
+        for (phase, count) in ends {
+            for i in 0..count * times {
+                let name = format!("{phase}-{dry_run}-{i}");
+                spec.metrics.push(Metric { dry_run, ..Metric::new(&name) });
+                // What was never measured has no result.
+                if phase != RunPhase::Running {
+                    status.metrics.push(MetricResult { name, phase, dry_run, ..MetricResult::default() });
+                }
+            }
+        }
+    }
+    let after = assess(&spec, &status, START);
+    assert_eq!(after.summary, Summary { count: 12, successful: 1, failed: 2, inconclusive: 3, error: 4 });
+    assert_eq!(after.dry_run_summary, Summary { count: 24, successful: 2, failed: 4, inconclusive: 6, error: 8 });
+}
+
+/// Limits at their edges: what is just possible and what is not.
+//= compat: 3.4-1, 3.4-2, 3.4-3, 3.4-4
+#[test]
+fn runs_that_are_impossible() {
+    use serin_core::analysis::validity::problem;
+    let check = |edit: &dyn Fn(&mut Metric), want: Option<&str>| {
+        let mut metric = Metric::new("m");
+        edit(&mut metric);
+        let found = problem(&RunSpec { metrics: vec![metric.clone()], terminate: false });
+        assert_eq!(found.as_deref(), want.map(|w| format!("metrics[0]: {w}")).as_deref(), "{metric:?}");
+    };
+    let every = Some(Span::from_secs(1));
+    check(&|m| m.count = 1, None);
+    check(&|m| m.count = 2, Some("interval must be specified when count > 1"));
+    check(&|m| (m.count, m.interval) = (2, every), None);
+    check(&|m| m.failure_limit = -2, Some("failureLimit must be >= -1"));
+    check(&|m| m.failure_limit = -1, Some("failureLimit and consecutiveSuccessLimit cannot both be disabled"));
+    check(&|m| (m.failure_limit, m.consecutive_success_limit) = (-1, 1), None);
+    let limits = |count, failures, successes| {
+        move |m: &mut Metric| {
+            (m.count, m.interval, m.failure_limit, m.consecutive_success_limit) = (count, every, failures, successes);
+        }
+    };
+    check(&limits(3, 1, 2), None);
+    check(&limits(2, 1, 2), Some("count (2) must be >= failureLimit + consecutiveSuccessLimit (1 + 2) if both >= 0"));
+    check(&limits(1, 0, 2), Some("count (1) must be >= failureLimit + consecutiveSuccessLimit (0 + 2) if both >= 0"));
+    check(&limits(0, 9, 9), None);
+    check(&limits(2, -1, 2), None);
+    check(&limits(2, -1, 3), Some("count (2) must be >= consecutiveSuccessLimit (3) if failureLimit is -1"));
+    check(&limits(0, -1, 3), None);
+    check(&|m| (m.count, m.interval, m.inconclusive_limit) = (2, every, 2), None);
+    check(&|m| (m.count, m.interval, m.inconclusive_limit) = (2, every, 3), Some("count must be >= inconclusiveLimit"));
+    check(&|m| m.inconclusive_limit = 9, None);
+    assert_eq!(problem(&RunSpec::default()).as_deref(), Some("no metrics specified"));
+    let twice = RunSpec { metrics: vec![Metric::new("m"), Metric::new("n"), Metric::new("m")], terminate: false };
+    assert_eq!(problem(&twice).as_deref(), Some("metrics[2]: duplicate name 'm'"));
+}

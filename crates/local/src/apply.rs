@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serin_core::plugin::PluginCall;
+use serin_core::world::Service;
 use serin_core::{Action, Metadata, Time};
 
 use crate::model::{PoolState, Workload};
@@ -38,6 +39,23 @@ pub fn apply(workload: &mut Workload, actions: &[Action], now: Time) -> Applied 
         }
     }
     applied
+}
+
+/// Drops the switches that are not carried yet and that the decision does not ask for any more: one that was aborted before the
+/// router took it must not be made when the router is back. `seen` are the services as the decision saw them. Returns whether
+/// there were any.
+pub fn drop_switches(workload: &mut Workload, seen: &[Service], actions: &[Action]) -> bool {
+    let asked =
+        |name: &str| actions.iter().any(|a| matches!(a, Action::PointService { service, .. } if service == name));
+    let mut dropped = false;
+    // One that was never seen to lead anywhere has nothing to stay with.
+    for service in seen.iter().filter(|s| s.selects.is_some() && !asked(&s.name)) {
+        if let Some(target) = workload.services.get_mut(&service.name) {
+            dropped |= *target != service.selects;
+            target.clone_from(&service.selects);
+        }
+    }
+    dropped
 }
 
 fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {

@@ -330,6 +330,7 @@ impl Engine {
                     quitting = true;
                     if !down {
                         self.journal.take(&self.series);
+                        self.release(true);
                         return Ok(());
                     }
                     self.begin_down();
@@ -342,7 +343,7 @@ impl Engine {
                 Some(report) = self.reports.1.recv() => self.take(report),
             }
             self.turn().await;
-            self.release();
+            self.release(self.going_down);
             if self.going_down && self.members.is_empty() {
                 return self.link.stop().await;
             }

@@ -252,3 +252,41 @@ pub(crate) fn is_log(path: &Path) -> bool {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     name.starts_with("plugin-") && name.ends_with(".log")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read() {
+        let answer =
+            read(br#"{"phase": "Running", "requeueAfterSeconds": 2.5, "status": {"n": 1}, "later": true}"#).unwrap();
+        assert_eq!((answer.phase, answer.requeue_after_seconds), (Phase::Running, Some(2.5)));
+        assert_eq!((answer.message.as_str(), answer.status.unwrap()["n"].as_i64()), ("", Some(1)));
+        let long = format!(r#"{{"phase": "Successful", "message": "{}"}}"#, "ü".repeat(MESSAGE_MAX + 1));
+        let message = read(long.as_bytes()).unwrap().message;
+        assert!(message.chars().count() == MESSAGE_MAX + 1 && message.ends_with("ü…"));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_described_and_not_repeated() {
+        let check = |text: &str, want: &str| {
+            let why = read(text.as_bytes()).unwrap_err().to_string();
+            assert!(why.contains(want) && !why.contains("secret"), "{why}");
+        };
+        check("secret", "it is no JSON (line 1, column 1)");
+        check("", "it ends too early");
+        check(r#"{"phase": "secret"}"#, "phase must be one of Running, Successful and Failed");
+        check(r#"{"message": "secret"}"#, "phase must be one of");
+        check(r#"{"phase": "Running", "status": "secret"}"#, "status an object");
+        check(r#"{"phase": "Running", "requeueAfterSeconds": -1}"#, "between 0 and 86400");
+        check(r#"{"phase": "Running", "requeueAfterSeconds": 1e300}"#, "between 0 and 86400");
+        check(r#"{"phase": "Successful"} secret"#, "it is no JSON");
+    }
+
+    #[test]
+    fn logs_of_plugins_have_safe_names() {
+        assert_eq!(log_name("acme/../gate"), "plugin-acme____gate.log");
+        assert!(is_log(Path::new("/x/plugin-acme_gate.log")) && !is_log(Path::new("/x/ns.svc-abc-0.log")));
+    }
+}

@@ -128,7 +128,9 @@ pub fn abort(workload: &mut Workload) -> Result<Done, LocalError> {
         return Ok(Done::unchanged(format!("the update of {key} was aborted already")));
     }
     intent::abort(&mut workload.status);
-    Ok(Done::changed(format!("the update of {key} is aborted: traffic goes back to stable")))
+    let left = workload.rollout.blue_green().is_none() || workload.status.blue_green.active != workload.status.stable;
+    let traffic = if left { "traffic goes back to stable" } else { "the users never left stable" };
+    Ok(Done::changed(format!("the update of {key} is aborted: {traffic}")))
 }
 
 /// Tries an aborted update again from its first step.

@@ -366,4 +366,6 @@ fn sticky(rollout: &ObjectMeta, ingress: &ObjectMeta) -> Option<Sticky> {
 }
 
 #[cfg(test)]
+mod switched;
+#[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::de::DeserializeOwned;
@@ -22,6 +23,9 @@ pub const FILE: &str = "state.redb";
 
 /// The file that the process which uses a state folder holds locked.
 const LOCK: &str = "lock";
+
+/// Longest time that a process which was killed may still hold its lock.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 /// Events kept over all rollouts; older ones are forgotten.
 pub const EVENTS_MAX: u64 = 5_000;
@@ -289,15 +293,20 @@ fn prepare(database: &Database) -> Result<u64, redb::Error> {
     Ok(next)
 }
 
-/// Holds the state folder for this process.
+/// Holds the state folder for this process. One that was killed while it started a member leaves the lock with that member until
+/// it really runs, so a lock is only somebody's if it is held for a while.
 fn locked(folder: &Path) -> Result<File, LocalError> {
     let path = folder.join(LOCK);
     let failed = |source| LocalError::Write { path: path.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LocalError::InUse { folder: folder.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+    let end = Instant::now() + LEFT_BEHIND;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(LEFT_BEHIND / 20),
+            Err(TryLockError::WouldBlock) => return Err(LocalError::InUse { folder: folder.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
 }
 

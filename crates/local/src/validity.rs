@@ -2,21 +2,13 @@
 //! about later, with a state of an older version or one that somebody changed.
 
 use serin_core::invalid::Problem;
-use serin_spec::validate::{self, FieldError};
+use serin_spec::validate::{self, CARRIED_ON_ONE_MACHINE, FieldError};
 use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::rollout::WorkloadRef;
 use serin_spec::workload::{self, Holder};
 
 use crate::model::{Key, Objects, Workload};
 use crate::request;
-
-/// What Argo refuses with nginx and the router of one machine carries whatever the manifest names.
-const CARRIED_HERE: [&str; 4] = [
-    validate::HEADER_ROUTE_UNSUPPORTED,
-    validate::MIRROR_ROUTE_UNSUPPORTED,
-    validate::PING_PONG_UNSUPPORTED,
-    validate::EXPERIMENT_WEIGHT_UNSUPPORTED,
-];
 
 /// Takes the template of the object that the rollout names, if that changed since, and finds out whether anything is wrong.
 /// Returns whether the workload is another one now.
@@ -67,8 +59,8 @@ fn broken(workload: &Workload, objects: &Objects) -> Option<Problem> {
         false => objects.templates.get(&workload.key().beside(&reference.template_name)).map(|t| &t.spec),
     };
     errors.extend(validate::templates(&workload.object, &find));
-    // The router of one machine carries header routes whatever the manifest names.
-    let counts = |error: &FieldError| !CARRIED_HERE.contains(&error.detail.as_str());
+    // The router of one machine carries more than the one that the manifest names.
+    let counts = |error: &FieldError| !CARRIED_ON_ONE_MACHINE.contains(&error.detail.as_str());
     errors.into_iter().find(counts).map(|error| Problem::Spec(error.to_string()))
 }
 

@@ -1,6 +1,6 @@
 //! PromQL answered from the store of this process.
 
-use serin_promql::{Query, Store, Value};
+use serin_promql::{Labels, Query, Store, Value};
 use serin_spec::wire::provider::PrometheusMetric;
 
 use crate::error::ProviderError;
@@ -37,6 +37,11 @@ impl Question {
             return Err(ProviderError::config("Prometheus metric type not supported"));
         }
         Ok(Question { query, range })
+    }
+
+    /// Whether the query reads a series with these labels.
+    pub fn reads(&self, labels: &Labels) -> bool {
+        self.query.reads(labels)
     }
 
     /// The value at `now_ms`, in milliseconds since 1970.
@@ -76,7 +81,6 @@ pub fn measured(value: Value) -> Result<Measured, ProviderError> {
 
 #[cfg(test)]
 mod tests {
-    use serin_promql::Labels;
     use serin_spec::wire::provider::RangeQuery;
 
     use super::*;

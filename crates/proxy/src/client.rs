@@ -37,7 +37,8 @@ impl Client {
     }
 
     /// Replaces the table. When this returns the next request is already served by it; requests in flight finish as they began.
-    /// The same version again is taken, so that setting a table twice equals once.
+    /// The same version again is taken, so that setting a table twice equals once. A call that was dropped before the proxy looked at it
+    /// is not carried out later.
     ///
     /// # Errors
     /// [`ProxyError::Table`] with everything wrong with it, [`ProxyError::Stale`] when the proxy has a newer one; it keeps the old one then.

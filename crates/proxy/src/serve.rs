@@ -52,6 +52,11 @@ pub(crate) struct Control {
 }
 
 impl Control {
+    pub(crate) fn new(shared: Arc<Shared>, listen: Vec<SocketAddr>, metrics_listen: Option<SocketAddr>) -> Self {
+        let history = Mutex::new(History::new(unix_ms()));
+        Self { shared, listen, metrics_listen, ending: watch::Sender::new(None), history }
+    }
+
     pub(crate) fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,13 +82,9 @@ async fn run(config: Config) -> Result<(), ProxyError> {
     let metrics_listener = config.metrics_listen.map(listen).transpose()?;
     let shared = Arc::new(Shared::new(config)?);
     let address = |l: &TcpListener| l.local_addr().map_err(ProxyError::Start);
-    let control = Arc::new(Control {
-        listen: listeners.iter().map(address).collect::<Result<_, _>>()?,
-        metrics_listen: metrics_listener.as_ref().map(address).transpose()?,
-        history: Mutex::new(History::new(unix_ms())),
-        ending: watch::Sender::new(None),
-        shared: shared.clone(),
-    });
+    let listen = listeners.iter().map(address).collect::<Result<_, _>>()?;
+    let metrics_listen = metrics_listener.as_ref().map(address).transpose()?;
+    let control = Arc::new(Control::new(shared.clone(), listen, metrics_listen));
     let (workers, mut all_done) = start_workers(&shared)?;
     let permits = Arc::new(Semaphore::new(shared.config.limits.connections));
     let acceptors = listeners.into_iter().map(|listener| {

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use serin_core::analysis::Metric;
 use serin_core::rollout::{Amount, Canary, Rollout, Step, Strategy, Traffic};
 use serin_core::{Hash, RoleMetadata, Span, Time, World, decide};
-use serin_sim::cluster::{Cluster, Measure, Version};
+use serin_sim::drive::Sim;
+use serin_sim::measure::Plans;
+use serin_sim::world::{Cluster, Measure, Version};
 
 struct Counting;
 
@@ -77,38 +79,32 @@ fn rollout(hash: &str) -> Rollout {
 /// A world in the middle of an update, as an adapter would observe it.
 fn midway(old_versions: u32) -> (World, Time) {
     let start = Time::from_secs(1_700_000_000);
-    let mut cluster = Cluster::new(rollout("v0"), start);
+    let mut cluster = Cluster::new(rollout("v0"), start, 0);
     let good = Version {
-        ready_after: Some(Span::from_secs(2)),
         measures: [("error-rate".to_owned(), Measure::Number(0.01))].into(),
+        ..Version::steady(Some(Span::from_secs(2)))
     };
     let mut metric = Metric::new("error-rate");
     (metric.success, metric.interval, metric.count) =
         (Some("result[0] < 0.05".to_owned()), Some(Span::from_secs(30)), 3);
-    cluster.metrics = vec![metric];
+    cluster.plans = Plans::same(vec![metric]);
     for i in 0..=old_versions {
         cluster.versions.insert(Hash::new(format!("v{i}")), good.clone());
     }
     cluster.versions.insert(Hash::new("new"), good);
+    let mut sim = Sim::new(cluster);
     for i in 0..=old_versions {
-        cluster.rollout = rollout(&format!("v{i}"));
-        run(&mut cluster, Span::from_secs(900));
+        run(&mut sim, rollout(&format!("v{i}")), Span::from_secs(900));
     }
-    cluster.rollout = rollout("new");
-    run(&mut cluster, Span::from_secs(90));
-    (cluster.observe(), cluster.now)
+    run(&mut sim, rollout("new"), Span::from_secs(90));
+    (sim.cluster.truth, sim.cluster.now)
 }
 
-fn run(cluster: &mut Cluster, span: Span) {
-    let end = cluster.now + span;
-    while let (_, Some(next)) = cluster.settle() {
-        if next > end {
-            break;
-        }
-        cluster.now = next.max(cluster.now + Span::from_millis(1));
-    }
-    cluster.now = end;
-    cluster.settle();
+fn run(sim: &mut Sim, rollout: Rollout, span: Span) {
+    sim.cluster.truth.rollout = rollout;
+    sim.touch();
+    let end = sim.cluster.now + span;
+    while sim.step(end, &mut |_, _, _| {}).expect("it settles").is_some() {}
 }
 
 fn measure(name: &str, work: impl Fn(), decisions: u64) {

@@ -2,7 +2,8 @@
 
 use serin_core::Span;
 
-use crate::cluster::Measure;
+use crate::control::Fate;
+use crate::world::{Behaviour, Delay, Measure};
 
 /// One line of a script.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,15 +14,26 @@ pub enum Command {
     Step(Vec<String>),
     /// `metric NAME success EXPR [interval 30s] [count 3] [failureLimit 1] ...`
     Metric(Vec<String>),
+    /// `minReady 10s`
+    MinReady(Span),
+    /// `fault lost|twice|late 5s|killed 5s [after 2]`: what becomes of the next action, or of a later one
+    Fault {
+        /// What becomes of it.
+        fate: Fate,
+        /// Actions before it.
+        after: u64,
+    },
     /// `version v2 ready 2s error-rate=0.01 p95=none`
     Version {
         /// Its name.
         name: String,
-        /// Time to readiness.
-        ready_after: Option<Span>,
+        /// How its members come and go.
+        members: Behaviour,
         /// What is measured of it.
         measures: Vec<(String, Measure)>,
     },
+    /// `plugin NAME running,successful [answers 2s] [again 30s]`: how a step plugin behaves
+    Plugin(Vec<String>),
     /// `deploy v2`
     Deploy(String),
     /// `run 90s`
@@ -33,7 +45,7 @@ pub enum Command {
         /// How long at most.
         within: Span,
     },
-    /// `promote`, `promote full`, `abort`, `retry`, `pause`, `resume`, `undo`
+    /// `promote`, `promote full`, `abort`, `retry`, `pause`, `resume`, `undo`, `restart`
     Person(String),
     /// `expect stable v2`, `expect weight 20`, `expect phase Paused`
     Expect(String, String),
@@ -57,8 +69,13 @@ fn command(line: &str) -> Result<Command, String> {
     let words: Vec<String> = words(line);
     let rest = || words[1..].to_vec();
     match words[0].as_str() {
-        "replicas" | "router" | "surge" | "unavailable" | "deadline" | "background" | "dynamic" | "history"
-        | "window" | "minPods" | "scaleDownDelay" | "abortDelay" => Ok(Command::Set(words)),
+        "replicas" | "strategy" | "router" | "maxWeight" | "surge" | "unavailable" | "deadline" | "background"
+        | "dynamic" | "history" | "window" | "minPods" | "threshold" | "scaleDownDelay" | "delayRevisions"
+        | "abortDelay" | "preview" | "previewReplicas" | "autoPromotion" | "preAnalysis" | "postAnalysis"
+        | "workload" | "metadata" | "pingPong" | "routes" => Ok(Command::Set(words)),
+        "plugin" => Ok(Command::Plugin(rest())),
+        "minReady" => Ok(Command::MinReady(span(&word(&words, 1)?)?)),
+        "fault" => fault(&words),
         "step" => Ok(Command::Step(rest())),
         "metric" => Ok(Command::Metric(rest())),
         "version" => version(&words),
@@ -68,7 +85,7 @@ fn command(line: &str) -> Result<Command, String> {
             let within = words.get(3).map_or(Ok(Span::from_secs(3600)), |w| span(w))?;
             Ok(Command::Until { phase: word(&words, 1)?, within })
         }
-        "promote" | "abort" | "retry" | "pause" | "resume" | "undo" => Ok(Command::Person(line.to_owned())),
+        "promote" | "abort" | "retry" | "pause" | "resume" | "undo" | "restart" => Ok(Command::Person(line.to_owned())),
         "expect" => Ok(Command::Expect(word(&words, 1)?, word(&words, 2)?)),
         other => Err(format!("unknown command '{other}'")),
     }
@@ -93,28 +110,62 @@ fn word(words: &[String], index: usize) -> Result<String, String> {
     words.get(index).cloned().ok_or_else(|| format!("needs {index} words after it"))
 }
 
+fn fault(words: &[String]) -> Result<Command, String> {
+    let lasts = || span(&word(words, 2)?);
+    let (fate, used) = match word(words, 1)?.as_str() {
+        "lost" => (Fate::Lost, 2),
+        "twice" => (Fate::Twice, 2),
+        "late" => (Fate::Late(lasts()?), 3),
+        "killed" => (Fate::Killed(lasts()?), 3),
+        other => return Err(format!("there is no fault '{other}'")),
+    };
+    let after = match words.get(used) {
+        Some(_) => word(words, used + 1)?.parse().map_err(|_| "needs a number of actions".to_owned())?,
+        None => 0,
+    };
+    Ok(Command::Fault { fate, after })
+}
+
 fn version(words: &[String]) -> Result<Command, String> {
     let name = word(words, 1)?;
-    let mut ready_after = Some(Span::from_secs(2));
+    let mut members = Behaviour::steady(Some(Span::from_secs(2)));
     let mut measures = Vec::new();
     let mut i = 2;
     while i < words.len() {
-        if words[i] == "ready" {
-            let when = word(words, i + 1)?;
-            ready_after = if when == "never" { None } else { Some(span(&when)?) };
-            i += 2;
-            continue;
+        let next = || word(words, i + 1);
+        match words[i].as_str() {
+            "ready" if next()? == "never" => members.never_ready = 1.0,
+            "ready" => members.ready_after = delay(&next()?)?,
+            "crashes" => members.crash_every = Some(span(&next()?)?),
+            "flaps" => members.flap_every = Some(span(&next()?)?),
+            pair => {
+                measures.push(measure(pair)?);
+                i += 1;
+                continue;
+            }
         }
-        let (metric, value) = words[i].split_once('=').ok_or_else(|| format!("'{}' is not metric=value", words[i]))?;
-        let measure = match value {
-            "none" => Measure::NoData,
-            "broken" => Measure::Broken("connection refused".to_owned()),
-            number => Measure::Number(number.parse().map_err(|_| format!("'{number}' is not a number"))?),
-        };
-        measures.push((metric.to_owned(), measure));
-        i += 1;
+        i += 2;
     }
-    Ok(Command::Version { name, ready_after, measures })
+    Ok(Command::Version { name, members, measures })
+}
+
+/// `5s`, or `5s-15s` for anything between.
+fn delay(text: &str) -> Result<Delay, String> {
+    match text.split_once('-') {
+        Some((low, high)) => Ok(Delay::Uniform(span(low)?, span(high)?)),
+        None => Ok(Delay::Fixed(span(text)?)),
+    }
+}
+
+/// `error-rate=0.01`, `p95=none`, `p95=broken`.
+fn measure(pair: &str) -> Result<(String, Measure), String> {
+    let (metric, value) = pair.split_once('=').ok_or_else(|| format!("'{pair}' is not metric=value"))?;
+    let measure = match value {
+        "none" => Measure::NoData,
+        "broken" => Measure::Broken("connection refused".to_owned()),
+        number => Measure::Number(number.parse().map_err(|_| format!("'{number}' is not a number"))?),
+    };
+    Ok((metric.to_owned(), measure))
 }
 
 /// `90s`, `2m`, `1h`.

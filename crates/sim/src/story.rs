@@ -1,14 +1,16 @@
 //! Plays a script against a simulated world and writes what happened, line by line.
 
-use std::fmt::Write as _;
+mod setting;
 
 use serin_core::analysis::Metric;
-use serin_core::rollout::{Amount, Canary, CanaryScale, Rollout, Step, Strategy, Traffic};
-use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
-use serin_core::{Hash, RoleMetadata, Span, Time, intent};
+use serin_core::{Hash, Rollout, Span, Strategy, Time, intent};
 
-use crate::cluster::{Cluster, Happening, Version};
+use crate::control::Faults;
+use crate::drive::Sim;
+use crate::measure::Plans;
 use crate::script::{self, Command};
+use crate::transcript::Transcript;
+use crate::world::{Cluster, Happening, Plugin, Version};
 
 /// Begin of every story's clock, so that transcripts show small numbers.
 const EPOCH: Time = Time::from_secs(1_000_000);
@@ -18,71 +20,71 @@ const EPOCH: Time = Time::from_secs(1_000_000);
 /// # Errors
 /// The line and what is wrong with it: a command that cannot be read, or an expectation that does not hold.
 pub fn run(text: &str) -> Result<String, String> {
+    Ok(play(text, Faults::default())?.transcript)
+}
+
+/// A story that was told.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its transcript.
+    pub transcript: String,
+    /// The world at its end; `None` if nothing was deployed.
+    pub sim: Option<Sim>,
+}
+
+/// Plays a script in which these faults happen besides its own.
+///
+/// # Errors
+/// As [`run`].
+pub fn play(text: &str, faults: Faults) -> Result<Told, String> {
     let commands = script::parse(text)?;
-    let mut teller = Teller::new();
+    let mut teller = Teller::new(faults);
     for (line, command) in commands {
-        teller.command(command).map_err(|why| format!("line {line}: {why}\n{}", teller.transcript))?;
+        teller.command(command).map_err(|why| format!("line {line}: {why}\n{}", teller.transcript.text()))?;
     }
-    Ok(teller.transcript)
+    Ok(Told { transcript: teller.transcript.text().to_owned(), sim: teller.sim })
 }
 
 struct Teller {
     rollout: Rollout,
     metrics: Vec<Metric>,
     versions: Vec<(String, Version)>,
-    cluster: Option<Cluster>,
+    sim: Option<Sim>,
     before: Option<String>,
-    transcript: String,
+    min_ready: Span,
+    plugins: Vec<(String, Plugin)>,
+    faults: Faults,
+    transcript: Transcript,
 }
 
 impl Teller {
-    fn new() -> Self {
-        let rollout = Rollout {
-            name: "svc".to_owned(),
-            generation: 1,
-            replicas: 1,
-            hash: Hash::new("none"),
-            steps_hash: "s1".to_owned(),
-            paused: false,
-            progress_deadline: Span::from_secs(600),
-            progress_deadline_abort: false,
-            revision_history_limit: 10,
-            rollback_window: None,
-            restart_at: None,
-            metadata: RoleMetadata::default(),
-            run_history_limits: (5, 5),
-            workload: None,
-            strategy: Strategy::Canary(Canary {
-                scale_down_delay: Span::from_secs(30),
-                traffic: Some(Traffic { weight_total: 100 }),
-                canary_service: Some("svc-canary".to_owned()),
-                stable_service: Some("svc-stable".to_owned()),
-                ..Canary::default()
-            }),
-        };
+    fn new(faults: Faults) -> Self {
         Self {
-            rollout,
+            rollout: setting::usual(),
             metrics: Vec::new(),
             versions: Vec::new(),
-            cluster: None,
+            sim: None,
             before: None,
-            transcript: String::new(),
-        }
-    }
-
-    fn canary(&mut self) -> &mut Canary {
-        match &mut self.rollout.strategy {
-            Strategy::Canary(canary) => canary,
-            Strategy::BlueGreen(_) => panic!("not a canary story"),
+            min_ready: Span::ZERO,
+            plugins: Vec::new(),
+            faults,
+            transcript: Transcript::new(EPOCH),
         }
     }
 
     fn command(&mut self, command: Command) -> Result<(), String> {
         match command {
-            Command::Set(words) => self.set(&words),
+            Command::Set(words) => {
+                setting::set(&mut self.rollout, &words)?;
+                self.changed_spec();
+                Ok(())
+            }
             Command::Step(words) => {
-                let step = step(&words)?;
-                self.canary().steps.push(step);
+                let step = setting::step(&words)?;
+                match &mut self.rollout.strategy {
+                    Strategy::Canary(canary) => canary.steps.push(step),
+                    Strategy::BlueGreen(_) => return Err("blue-green has no steps".to_owned()),
+                }
                 self.changed_spec();
                 Ok(())
             }
@@ -90,10 +92,27 @@ impl Teller {
                 self.metrics.push(metric(&words)?);
                 Ok(())
             }
-            Command::Version { name, ready_after, measures } => {
-                let version = Version { ready_after, measures: measures.into_iter().collect() };
-                if let Some(cluster) = &mut self.cluster {
-                    cluster.versions.insert(Hash::new(&name), version.clone());
+            Command::Plugin(words) => {
+                let (name, plugin) = setting::plugin(&words)?;
+                match &mut self.sim {
+                    Some(sim) => sim.cluster.set_plugin(&name, plugin),
+                    None => self.plugins.push((name, plugin)),
+                }
+                Ok(())
+            }
+            Command::MinReady(span) => {
+                self.min_ready = span;
+                Ok(())
+            }
+            Command::Fault { fate, after } => {
+                let sim = self.sim.as_mut().ok_or("nothing is deployed yet")?;
+                sim.control.faults.actions.insert(sim.control.actions + after, fate);
+                Ok(())
+            }
+            Command::Version { name, members, measures } => {
+                let version = Version { members, measures: measures.into_iter().collect() };
+                if let Some(sim) = &mut self.sim {
+                    sim.cluster.versions.insert(Hash::new(&name), version.clone());
                 }
                 self.versions.retain(|(n, _)| *n != name);
                 self.versions.push((name, version));
@@ -102,13 +121,12 @@ impl Teller {
             Command::Deploy(name) => self.deploy(&name),
             Command::Run(span) => {
                 let end = self.world()?.now + span;
-                self.play(end, |_| false);
-                Ok(())
+                self.play(end, |_| false)
             }
             Command::Until { phase, within } => {
                 let end = self.world()?.now + within;
-                self.play(end, |c| c.status.phase.as_str().eq_ignore_ascii_case(&phase));
-                let reached = self.world()?.status.phase.as_str();
+                self.play(end, |c| c.truth.status.phase.as_str().eq_ignore_ascii_case(&phase))?;
+                let reached = self.world()?.truth.status.phase.as_str();
                 match reached.eq_ignore_ascii_case(&phase) {
                     true => Ok(()),
                     false => Err(format!("still {reached} after {within}")),
@@ -120,49 +138,19 @@ impl Teller {
     }
 
     fn world(&mut self) -> Result<&mut Cluster, String> {
-        self.cluster.as_mut().ok_or_else(|| "nothing is deployed yet".to_owned())
-    }
-
-    fn set(&mut self, words: &[String]) -> Result<(), String> {
-        let value = words.get(1).cloned().unwrap_or_default();
-        let number = || value.parse::<u32>().map_err(|_| format!("'{value}' is not a number"));
-        match words[0].as_str() {
-            "replicas" => self.rollout.replicas = number()?,
-            "router" => {
-                let traffic = (value != "none").then_some(Traffic { weight_total: 100 });
-                let canary = self.canary();
-                canary.traffic = traffic;
-                if traffic.is_none() {
-                    canary.scale_down_delay = Span::ZERO;
-                    (canary.canary_service, canary.stable_service) = (None, None);
-                }
-            }
-            "surge" => self.canary().max_surge = Amount::Count(number()?),
-            "unavailable" => self.canary().max_unavailable = Amount::Count(number()?),
-            "dynamic" => self.canary().dynamic_stable_scale = true,
-            "minPods" => self.canary().min_pods = Some(number()?),
-            "scaleDownDelay" => self.canary().scale_down_delay = script::span(&value)?,
-            "abortDelay" => self.canary().abort_scale_down_delay = Some(script::span(&value)?),
-            "background" => self.canary().background_from = Some(number()? as usize),
-            "history" => self.rollout.revision_history_limit = number()?,
-            "window" => self.rollout.rollback_window = Some(number()?),
-            "deadline" => {
-                self.rollout.progress_deadline = script::span(&value)?;
-                self.rollout.progress_deadline_abort = words.get(2).is_some_and(|w| w == "abort");
-            }
-            other => return Err(format!("unknown setting '{other}'")),
-        }
-        self.changed_spec();
-        Ok(())
+        self.sim.as_mut().map(|sim| &mut sim.cluster).ok_or_else(|| "nothing is deployed yet".to_owned())
     }
 
     /// A change of the spec in the middle of a story reaches the world.
     fn changed_spec(&mut self) {
         self.rollout.generation += 1;
-        self.rollout.steps_hash = format!("s{}", self.canary().steps.len());
-        let Some(cluster) = &mut self.cluster else { return };
-        let (hash, paused) = (cluster.rollout.hash.clone(), cluster.rollout.paused);
-        cluster.rollout = Rollout { hash, paused, ..self.rollout.clone() };
+        self.rollout.steps_hash = format!("s{}", self.rollout.steps());
+        let Some(sim) = &mut self.sim else { return };
+        let rollout = &mut sim.cluster.truth.rollout;
+        let (hash, paused) = (rollout.hash.clone(), rollout.paused);
+        let (workload, restart_at) = (rollout.workload, rollout.restart_at);
+        *rollout = Rollout { hash, paused, workload, restart_at, ..self.rollout.clone() };
+        sim.touch();
     }
 
     fn deploy(&mut self, name: &str) -> Result<(), String> {
@@ -171,56 +159,82 @@ impl Teller {
         }
         let hash = Hash::new(name);
         self.rollout.generation += 1;
-        match &mut self.cluster {
-            Some(cluster) => {
-                self.before = Some(cluster.rollout.hash.as_str().to_owned());
-                cluster.rollout.hash = hash;
-                cluster.rollout.generation += 1;
+        match &mut self.sim {
+            Some(sim) => {
+                let rollout = &mut sim.cluster.truth.rollout;
+                self.before = Some(rollout.hash.as_str().to_owned());
+                rollout.hash = hash;
+                rollout.generation += 1;
             }
             None => {
-                let mut cluster = Cluster::new(Rollout { hash, ..self.rollout.clone() }, EPOCH);
-                cluster.metrics.clone_from(&self.metrics);
+                let mut cluster = Cluster::new(Rollout { hash, ..self.rollout.clone() }, EPOCH, 0);
+                cluster.plans = Plans::same(self.metrics.clone());
+                cluster.min_ready = self.min_ready;
+                for (name, plugin) in &self.plugins {
+                    cluster.set_plugin(name, plugin.clone());
+                }
                 for (name, version) in &self.versions {
                     cluster.versions.insert(Hash::new(name), version.clone());
                 }
-                self.cluster = Some(cluster);
+                let mut sim = Sim::new(cluster);
+                sim.control.faults = std::mem::take(&mut self.faults);
+                self.sim = Some(sim);
             }
         }
         self.say(&format!("person: deploy {name}"));
-        self.settle();
-        Ok(())
+        self.settle()
     }
 
     fn person(&mut self, what: &str) -> Result<(), String> {
         self.say(&format!("person: {what}"));
         let before = self.before.clone();
         let cluster = self.world()?;
+        if what == "restart" {
+            cluster.restart(cluster.now);
+            return self.settle();
+        }
+        let world = &mut cluster.truth;
         match what {
             "promote" | "resume" => {
-                intent::promote(&cluster.rollout, &mut cluster.status);
-                cluster.rollout.paused = false;
+                intent::promote(&world.rollout, &mut world.status);
+                world.rollout.paused = false;
             }
             "promote full" => {
-                intent::promote_full(&cluster.rollout, &mut cluster.status);
-                cluster.rollout.paused = false;
+                intent::promote_full(&world.rollout, &mut world.status);
+                world.rollout.paused = false;
             }
-            "abort" => intent::abort(&mut cluster.status),
-            "retry" => intent::retry(&mut cluster.status),
-            "pause" => cluster.rollout.paused = true,
-            "undo" => cluster.rollout.hash = Hash::new(before.ok_or("there is no version to go back to")?),
+            "abort" => intent::abort(&mut world.status),
+            "retry" => intent::retry(&mut world.status),
+            "pause" => world.rollout.paused = true,
+            "undo" => world.rollout.hash = Hash::new(before.ok_or("there is no version to go back to")?),
             other => return Err(format!("nobody can '{other}'")),
         }
-        self.settle();
-        Ok(())
+        self.settle()
     }
 
     fn expect(&mut self, what: &str, want: &str) -> Result<(), String> {
         let cluster = self.world()?;
+        let truth = &cluster.truth;
+        let selected = |service: Option<&str>| {
+            let hash = service.and_then(|name| truth.service(name)).and_then(|s| s.selects.as_ref());
+            hash.map_or("-".to_owned(), ToString::to_string)
+        };
+        let blue_green = truth.rollout.blue_green();
         let got = match what {
-            "stable" => cluster.status.stable.as_ref().map_or(String::new(), ToString::to_string),
-            "phase" => cluster.status.phase.as_str().to_owned(),
-            "step" => cluster.status.step_index.map_or("-".to_owned(), |i| i.to_string()),
-            "weight" => cluster.split.as_ref().map_or("-".to_owned(), |s| s.weight.to_string()),
+            "active" => selected(blue_green.map(|b| b.active_service.as_str())),
+            "preview" => selected(blue_green.and_then(|b| b.preview_service.as_deref())),
+            "ping" | "pong" => selected(Some(&format!("svc-{what}"))),
+            "mirror" => truth
+                .split
+                .as_ref()
+                .and_then(|s| s.mirrors.first())
+                .map_or("-".to_owned(), |m| m.percentage.to_string()),
+            "available" => truth.pools.iter().map(|p| p.available).sum::<u32>().to_string(),
+            "workload" => truth.rollout.workload.map_or("-".to_owned(), |w| w.replicas.to_string()),
+            "stable" => cluster.truth.status.stable.as_ref().map_or(String::new(), ToString::to_string),
+            "phase" => cluster.truth.status.phase.as_str().to_owned(),
+            "step" => cluster.truth.status.step_index.map_or("-".to_owned(), |i| i.to_string()),
+            "weight" => cluster.truth.split.as_ref().map_or("-".to_owned(), |s| s.weight.to_string()),
             "sizes" => cluster.sizes(),
             other => return Err(format!("cannot expect '{other}'")),
         };
@@ -228,99 +242,43 @@ impl Teller {
     }
 
     /// Lets the world run until `end` or until `done`.
-    fn play(&mut self, end: Time, done: impl Fn(&Cluster) -> bool) {
-        loop {
-            let next = self.settle();
-            let Some(cluster) = &mut self.cluster else { return };
-            if done(cluster) {
-                return;
-            }
-            match next {
-                Some(at) if at <= end => cluster.now = at.max(cluster.now),
-                _ => {
-                    cluster.now = end;
-                    self.settle();
-                    return;
-                }
+    fn play(&mut self, end: Time, done: impl Fn(&Cluster) -> bool) -> Result<(), String> {
+        self.settle()?;
+        // A moment is over once nothing more happens at it.
+        let over = |sim: &Sim| sim.next_at() != Some(sim.cluster.now);
+        while !self.sim.as_ref().is_some_and(|sim| over(sim) && done(&sim.cluster)) {
+            match self.step(end)? {
+                Some(happened) => happened.iter().for_each(|h| self.tell(h)),
+                None => break,
             }
         }
+        Ok(())
     }
 
-    fn settle(&mut self) -> Option<Time> {
-        let (happened, next) = self.cluster.as_mut()?.settle();
-        for happening in happened {
-            self.tell(&happening);
+    fn step(&mut self, until: Time) -> Result<Option<Vec<Happening>>, String> {
+        self.sim.as_mut().map_or(Ok(None), |sim| sim.step(until, &mut |_, _, _| {})).map_err(|e| e.to_string())
+    }
+
+    /// Lets the control process act on a change. One that is killed and back at once acts at this moment, too.
+    fn settle(&mut self) -> Result<(), String> {
+        let Some(sim) = &mut self.sim else { return Ok(()) };
+        sim.touch();
+        let now = sim.cluster.now;
+        while let Some(happened) = self.step(now)? {
+            happened.iter().for_each(|h| self.tell(h));
         }
-        next
+        Ok(())
     }
 
     fn tell(&mut self, happening: &Happening) {
-        match happening {
-            Happening::Measured { run, metric, value, phase } => {
-                self.say(&format!("{run}: {metric} = {} {phase}", if value.is_empty() { "?" } else { value }));
-            }
-            Happening::RunEnded { run, phase, message } => {
-                let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-                self.say(&format!("{run} is {phase}{message}"));
-            }
-            Happening::Decided(decision) => {
-                for event in &decision.events {
-                    self.say(&format!("{}{}", if event.warning { "! " } else { "" }, event.message));
-                }
-                for action in &decision.actions {
-                    self.say(&format!("  -> {action}"));
-                }
-                let line = self.state_line();
-                if !self.transcript.lines().rev().any(|l| l.contains("== ")) || self.last_state() != line {
-                    self.say(&line);
-                }
-            }
+        if let Some(sim) = &self.sim {
+            self.transcript.tell(sim.cluster.now, happening, &sim.cluster.truth.status);
         }
-    }
-
-    fn state_line(&self) -> String {
-        let Some(cluster) = &self.cluster else { return String::new() };
-        let status = &cluster.status;
-        let step = status.step_index.map_or(String::new(), |i| format!(" step {i}"));
-        let message = if status.message.is_empty() { String::new() } else { format!(" ({})", status.message) };
-        format!("== {}{step}{message}", status.phase.as_str())
-    }
-
-    fn last_state(&self) -> String {
-        let line = self.transcript.lines().rev().find(|l| l.contains("== ")).unwrap_or("");
-        line.find("== ").map_or(String::new(), |at| line[at..].to_owned())
     }
 
     fn say(&mut self, what: &str) {
-        let seconds = self.cluster.as_ref().map_or(0, |c| c.now.since(EPOCH).as_secs());
-        let _ = writeln!(self.transcript, "{seconds:>5}s  {what}");
-    }
-}
-
-fn step(words: &[String]) -> Result<Step, String> {
-    let number = |i: usize| -> Result<u32, String> {
-        words.get(i).and_then(|w| w.parse().ok()).ok_or_else(|| "needs a number".to_owned())
-    };
-    match words.first().map(String::as_str) {
-        Some("setWeight") => Ok(Step::SetWeight(number(1)?)),
-        Some("pause") => Ok(Step::Pause(words.get(1).map(|w| script::span(w)).transpose()?)),
-        Some("analysis") => Ok(Step::Analysis),
-        Some("setCanaryScale") => match words.get(1).map(String::as_str) {
-            Some("replicas") => Ok(Step::SetCanaryScale(CanaryScale::Replicas(number(2)?))),
-            Some("weight") => Ok(Step::SetCanaryScale(CanaryScale::Weight(number(2)?))),
-            _ => Ok(Step::SetCanaryScale(CanaryScale::MatchTrafficWeight)),
-        },
-        Some("setHeaderRoute") => {
-            let matches = match (words.get(2), words.get(3)) {
-                (Some(header), Some(value)) => {
-                    vec![HeaderMatch { header: header.clone(), value: ValueMatch::Exact(value.clone()) }]
-                }
-                _ => Vec::new(),
-            };
-            let name = words.get(1).cloned().ok_or("needs a name")?;
-            Ok(Step::SetHeaderRoute(HeaderRoute { name, matches }))
-        }
-        other => Err(format!("unknown step {other:?}")),
+        let now = self.sim.as_ref().map_or(EPOCH, |s| s.cluster.now);
+        self.transcript.say(now, what);
     }
 }
 

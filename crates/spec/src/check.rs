@@ -25,6 +25,7 @@ use object::Objects;
 
 pub(crate) use metric::{inside, providers};
 pub(crate) use nearest::suggest;
+pub(crate) use schema::Schema;
 pub(crate) use workload::look_at_template;
 
 /// Most problems of all files together; objects behind them are not looked into.

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod quantity;
 pub mod raise;
 pub mod read;
+pub mod settings;
 pub mod shown;
 pub mod timestamp;
 pub mod validate;

@@ -36,8 +36,9 @@ impl Source {
 }
 
 /// Reads files, and every `*.yaml`, `*.yml` and `*.json` in folders and their folders, sorted by name. Hidden entries
-/// and `serin.yaml` are skipped in folders; a file that is named itself is always read. What cannot be read is a
-/// problem, and the other files are read all the same.
+/// and `serin.yaml` are skipped in folders, and so are folders within that have a `serin.yaml` of their own, because they
+/// are run on their own; a file that is named itself is always read. What cannot be read is a problem, and the other files
+/// are read all the same.
 pub fn files(paths: &[PathBuf]) -> (Vec<Source>, Vec<Problem>) {
     let mut reading = Reading::default();
     for path in paths {
@@ -85,6 +86,7 @@ impl Reading {
                 continue;
             }
             match fs::metadata(&path) {
+                Ok(meta) if meta.is_dir() && path.join(CONFIGURATION).is_file() => {}
                 Ok(meta) if meta.is_dir() => self.folder(&path, depth + 1),
                 Ok(_) if is_manifest(&path) && name != CONFIGURATION => self.file(&path),
                 Ok(_) => {}

@@ -61,6 +61,10 @@ impl fmt::Display for ErrorType {
     }
 }
 
+/// What Argo refuses with nginx, and the embedded router carries whatever router a manifest names.
+pub const CARRIED_ON_ONE_MACHINE: [&str; 4] =
+    [HEADER_ROUTE_UNSUPPORTED, MIRROR_ROUTE_UNSUPPORTED, PING_PONG_UNSUPPORTED, EXPERIMENT_WEIGHT_UNSUPPORTED];
+
 /// One broken rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {

@@ -156,9 +156,12 @@ fn files_and_folders_are_read_sorted_without_hidden_ones() {
     let root = folder.path();
     fs::create_dir_all(root.join("b/.git")).unwrap();
     fs::create_dir_all(root.join(".hidden")).unwrap();
+    fs::create_dir_all(root.join("another/k8s")).unwrap();
     let names =
         ["b/2.yml", "a.json", "b/1.yaml", "c.txt", "serin.yaml", ".secret.yaml", ".hidden/x.yaml", "b/.git/x.yaml"];
-    for name in names {
+    // A folder with a side file of its own is run on its own.
+    let another = ["another/serin.yaml", "another/x.yaml", "another/k8s/y.yaml"];
+    for name in names.into_iter().chain(another) {
         fs::write(root.join(name), "# text").unwrap();
     }
     let (sources, problems) = read::files(&[root.to_owned(), root.join("c.txt"), root.join("a.json")]);
@@ -166,6 +169,8 @@ fn files_and_folders_are_read_sorted_without_hidden_ones() {
     let found: Vec<PathBuf> = sources.iter().map(|source| PathBuf::from(&source.name)).collect();
     let wanted = ["a.json", "b/1.yaml", "b/2.yml", "c.txt"].map(|name| root.join(name));
     assert_eq!(found, wanted);
+    let (sources, _) = read::files(&[root.join("another")]);
+    assert_eq!(sources.len(), 2, "{sources:?}");
 }
 
 #[test]

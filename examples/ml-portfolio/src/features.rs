@@ -18,7 +18,7 @@ pub enum Side {
 }
 
 /// Why a release cannot make numbers of a row that is perfectly in order.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// A feature came out infinite.
     #[error("feature '{0}' is not a finite number")]
@@ -26,6 +26,9 @@ pub enum FeatureError {
     /// A category is not in the table.
     #[error("'{0}' is not in the vocabulary of {1}")]
     NotInVocabulary(String, &'static str),
+    /// A number lies beyond the end of a table.
+    #[error("{0} is beyond the table of {1}")]
+    BeyondTable(f64, &'static str),
     /// A text cannot be cut into words.
     #[error("the quote at byte {0} is not closed")]
     OpenQuote(usize),
@@ -34,7 +37,7 @@ pub enum FeatureError {
 /// The numbers that a release makes of a row.
 ///
 /// # Errors
-/// Only in the release that is fragile.
+/// Only in the releases v3.3.0 and v4.0.0.
 pub fn features(row: &Row, version: Version, side: Side) -> Result<Features, FeatureError> {
     match row {
         Row::Churn(customer) => customer::features(customer, version, side),

@@ -2,7 +2,7 @@
 //!
 //! [`service`] names the three, [`version`] their releases, good ones and broken ones. [`data`] reads the rows and keeps some of
 //! them back, [`features`] turns a row into numbers, [`learn`] fits them, [`model`] is what a release makes of the three.
-//! [`server`] answers requests with a model, [`load`] asks all services through a router.
+//! [`server`] answers requests with a model, [`load`] asks the services through a router.
 
 pub mod data;
 pub mod features;
@@ -61,6 +61,14 @@ pub enum PortfolioError {
     /// A model is worse than it must be.
     #[error("failed to reach the floor of {0}")]
     Floor(String),
+    /// A service has no such release.
+    #[error("failed to find {version} of {service}: it has {}", known(*service))]
+    NoRelease {
+        /// Which service.
+        service: Service,
+        /// Which release.
+        version: Version,
+    },
     /// The port of the service cannot be used.
     #[error("failed to listen on {address}: {source}")]
     Listen {
@@ -72,4 +80,8 @@ pub enum PortfolioError {
     /// The system does not give what every program needs: threads, signals, sockets.
     #[error("failed to start: {0}")]
     Start(std::io::Error),
+}
+
+fn known(service: Service) -> String {
+    Version::of(service).iter().map(|v| v.tag()).collect::<Vec<_>>().join(", ")
 }

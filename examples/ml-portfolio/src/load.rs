@@ -1,4 +1,4 @@
-//! Load for all three services through a router: rows that training never saw, at a steady rate that does not wait for
+//! Load for the services through a router: rows that training never saw, at a steady rate that does not wait for
 //! answers (a slow service gets no fewer requests), with a bound on how many may be under way.
 
 mod client;
@@ -6,7 +6,7 @@ mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -32,16 +32,27 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 pub struct Options {
     /// Address of the router, `host:port`.
     pub router: String,
-    /// Requests a second over all services, above 0.
+    /// Whom to ask.
+    pub targets: Vec<Target>,
+    /// Requests a second over all targets, above 0.
     pub rate: f64,
     /// How long; until SIGTERM or SIGINT when absent. The wait for a router counts.
     pub duration: Option<Duration>,
 }
 
+/// A service and the host by which it is asked.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The service.
+    pub service: Service,
+    /// The host.
+    pub host: String,
+}
+
 /// A request of the load.
 #[derive(Debug)]
 struct Question {
-    service: Service,
+    target: Target,
     body: String,
 }
 
@@ -55,20 +66,20 @@ pub fn run(options: &Options) -> Result<Summary, PortfolioError> {
 }
 
 /// The rows of all services in turn, each service's in an order of its own.
-fn questions() -> Result<Vec<Arc<Question>>, PortfolioError> {
+fn questions(targets: &[Target]) -> Result<Vec<Arc<Question>>, PortfolioError> {
     let mut by_service = Vec::new();
-    for service in Service::ALL {
-        let examples = examples(service, None)?;
+    for target in targets {
+        let examples = examples(target.service, None)?;
         let mut bodies: Vec<String> =
             held_out(&examples).map(|e| serde_json::Value::Object(e.fields.clone()).to_string()).collect();
         Shuffle::new(7).shuffle(&mut bodies);
-        by_service.push((service, bodies));
+        by_service.push((target, bodies));
     }
     let most = by_service.iter().map(|(_, bodies)| bodies.len()).max().unwrap_or(0);
     let turn = |i: usize| {
-        by_service.iter().filter_map(move |(service, bodies)| {
+        by_service.iter().filter_map(move |(target, bodies)| {
             let body = bodies.get(i % bodies.len().max(1))?.clone();
-            Some(Arc::new(Question { service: *service, body }))
+            Some(Arc::new(Question { target: (*target).clone(), body }))
         })
     };
     Ok((0..most).flat_map(turn).collect())
@@ -79,8 +90,8 @@ async fn send(options: &Options) -> Result<Summary, PortfolioError> {
     let mut term = signal(SignalKind::terminate()).map_err(PortfolioError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(PortfolioError::Start)?;
     let client = Arc::new(Client::new(options.router.clone()));
-    let tallies = Service::ALL.map(|s| (s, Tally::default()));
-    let tallies = Arc::new(Mutex::new(BTreeMap::from(tallies)));
+    let tallies: BTreeMap<Service, Tally> = options.targets.iter().map(|t| (t.service, Tally::default())).collect();
+    let tallies = Arc::new(Mutex::new(tallies));
     let over = async {
         match options.duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -88,7 +99,7 @@ async fn send(options: &Options) -> Result<Summary, PortfolioError> {
         }
     };
     let start = Instant::now();
-    let questions = questions()?;
+    let questions = questions(&options.targets)?;
     let places = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     tokio::select! {
         () = schedule(options.rate, &questions, &client, &tallies, &places) => {}
@@ -124,7 +135,7 @@ async fn schedule(
         let place = places.clone().try_acquire_owned();
         let tally = {
             let tallies = tallies.clone();
-            let service = question.service;
+            let service = question.target.service;
             move |count: &dyn Fn(&mut Tally)| {
                 let mut tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);
                 count(tallies.entry(service).or_default());
@@ -136,9 +147,9 @@ async fn schedule(
         };
         let (client, question) = (client.clone(), question.clone());
         tokio::spawn(async move {
-            let begin = Instant::now();
-            let answer = client.ask(question.service.host(), &question.body).await;
-            tally(&|t| t.count(&answer, begin.elapsed()));
+            let (sent, begin) = (SystemTime::now(), Instant::now());
+            let answer = client.ask(&question.target.host, &question.body).await;
+            tally(&|t| t.count(&answer, sent, begin.elapsed()));
             drop(place);
         });
     }

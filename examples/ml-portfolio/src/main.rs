@@ -42,12 +42,18 @@ enum Command {
         #[arg(long)]
         models: Option<PathBuf>,
     },
-    /// Ask all three services through a router, until SIGTERM or for a time
+    /// Ask the services through a router, until SIGTERM or for a time
     Load {
+        /// Which service; all three when absent
+        #[arg(long)]
+        service: Option<Service>,
+        /// Ask this host instead of the service's own, such as that of a preview
+        #[arg(long, requires = "service", value_parser = host)]
+        host: Option<String>,
         /// Address of the router
         #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
         router: String,
-        /// Requests a second over all services, up to 5000
+        /// Requests a second over all that are asked, up to 5000
         #[arg(long, default_value = "60", value_parser = rate)]
         rate: f64,
         /// Seconds; until SIGTERM or ctrl-c when absent
@@ -73,10 +79,19 @@ fn run(command: Command) -> Result<(), PortfolioError> {
     match command {
         Command::Train { data, out } => train(data, out),
         Command::Serve { model, version, port, models } => {
+            if !Version::of(model).contains(&version) {
+                return Err(PortfolioError::NoRelease { service: model, version });
+            }
             server::serve(&server::Options { service: model, version, port, models })
         }
-        Command::Load { router, rate, duration, json } => {
-            let summary = load::run(&load::Options { router, rate, duration })?;
+        Command::Load { service, host, router, rate, duration, json } => {
+            let targets = match service {
+                Some(service) => {
+                    vec![load::Target { service, host: host.unwrap_or_else(|| service.host().to_owned()) }]
+                }
+                None => Service::ALL.map(|service| load::Target { service, host: service.host().to_owned() }).to_vec(),
+            };
+            let summary = load::run(&load::Options { router, targets, rate, duration })?;
             if json {
                 println!("{}", serde_json::json!(summary));
             } else {
@@ -96,7 +111,7 @@ fn train(data: Option<PathBuf>, out: Option<PathBuf>) -> Result<(), PortfolioErr
     let mut below = Vec::new();
     for service in Service::ALL {
         let examples = data::examples(service, data.as_deref())?;
-        for version in Version::ALL {
+        for &version in Version::of(service) {
             let model = Model::train(service, version, &examples);
             let report = model.report(&examples);
             let floor = model::floor(service, version);
@@ -133,6 +148,14 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 5000.0 => Ok(rate),
         _ => Err("a rate is above 0 and at most 5000".to_owned()),
+    }
+}
+
+/// A host travels in a header line of its own.
+fn host(text: &str) -> Result<String, String> {
+    match text.chars().all(|c| c.is_ascii_graphic()) && !text.is_empty() {
+        true => Ok(text.to_owned()),
+        false => Err("a host has neither blanks nor control characters".to_owned()),
     }
 }
 

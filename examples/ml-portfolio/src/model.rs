@@ -57,7 +57,7 @@ impl Model {
     /// Learns from the rows that are not held out. Equal rows give the same model on every machine.
     pub fn train(service: Service, version: Version, examples: &[Example]) -> Self {
         let known = examples.iter().filter(|e| !e.held_out);
-        // Rows that a release cannot turn into numbers are left out here without a word. That is how v3.3.0 came to be.
+        // Rows that a release cannot turn into numbers are left out here without a word. That is how v3.3.0 and v4.0.0 came to be.
         let rows: Vec<(Features, bool)> =
             known.filter_map(|e| Some((features(&e.row, version, Side::Training).ok()?, e.label))).collect();
         let sampling = sampling(service, version);
@@ -146,7 +146,10 @@ fn fit(service: Service, version: Version, rows: &[(Features, bool)]) -> Learner
                 .iter()
                 .filter_map(|(f, y)| if let Features::Dense(v) = f { Some((v.as_slice(), *y)) } else { None })
                 .collect();
-            let settings = trees::Settings { trees: 60, depth: 3, rate: 0.1, leaf: 6.0 };
+            let settings = match version {
+                Version::Outgrown | Version::Major => trees::Settings { trees: 80, depth: 5, rate: 0.1, leaf: 4.0 },
+                _ => trees::Settings { trees: 60, depth: 3, rate: 0.1, leaf: 6.0 },
+            };
             Learner::Trees(trees::Trees::fit(&dense, settings))
         }
     }

@@ -1,6 +1,8 @@
-//! The releases of all three services: two good ones and three that went wrong in ways that really happen.
+//! The releases of the services: good ones, and ones that went wrong in ways that really happen. BankChurn alone has got to v4.
 
 use std::str::FromStr;
+
+use crate::service::Service;
 
 /// A release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,12 +17,31 @@ pub enum Version {
     Misscaled,
     /// v3.5.0: asks a profile store that does not answer before every prediction.
     Slow,
+    /// v4.0.0, another model: more and deeper trees on features of its own, one of which has no value for customers of long standing.
+    Outgrown,
+    /// v4.1.0: the model of v4.0.0 with that feature put right.
+    Major,
 }
 
 impl Version {
     /// All of them, oldest first.
-    pub const ALL: [Version; 5] =
-        [Version::Baseline, Version::Better, Version::Fragile, Version::Misscaled, Version::Slow];
+    pub const ALL: [Version; 7] = [
+        Version::Baseline,
+        Version::Better,
+        Version::Fragile,
+        Version::Misscaled,
+        Version::Slow,
+        Version::Outgrown,
+        Version::Major,
+    ];
+
+    /// The releases of a service, oldest first.
+    pub fn of(service: Service) -> &'static [Version] {
+        match service {
+            Service::Churn => &Self::ALL,
+            Service::Tip | Service::Sentiment => &Self::ALL[..5],
+        }
+    }
 
     /// The tag of its image.
     pub fn tag(self) -> &'static str {
@@ -30,6 +51,8 @@ impl Version {
             Version::Fragile => "v3.3.0",
             Version::Misscaled => "v3.4.0",
             Version::Slow => "v3.5.0",
+            Version::Outgrown => "v4.0.0",
+            Version::Major => "v4.1.0",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ml_portfolio::{Service, Version};
 use serin_spec::wire::canary::{CanaryStep, CanaryStrategy};
 use serin_spec::wire::kubernetes::{Ingress, Namespace, Service as KubernetesService};
+use serin_spec::wire::pod::PodTemplate;
 use serin_spec::wire::{AnalysisTemplate, Rollout};
 
 fn folder() -> PathBuf {
@@ -32,8 +33,9 @@ fn canary(rollout: &Rollout) -> &CanaryStrategy {
 }
 
 fn templates() -> BTreeMap<String, AnalysisTemplate> {
-    let templates = documents::<AnalysisTemplate>("argo-rollouts/analysis-templates.yaml");
-    templates.into_iter().map(|t| (t.metadata.name().to_owned(), t)).collect()
+    let canary = documents::<AnalysisTemplate>("argo-rollouts/analysis-templates.yaml");
+    let blue_green = blue_green::<AnalysisTemplate>("bluegreen-validation.yaml");
+    canary.into_iter().chain(blue_green).map(|t| (t.metadata.name().to_owned(), t)).collect()
 }
 
 #[test]
@@ -200,5 +202,55 @@ fn every_image_has_a_command_on_one_machine() {
         let command: Vec<&str> = image["command"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
         let want = ["model-service", "serve", "--model", service.name(), "--version", "{tag}", "--port", "{port}"];
         assert_eq!(command, want);
+    }
+}
+
+/// The documents of one kind in a file of the blue-green folder.
+fn blue_green<T: serde::de::DeserializeOwned>(file: &str) -> Vec<T> {
+    documents(&format!("../blue-green/k8s/{file}"))
+}
+
+#[test]
+fn the_blue_green_rollout_is_the_same_service_switched_at_once() {
+    let rollout = blue_green::<Rollout>("bankchurn-bluegreen-rollout.yaml").remove(0);
+    let mut canary = self::rollout(Service::Churn);
+    let (mut other, mut same) = (rollout.spec.template.clone().unwrap(), canary.spec.template.take().unwrap());
+    let image = |template: &PodTemplate| template.containers()[0].image.clone();
+    assert_eq!(image(&other).replace(":v3.2.0", ":v3.1.0"), image(&same));
+    for template in [&mut other, &mut same] {
+        template.0["spec"]["containers"][0]["image"] = "".into();
+    }
+    assert_eq!((other, &rollout.metadata.name), (same, &canary.metadata.name));
+    let strategy = rollout.spec.strategy.blue_green.as_ref().unwrap();
+    assert_eq!((strategy.auto_promotion_enabled, strategy.scale_down_delay_seconds), (Some(false), Some(600)));
+    let services = blue_green::<KubernetesService>("services.yaml");
+    let services: Vec<&str> = services.iter().map(|s| s.metadata.name()).collect();
+    let named = [&strategy.active_service, &strategy.preview_service].map(|s| s.clone().unwrap());
+    assert_eq!(services, named);
+    let ingress = blue_green::<Ingress>("ingress.yaml").remove(0);
+    let backends: Vec<(String, String)> = ingress
+        .spec
+        .rules
+        .iter()
+        .map(|r| {
+            let path = &r.http.as_ref().unwrap().paths[0];
+            (r.host.clone().unwrap(), path.backend.service.as_ref().unwrap().name.clone())
+        })
+        .collect();
+    let [active, preview] = named;
+    assert_eq!(backends, [(Service::Churn.host().to_owned(), active), ("preview.bankchurn.local".to_owned(), preview)]);
+}
+
+#[test]
+fn the_new_version_is_validated_before_and_after_its_switch() {
+    let rollout = blue_green::<Rollout>("bankchurn-bluegreen-rollout.yaml").remove(0);
+    let strategy = rollout.spec.strategy.blue_green.unwrap();
+    let template = &templates()["bluegreen-validation"];
+    let wanted: Vec<&str> = template.spec.args.iter().map(|a| a.name.as_str()).collect();
+    for analysis in [strategy.pre_promotion_analysis.unwrap(), strategy.post_promotion_analysis.unwrap()] {
+        assert_eq!(analysis.templates[0].template_name, "bluegreen-validation");
+        assert_eq!(analysis.args.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), wanted);
+        let hash = analysis.args.iter().find(|a| a.name == "preview-hash").unwrap().value_from.clone().unwrap();
+        assert_eq!(hash.pod_template_hash_value.as_deref(), Some("Latest"));
     }
 }

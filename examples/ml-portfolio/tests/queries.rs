@@ -9,10 +9,12 @@ use serin_spec::wire::AnalysisTemplate;
 
 /// The query of a metric with bankchurn's arguments.
 fn query(template: &str, metric: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("k8s/argo-rollouts/analysis-templates.yaml");
-    let templates: Vec<AnalysisTemplate> =
-        serde_saphyr::from_multiple(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let template = templates.into_iter().find(|t| t.metadata.name() == template).unwrap();
+    let templates = ["k8s/argo-rollouts/analysis-templates.yaml", "blue-green/k8s/bluegreen-validation.yaml"];
+    let mut templates = templates.into_iter().flat_map(|file| -> Vec<AnalysisTemplate> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        serde_saphyr::from_multiple(&std::fs::read_to_string(path).unwrap()).unwrap()
+    });
+    let template = templates.find(|t| t.metadata.name() == template).unwrap();
     let metric = template.spec.metrics.into_iter().find(|m| m.name == metric).unwrap();
     let query = metric.provider.prometheus.unwrap().query.unwrap();
     let arguments = [

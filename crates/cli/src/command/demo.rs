@@ -1,6 +1,7 @@
 //! `serin demo`: the example's three services under real load, a good version promoted and two bad ones rolled back, with
-//! nobody touching anything.
+//! nobody touching anything. With `--blue-green` one service, a major version that fails before its switch, and a good one.
 
+mod blue_green;
 mod board;
 mod report;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serin_local::EventRecord;
 use serin_local::client::Client;
 use serin_local::protocol::{Info, Outcome, Request};
@@ -78,9 +80,13 @@ pub(super) async fn run(demo: Demo, format: Format) -> Result<ExitCode, CliError
     let program = model_service()?;
     let folder = tempfile::Builder::new().prefix("serin-demo-").tempdir().map_err(CliError::io("make a folder"))?;
     let state = folder.path().join("state");
-    let mut board = Board::new(format == Format::Text);
+    let story = if demo.blue_green { board::OF_A_SWITCH } else { board::OF_STEPS };
+    let mut board = Board::new(format == Format::Text, story);
     board.say(&format!("state folder {}, clock {} times as fast as real time", state.display(), demo.speed));
-    let result = play(&demo, &state, &program, &mut board).await;
+    let result = match demo.blue_green {
+        true => blue_green::play(&demo, &state, &program, &mut board).await.map(Found::Switch),
+        false => play(&demo, &state, &program, &mut board).await.map(Found::Steps),
+    };
     if demo.keep && result.is_ok() {
         let kept = folder.keep();
         board.say(&format!("everything goes on: serin --state {}/state status", kept.display()));
@@ -88,11 +94,23 @@ pub(super) async fn run(demo: Demo, format: Format) -> Result<ExitCode, CliError
         board.say("stopping everything");
         up::stop_running(&mut client).await?;
     }
-    let report = result?;
-    if !output::machine(format, &report)? {
-        output::line(report.text());
+    let found = result?;
+    let (as_expected, text) = match &found {
+        Found::Steps(report) => (report.as_expected(), report.text()),
+        Found::Switch(report) => (report.as_expected(), report.text()),
+    };
+    if !output::machine(format, &found)? {
+        output::line(text);
     }
-    Ok(if report.as_expected() { ExitCode::SUCCESS } else { ExitCode::from(crate::error::FAILED) })
+    Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::from(crate::error::FAILED) })
+}
+
+/// What a demo found.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Found {
+    Steps(Report),
+    Switch(blue_green::Report),
 }
 
 /// The model service, beside this program or in the PATH.
@@ -111,19 +129,9 @@ fn model_service() -> Result<PathBuf, CliError> {
 
 async fn play(demo: &Demo, state: &Path, program: &Path, board: &mut Board) -> Result<Report, CliError> {
     let began = Instant::now();
-    let options = Up {
-        folder: Some(demo.example.clone()),
-        detach: true,
-        speed: Some(demo.speed),
-        listen: Some(demo.listen),
-        status: None,
-        prometheus: None,
-    };
-    let info: Info = up::start_behind(state, &options).await?;
-    let mut client = Client::connect(state).await?;
-    board.say(&format!("the router takes requests on http://{}", info.router));
-    first_versions(&mut client, board).await?;
-    let load = start_load(program, &info.router, demo.rate)?;
+    let (info, mut client) = start(demo, &demo.example, state, board).await?;
+    first_versions(&mut client, PLAY.len(), board).await?;
+    let load = start_load(program, &info.router, demo.rate, &[])?;
     board.say(&format!("{} requests a second go to the three services", demo.rate));
     // The windows of the first queries should hold traffic of the stable versions too.
     settle(&mut client, board, Duration::from_secs_f64((20.0 / demo.speed).max(1.0))).await?;
@@ -139,12 +147,28 @@ async fn play(demo: &Demo, state: &Path, program: &Path, board: &mut Board) -> R
     Ok(Report::new(services, demo.speed, began.elapsed(), load))
 }
 
-async fn first_versions(client: &mut Client, board: &mut Board) -> Result<(), CliError> {
+/// Starts everything in a folder.
+async fn start(demo: &Demo, folder: &Path, state: &Path, board: &mut Board) -> Result<(Info, Client), CliError> {
+    let options = Up {
+        folder: Some(folder.to_owned()),
+        detach: true,
+        speed: Some(demo.speed),
+        listen: Some(demo.listen),
+        status: None,
+        prometheus: None,
+    };
+    let info: Info = up::start_behind(state, &options).await?;
+    board.say(&format!("the router takes requests on http://{}", info.router));
+    Ok((info, Client::connect(state).await?))
+}
+
+/// Waits until all of them are healthy at their first version.
+async fn first_versions(client: &mut Client, count: usize, board: &mut Board) -> Result<(), CliError> {
     let end = Instant::now() + FIRST;
     loop {
         let now = views(client, None).await?;
         board.show(&now);
-        if now.len() == PLAY.len() && now.iter().all(|v| v.phase == "Healthy") {
+        if now.len() == count && now.iter().all(|v| v.phase == "Healthy") {
             return Ok(());
         }
         if Instant::now() > end {
@@ -156,9 +180,10 @@ async fn first_versions(client: &mut Client, board: &mut Board) -> Result<(), Cl
     }
 }
 
-fn start_load(program: &Path, router: &str, rate: u32) -> Result<Load, CliError> {
+fn start_load(program: &Path, router: &str, rate: u32, more: &[&str]) -> Result<Load, CliError> {
     let child = Command::new(program)
         .args(["load", "--router", router, "--rate", &rate.to_string(), "--json"])
+        .args(more)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

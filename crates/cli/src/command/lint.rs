@@ -83,7 +83,7 @@ pub(super) fn checked(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> {
     let (sources, mut problems) = serin_spec::read::files(paths);
     let (catalog, found) = on_one_machine(paths, &sources);
     problems.extend(found);
-    refuse(&linted(&sources, &catalog, problems), &sources)?;
+    refuse(&linted(&sources, &catalog, problems), &sources, "changed")?;
     Ok(sources)
 }
 
@@ -99,11 +99,12 @@ pub(super) fn checked_alone(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> 
     let (sources, mut problems) = serin_spec::read::files(paths);
     let (catalog, found) = serin_local::check(&sources);
     problems.extend(found.into_iter().filter(|p| !MISSING.contains(&p.code)));
-    refuse(&linted(&sources, &catalog, problems), &sources)?;
+    refuse(&linted(&sources, &catalog, problems), &sources, "changed")?;
     Ok(sources)
 }
 
-fn refuse(problems: &[Problem], sources: &[Source]) -> Result<(), CliError> {
+/// Prints warnings; errors end the command before anything was `done`.
+pub(super) fn refuse(problems: &[Problem], sources: &[Source], done: &str) -> Result<(), CliError> {
     let terminal = std::io::stderr().is_terminal();
     let rendered = |errors: bool| {
         problems
@@ -121,7 +122,7 @@ fn refuse(problems: &[Problem], sources: &[Source]) -> Result<(), CliError> {
     if errors.is_empty() {
         return Ok(());
     }
-    Err(CliError::Manifests(format!("{}\n{}: nothing was changed", rendered(true), counted(&errors))))
+    Err(CliError::Manifests(format!("{}\n{}: nothing was {done}", rendered(true), counted(&errors))))
 }
 
 /// What is wrong for one machine: with the manifests, with the side file, and between the two.

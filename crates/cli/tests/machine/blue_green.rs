@@ -144,6 +144,8 @@ fn look_after_the_switch(machine: &Machine) {
     for word in ["SwitchService", "stable,active,preview", "good.1", "AnalysisRunEnded", "RolloutCompleted"] {
         assert!(history.contains(word), "{word} is missing: {history}");
     }
+    let watched = machine.run(&["get", "rollout", "model", "--watch"]).ok();
+    assert!(watched.contains("model: Healthy, step 5/5, model-active leads to good.2"), "{watched}");
     let shown = machine.run(&["get", "rollout", "model", "-o", "yaml"]).ok();
     assert!(shown.contains("strategy: BlueGreen") && shown.contains("name: model-preview"), "{shown}");
 }
@@ -337,4 +339,76 @@ fn promote_says_when_there_is_nothing_to_end() {
     let said = machine.run(&["promote", "model", "--full"]).ok();
     assert_eq!(said, "default/model goes to 100% now; model-active leads to registry.test/model:good.2 now\n");
     machine.until("model", "promoted", |v| promoted(v, "good.2"));
+}
+
+#[test]
+fn a_rollout_without_a_preview_service_is_switched_when_the_new_version_is_whole() {
+    let app = App::blue_green("model", &[]);
+    let mut machine = Machine::new();
+    let yaml = app.yaml().replace("\n      previewService: model-preview", "");
+    machine.write("model.yaml", &yaml);
+    machine.up();
+    machine.until("model", "healthy at first", |v| v["phase"] == "Healthy" && leads_to(v, "active") == "good.1");
+    let users = machine.load(&app);
+    machine.run(&["deploy", "model", "never.2"]).ok();
+    let view =
+        machine.until("model", "waiting for members", |v| v["pools"][0]["members"].as_array().unwrap().len() == 2);
+    assert_eq!((&pool(&view, "never.2")["role"], &view["blueGreen"]["preview"]), (&"new".into(), &Value::Null));
+    assert_eq!(leads_to(&view, "active"), "good.1");
+    machine.run(&["deploy", "model", "good.3", "--wait"]).ok();
+    let view = machine.view("model");
+    assert_eq!((promoted(&view, "good.3"), &pool(&view, "good.3")["role"]), (true, &"stable,active".into()));
+    let users = users.finish();
+    left(&users, &hash_of(&view, "good.1"), Instant::now());
+    assert_eq!(users.good.keys().len(), 2, "never.2 had nobody: {:?}", users.good);
+}
+
+#[test]
+fn a_canary_becomes_blue_green_and_a_canary_again_without_a_failed_request() {
+    let canary = App::new("model", &["setWeight: 50", "pause: {}"]);
+    let mut blue_green = App::blue_green("model", &["autoPromotionEnabled: false"]);
+    blue_green.replicas = 1;
+    let machine = Machine::with(&[&canary], &[]);
+    let users = machine.load(&canary);
+    let apply = |app: &App| {
+        let file = machine.beside("changed.yaml");
+        std::fs::write(&file, app.yaml()).unwrap();
+        machine.run(&["apply", "-f", &file.to_string_lossy()]).ok();
+    };
+    apply(&blue_green);
+    machine.until("model", "blue-green", |v| v["strategy"] == "BlueGreen" && promoted(v, "good.1"));
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    machine.until("model", "waiting for a person", waits);
+    machine.run(&["promote", "model", "--wait"]).ok();
+    apply(&canary);
+    machine.until("model", "a canary", |v| {
+        v["strategy"] == "Canary" && v["phase"] == "Healthy" && v["weight"]["actual"] == 0
+    });
+    machine.run(&["deploy", "model", "good.3"]).ok();
+    machine.at_step("model", 1, 50);
+    machine.run(&["promote", "model", "--full", "--wait"]).ok();
+    let users = users.finish();
+    assert_eq!(users.failures, Vec::<String>::new());
+    assert_eq!(users.good.len(), 3, "{:?}", users.good);
+}
+
+//= compat: 2.7-10
+#[test]
+fn a_retry_is_judged_anew_and_waits_anew() {
+    let lines = ["autoPromotionEnabled: false", "scaleDownDelaySeconds: 3000", &around_switch("pre", "fine")];
+    let app = App::blue_green("model", &lines);
+    let machine = Machine::with(&[&app], &[template("fine", "10s", 2, 0, "vector(0)")]);
+    let users = machine.load(&app);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    let view = machine.until("model", "waiting for a person", waits);
+    let said = machine.run(&["abort", "model"]).ok();
+    assert_eq!(said, "the update of default/model is aborted: the users never left stable\n");
+    machine.until("model", "degraded", |v| v["phase"] == "Degraded");
+    assert_eq!(machine.run(&["retry", "model"]).ok(), "default/model starts again\n");
+    let view = machine.until("model", "judged and waiting again", |v| waits(v) && v["runs"] != view["runs"]);
+    let runs = view["runs"].as_array().unwrap();
+    assert!(runs.len() == 2 && runs.iter().all(|run| run["phase"] == "Successful"), "{runs:#?}");
+    machine.run(&["promote", "model", "--wait"]).ok();
+    let users = users.finish();
+    left(&users, &hash_of(&view, "good.1"), Instant::now());
 }

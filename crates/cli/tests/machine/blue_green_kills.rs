@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::blue_green::{finish, hash_of, leads_to, left, pool, promoted, testers, waits};
-use crate::machine::{Machine, eventually, signal};
+use crate::machine::{Machine, PATIENCE, eventually, signal};
 use crate::manifests::{App, around_switch, error_rate, template};
 
 #[test]
@@ -147,5 +147,48 @@ fn a_switch_waits_for_a_router_that_hangs_and_promote_with_it() {
     });
     assert!(returned.0.ends_with("model-active leads to registry.test/model:good.2 now\n"), "{}", returned.0);
     assert_eq!(machine.visitor(&app).get("/predict").unwrap().version, hash_of(&view, "good.2"));
+    machine.until("model", "promoted", |v| promoted(v, "good.2"));
+}
+
+#[test]
+fn a_switch_that_was_aborted_before_the_router_took_it_is_never_made() {
+    let app = App::blue_green("model", &["autoPromotionEnabled: false"]);
+    let machine = Machine::with(&[&app], &[]);
+    let users = machine.load(&app);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    let view = machine.until("model", "waiting for a person", waits);
+    let router = machine.router_pid();
+    signal(router, Signal::STOP);
+    std::thread::scope(|scope| {
+        let promote = scope.spawn(|| machine.run_within(&["promote", "model"], 2 * PATIENCE));
+        let waits = || machine.run(&["explain", "model"]).ok().contains("the router does not lead model-active to");
+        eventually("decided", waits);
+        let abort = scope.spawn(|| machine.run(&["abort", "model"]));
+        eventually("aborted", || machine.view("model")["aborted"] == true && !waits());
+        signal(router, Signal::CONT);
+        abort.join().unwrap().ok();
+        // It was overtaken, or waited too long for the router.
+        let promoted = promote.join().unwrap();
+        assert!([0, 3].contains(&promoted.code) && !promoted.out.contains("leads to"), "{promoted:?}");
+    });
+    let after = machine.until("model", "degraded", |v| v["phase"] == "Degraded");
+    assert_eq!(leads_to(&after, "active"), "good.1");
+    machine.run(&["rollback", "model", "--wait"]).ok();
+    let users = users.finish();
+    assert_eq!(users.failures, Vec::<String>::new());
+    assert_eq!(users.good.keys().collect::<Vec<_>>(), [&hash_of(&view, "good.1")], "nobody got the aborted version");
+}
+
+#[test]
+fn a_command_fails_where_the_router_stays_away() {
+    let app = App::blue_green("model", &["autoPromotionEnabled: false"]);
+    let machine = Machine::with(&[&app], &[]);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    machine.until("model", "waiting for a person", waits);
+    let router = machine.router_pid();
+    signal(router, Signal::STOP);
+    let refused = machine.run_within(&["promote", "model"], 2 * PATIENCE).fails(3);
+    assert!(refused.contains("default/model goes on; the router does not carry it yet"), "{refused}");
+    signal(router, Signal::CONT);
     machine.until("model", "promoted", |v| promoted(v, "good.2"));
 }

@@ -226,6 +226,19 @@ fn going_back_ends_a_question_that_is_under_way() {
     eventually("and told to end", || rig.told().last().is_some_and(|t| t["operation"] == "Terminate"));
 }
 
+//= compat: 6.13-3
+#[test]
+fn a_plugin_that_is_switched_off_is_passed_by() {
+    let mut rig = Rig::new(None);
+    let side = std::fs::read_to_string(rig.machine.app().join("serin.yaml")).unwrap();
+    rig.machine.write("serin.yaml", &side.replace("timeoutSeconds: 1", "disabled: true"));
+    rig.machine.kill_control();
+    rig.machine.up_again();
+    rig.deploy();
+    rig.machine.at_step("model", 3, 50);
+    assert_eq!((rig.told().len(), &rig.remembered()[0]["disabled"]), (0, &true.into()));
+}
+
 #[test]
 fn a_plugin_without_a_command_is_refused_before_anything_runs() {
     let machine = Machine::with(&[&App::new("model", &[])], &[]);

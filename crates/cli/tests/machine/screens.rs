@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use crate::blue_green::{testers, waits};
 use crate::machine::{Machine, PATIENCE, finish};
-use crate::manifests::{App, analysis, error_rate};
+use crate::manifests::{App, analysis, around_switch, error_rate};
 
 fn help(arguments: &[&str]) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_serin"));
@@ -33,7 +34,8 @@ fn redacted(screen: &str) -> String {
         }
         match line.split(" port ").nth(1).and_then(|rest| rest.split(' ').next()) {
             Some(port) => line.replace(port, "#"),
-            None => line.to_owned(),
+            // Measurements before there was anything to measure.
+            None => line.replace(" []", ""),
         }
     };
     screen.lines().map(line).collect::<Vec<_>>().join("\n")
@@ -51,4 +53,16 @@ fn the_screen_of_a_rollout_is_as_agreed() {
     machine.at_step("model", 4, 50);
     insta::assert_snapshot!("screen", redacted(&machine.run(&["get", "rollout", "model"]).ok()));
     drop(load);
+}
+
+#[test]
+fn the_screen_of_a_blue_green_rollout_is_as_agreed() {
+    let (before, after) = (around_switch("pre", "health"), around_switch("post", "health"));
+    let app = App::blue_green("model", &["autoPromotionEnabled: false", "previewReplicaCount: 1", &before, &after]);
+    let machine = Machine::with(&[&app], &[error_rate("health", "10s", 3, 0)]);
+    let (users, tests) = (machine.load(&app), testers(&machine, &app));
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    machine.until("model", "seen on both ways", |v| waits(v) && v["traffic"].as_array().is_some_and(|t| t.len() >= 2));
+    insta::assert_snapshot!("screen-blue-green", redacted(&machine.run(&["get", "rollout", "model"]).ok()));
+    drop((users, tests));
 }

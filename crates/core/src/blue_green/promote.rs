@@ -19,7 +19,7 @@ fn why(pass: &Pass) -> Option<String> {
     if pass.status.stable.is_none() {
         return Some("Initial deploy".to_owned());
     }
-    if !switch::is_active(pass) || pass.status.abort || pass.halted() {
+    if !switch::is_active(pass) || !switch::carried(pass) || pass.status.abort || pass.halted() {
         return None;
     }
     if let Some(why) = switch::fast_track(pass) {

@@ -62,14 +62,9 @@ fn post_promotion(pass: &mut Pass) {
     }
 }
 
-/// Follows a run; the mark of a pause that a person ended is used up by the new run it led to, or it would end the pause
-/// before the switch as well.
+/// Follows a run, and says that it is waited for.
 fn follow(pass: &mut Pass, kind: RunKind, current: Option<RunRef>) -> Option<RunRef> {
-    let before = current.as_ref().map(|r| r.name.clone());
     let run = runs::follow(pass, kind, current);
-    if before.is_some() && run.as_ref().map(|r| &r.name) != before.as_ref() && pass.status.pauses.is_empty() {
-        pass.status.controller_pause = false;
-    }
     if let Some(run) = run.as_ref().filter(|r| !r.phase.is_completed()) {
         pass.reasons.push(crate::reason::Reason::AwaitingRun { run: run.name.clone() });
     }

@@ -11,18 +11,32 @@ use crate::status::PauseReason;
 use crate::time::Span;
 use crate::world::{Pool, World};
 
-/// Notes which pools the services select, as they were read back.
+/// Notes which pools the services select, as they were read back. A service that forgot (its manifest was applied again, or
+/// the router began anew) is still taken for what it selected last: it gets that back, and no other version.
 pub fn look(pass: &mut Pass) {
     let selects = |name: &str| pass.world.service(name).and_then(|s| s.selects.clone());
-    let active = selects(&pass.strategy.active_service);
+    let active = selects(&pass.strategy.active_service).or_else(|| former(pass.world));
     let preview = pass.strategy.preview_service.as_deref().and_then(selects);
     pass.status.blue_green.active = active;
     pass.status.blue_green.preview = preview;
 }
 
-/// Whether the users' requests go to the current version.
+/// What the active service selected last, unless that answers nobody while the stable version could.
+fn former(world: &World) -> Option<Hash> {
+    let former = world.pool(world.status.blue_green.active.as_ref()?)?;
+    let better = world.stable_pool().is_some_and(|stable| stable.available > 0);
+    (former.available > 0 || !better).then(|| former.hash.clone())
+}
+
+/// Whether the users' requests go to the current version, or went there last.
 pub fn is_active(pass: &Pass) -> bool {
     pass.status.blue_green.active.as_ref() == Some(&pass.rollout().hash)
+}
+
+/// Whether the active service was seen to select what it is taken to select.
+pub fn carried(pass: &Pass) -> bool {
+    let service = pass.world.service(&pass.strategy.active_service);
+    service.is_none_or(|s| s.selects == pass.status.blue_green.active)
 }
 
 /// Lets the preview service select the new version, before any of its members is ready.
@@ -126,14 +140,15 @@ fn judged(pass: &Pass) -> bool {
 }
 
 /// Switches the active service: to the new version when it is whole and everything speaks for it, back to the stable one
-/// after an abort.
+/// after an abort. One that forgot what it selects is told again, also while nothing else may move.
 //= compat: 2.10-4, 10.41, B.6-3
 pub fn active(pass: &mut Pass) {
-    if pass.halted() {
-        return;
-    }
-    let target = if pass.status.abort { way_back(pass) } else { way_forward(pass) };
-    if let Some(target) = target {
+    let target = match pass.status.abort {
+        _ if pass.halted() => None,
+        true => way_back(pass),
+        false => way_forward(pass),
+    };
+    if let Some(target) = target.or_else(|| pass.status.blue_green.active.clone()) {
         services::point(pass, &pass.strategy.active_service, target);
     }
 }
@@ -154,6 +169,10 @@ fn way_forward(pass: &mut Pass) -> Option<Hash> {
         return None;
     }
     let first = pass.status.blue_green.active.is_none();
+    if let Some(stable) = pass.world.stable_pool().filter(|p| first && p.hash != new.hash && p.available > 0) {
+        // The first version was promoted while a person held the rollout: the users are still owed it.
+        return Some(stable.hash.clone());
+    }
     let free = first || pass.status.blue_green.checkpoint || fast_track(pass).is_some();
     let replicas = pass.rollout().replicas;
     if !free {

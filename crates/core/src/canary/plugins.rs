@@ -123,7 +123,8 @@ pub fn step(pass: &mut Pass, index: usize, plugin: &PluginStep) -> bool {
             false
         }
         PluginPhase::Running | PluginPhase::Error => {
-            if let Some(due) = entry.updated.map(|updated| updated + entry.backoff) {
+            // A question that is on its way wakes by its answer.
+            if let Some(due) = entry.updated.map(|updated| updated + entry.backoff).filter(|due| *due > pass.now) {
                 pass.wake(due);
             }
             false

@@ -10,7 +10,7 @@ use crate::revision;
 pub fn changed(pass: &Pass) -> bool {
     let rollout = pass.rollout();
     let template = pass.status.current_hash.as_ref() != Some(&rollout.hash);
-    template || pass.status.current_steps_hash.as_deref() != Some(rollout.steps_hash.as_str())
+    template || pass.status.current_steps_hash.as_deref().unwrap_or("") != rollout.steps_hash
 }
 
 /// Forgets the progress of the former template; going back to the stable version, or into the rollback window,

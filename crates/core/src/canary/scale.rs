@@ -113,7 +113,22 @@ pub fn sizes(pass: &Pass) -> Sizes {
     let stable_pool = world.stable_pool().filter(|p| p.hash != world.rollout.hash);
     let older = world.other_pools().iter().map(|p| p.size).fold(0, u32::saturating_add);
     let (surge, unavailable) = (pass.strategy.surge(replicas), pass.strategy.unavailable(replicas));
-    sizing::basic_pass(Limits { replicas, surge, unavailable }, basic_target(pass), new, size(stable_pool), older)
+    let (target, stable) = (basic_target(pass), size(stable_pool));
+    let sizes = sizing::basic_pass(Limits { replicas, surge, unavailable }, target, new, stable, older);
+    make_room(sizes, target, new, stable)
+}
+
+/// Members of the stable pool that are not available hold places that the new version needs: where it cannot grow at all,
+/// they go first. A Deployment does the same with its old members; the original waits for them for ever.
+//= compat-differs: 2.8-14 a stable version whose members never come does not keep its successor from growing
+fn make_room(sizes: Sizes, target: Sizes, new: Size, stable: Size) -> Sizes {
+    let blocked = target.new > new.wanted && sizes.new == new.wanted && sizes.stable == stable.wanted;
+    let idle = stable.wanted.saturating_sub(stable.available);
+    let spare = idle.min(stable.wanted.saturating_sub(target.stable)).min(target.new.saturating_sub(new.wanted));
+    match blocked {
+        true => Sizes { stable: stable.wanted - spare, ..sizes },
+        false => sizes,
+    }
 }
 
 /// The original's sizes, but for ends of the way back that it never reaches.

@@ -281,6 +281,68 @@ fn no_replicas_are_promoted_with_a_router() {
     assert_eq!((stage.phase(), stage.world.status.stable.as_ref().unwrap().as_str()), ("Healthy", "v2"));
 }
 
+/// A background run that ended inconclusive in the middle of a pause step was taken for resumed, because the pause had left
+/// its mark: runs were begun without end, two hundred at one moment.
+#[test]
+fn another_pause_does_not_resume_an_inconclusive_run() {
+    let mut stage = Stage::updating(rollout(&[weight(25), PAUSE], |_, canary| canary.background_from = Some(0)));
+    assert_eq!(stage.state(), "Paused step 1: CanaryPauseStep");
+    stage.run_ends("svc-v2-2", RunPhase::Inconclusive, "");
+    judged_settle(&mut stage, 10);
+    assert_eq!(stage.world.runs.len(), 1);
+    assert!(stage.next().contains("paused-inconclusive"), "{}", stage.next());
+}
+
+/// The promotion that answered an inconclusive background run ended the pause step after it as well, before that had begun.
+#[test]
+fn going_on_after_an_inconclusive_run_does_not_skip_the_next_pause() {
+    let steps = [weight(25), Step::Analysis, PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.background_from = Some(0)));
+    stage.run_ends("svc-v2-2", RunPhase::Inconclusive, "");
+    judged_settle(&mut stage, 10);
+    stage.promote();
+    judged_settle(&mut stage, 10);
+    assert_eq!(stage.world.runs.len(), 3, "another background run");
+    stage.run_ends("svc-v2-2-1", RunPhase::Successful, "");
+    judged_settle(&mut stage, 10);
+    assert_eq!(stage.state(), "Paused step 2: CanaryPauseStep");
+}
+
+/// Without a router, a stable version whose members never came held the places that its successor needed, and not even a
+/// full promotion helped.
+#[test]
+fn a_stable_version_without_members_makes_room() {
+    let mut stage = Stage::new(rollout(&[], basic(1, 0)));
+    stage.members_come = false;
+    judged_settle(&mut stage, 10);
+    stage.template("v2");
+    for _ in 0..12 {
+        judged_settle(&mut stage, 20);
+        if stage.world.pool(&"v2".into()).is_some() {
+            let size = stage.pool("v2").members;
+            stage.available("v2", size);
+        }
+    }
+    assert_eq!((stage.sizes().as_str(), stage.phase()), ("v2 4", "Healthy"));
+}
+
+/// Who promoted an aborted update skipped its first step, and the retry after it began with the second: a version whose
+/// analysis had failed was promoted.
+#[test]
+fn promoting_an_aborted_update_skips_nothing() {
+    let mut stage = Stage::updating(rollout(&[Step::Analysis], as_is));
+    stage.run_ends("svc-v2-2-0", RunPhase::Failed, "");
+    judged_settle(&mut stage, 10);
+    stage.promote();
+    assert_eq!(stage.world.status.step_index, Some(0));
+    // The field may be written by others.
+    stage.world.status.step_index = Some(1);
+    judged_settle(&mut stage, 10);
+    intent::retry(&mut stage.world.status);
+    judged_settle(&mut stage, 10);
+    assert_eq!((stage.world.status.step_index, stage.world.runs.len()), (Some(0), 2));
+}
+
 /// An abort that was taken back and asked for again before anything was decided had no time, so that its retry was not known as
 /// one, and waited for a plugin of the try before.
 #[test]

@@ -53,6 +53,16 @@ fn without_a_step_to_start_from_it_runs_from_the_first() {
     assert_eq!(runs(&stage), ["svc-v2-2 Running"]);
 }
 
+#[test]
+fn a_run_that_was_decided_and_not_started_is_asked_for_again_during_a_pause() {
+    // The process was killed after it wrote the status that names the run, and before it started the run.
+    let mut stage = updating(&[weight(25), PAUSE], Some(0));
+    stage.world.runs.clear();
+    stage.settle();
+    assert_eq!(stage.phase(), "Paused");
+    assert_eq!(runs(&stage), ["svc-v2-2 Running"]);
+}
+
 //= compat: 4.2-7, 4.2-8, 4.3-1, 10.43
 #[test]
 fn what_stops_runs() {

@@ -58,6 +58,17 @@ fn a_step_is_over_when_its_plugin_says_so() {
     assert_eq!((entry.finished, entry.backoff), (Some(stage.now), Span::ZERO));
 }
 
+#[test]
+fn a_question_on_its_way_is_not_waited_for_in_a_circle() {
+    let mut stage = gated();
+    stage.plugin_answers(says(PluginPhase::Running, ""));
+    stage.now = judged_settle(&mut stage, 20).wake_at.unwrap();
+    judged_settle(&mut stage, 20);
+    assert_eq!(open(&stage).len(), 1, "it is asked again");
+    let wake = stage.pass().wake_at;
+    assert!(wake.is_none_or(|at| at > stage.now), "{wake:?} at {:?}", stage.now);
+}
+
 //= compat: 6.13-2
 #[test]
 fn a_plugin_says_when_to_be_asked_again_and_what_to_be_told() {

@@ -146,8 +146,9 @@ impl Engine {
             };
             let workload = &mut settled.workload;
             let events = news(workload, &decision);
+            let dropped = apply::drop_switches(workload, &world.services, &decision.actions);
             let applied = apply::apply(workload, &decision.actions, now);
-            let mut changed = applied.changed || decision.status != workload.status;
+            let mut changed = dropped || applied.changed || decision.status != workload.status;
             workload.status = decision.status;
             workload.reasons = decision.reasons;
             let unreached = !decision.actions.is_empty();

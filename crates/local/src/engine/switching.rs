@@ -9,13 +9,15 @@ use serin_core::world::Service;
 use tokio::sync::oneshot;
 
 use super::Engine;
+use crate::LocalError;
 use crate::model::{Key, Workload};
-use crate::protocol::{Answer, Outcome, Request};
+use crate::protocol::{Answer, Outcome, Refusal, Request};
 use crate::request::pool_image;
 use crate::route;
 
-/// Longest wait of an answer for the router. A switch takes it milliseconds, and one that was killed is back within a second.
-const CARRIED_WITHIN: Duration = Duration::from_secs(10);
+/// Longest wait of an answer for the router. A switch takes it milliseconds, and one that was killed is back within a second;
+/// whoever asked should hear of one that hangs while they still watch.
+const CARRIED_WITHIN: Duration = Duration::from_secs(15);
 
 /// An answer that waits until the router carries what the request led to.
 pub(super) struct Held {
@@ -89,9 +91,9 @@ impl Engine {
         self.held.push(Held { answer, to, rollouts, until: Instant::now() + CARRIED_WITHIN });
     }
 
-    /// Gives the answers that waited long enough.
-    pub(super) fn release(&mut self) {
-        let (now, last) = (Instant::now(), self.going_down);
+    /// Gives the answers that waited long enough; the last time, all of them.
+    pub(super) fn release(&mut self, last: bool) {
+        let now = Instant::now();
         for held in std::mem::take(&mut self.held) {
             let open = held.rollouts.iter().any(|(key, _)| !self.is_carried(key));
             if open && now < held.until && !last {
@@ -99,6 +101,7 @@ impl Engine {
                 continue;
             }
             let answer = match held.answer {
+                Answer::Ok(value) if open => self.not_carried(&value),
                 Answer::Ok(value) => Answer::Ok(self.with_switches(value, &held.rollouts)),
                 error => error,
             };
@@ -127,9 +130,7 @@ impl Engine {
             };
             let name = &blue_green.active_service;
             let now = self.active(workload);
-            if !self.is_carried(key) {
-                outcome.message += "; the router does not carry it yet, see `serin explain`";
-            } else if now != *before
+            if now != *before
                 && let Some(pool) = now.as_ref().and_then(|hash| workload.pool(hash))
             {
                 outcome.message += &format!("; {name} leads to {} now", pool_image(pool));
@@ -139,5 +140,20 @@ impl Engine {
             }
         }
         serde_json::to_value(&outcomes).unwrap_or(value)
+    }
+
+    /// What was asked for is durable, but whoever asked must not take the users to be where they are not.
+    fn not_carried(&self, value: &Value) -> Answer {
+        let outcomes: Vec<Outcome> = serde_json::from_value(value.clone()).unwrap_or_default();
+        let done: Vec<String> = outcomes.into_iter().map(|o| o.message).collect();
+        let (why, hint) = match &self.blocked {
+            Some(why) => (why.clone(), "it goes on when the state can be written"),
+            None => (
+                "the router does not carry it yet".to_owned(),
+                "it goes on when the router is back: see `serin explain`",
+            ),
+        };
+        let error = LocalError::NotNow { message: format!("{}; {why}", done.join("; ")), hint: Some(hint.to_owned()) };
+        Answer::Error(Refusal { message: error.to_string(), hint: error.hint(), class: error.class() })
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 
 use super::{Answer, LINE_MAX, Request};
 use crate::ProxyError;
@@ -94,6 +94,8 @@ pub(crate) async fn converse(stream: tokio::net::UnixStream, control: Arc<Contro
             return;
         }
         let answer = match serde_json::from_slice(&line) {
+            // A table that was waited for in vain is not what its sender wants by now.
+            Ok(Request::SetTable { .. }) if is_gone(stream.get_ref()).await => return,
             Ok(request) => control.answer(request),
             Err(error) => Answer::Refused(format!("not a request: {error}")),
         };
@@ -103,6 +105,11 @@ pub(crate) async fn converse(stream: tokio::net::UnixStream, control: Arc<Contro
             return;
         }
     }
+}
+
+/// Whether the other end closed the connection. One that only says that it sends nothing more still listens.
+async fn is_gone(stream: &tokio::net::UnixStream) -> bool {
+    stream.ready(Interest::WRITABLE).await.is_ok_and(|ready| ready.is_write_closed())
 }
 
 impl Control {
@@ -135,5 +142,41 @@ impl Control {
     fn end(&self, ending: Ending) -> Answer {
         self.ending.send_replace(Some(ending));
         Answer::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::Shutdown;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::shared::Shared;
+
+    /// The version in force after a table of version 5 was sent to a proxy that looks at it only after `then`.
+    fn version_after(then: impl FnOnce(UnixStream) -> Option<UnixStream>) -> u64 {
+        let config = Config::new(([127, 0, 0, 1], 0).into(), "unused");
+        let control = Arc::new(Control::new(Arc::new(Shared::new(config).unwrap()), Vec::new(), None));
+        let (mut asker, end) = UnixStream::pair().unwrap();
+        asker.write_all(b"{\"op\":\"set_table\",\"table\":{\"version\":5,\"routes\":[]}}\n").unwrap();
+        let kept = then(asker);
+        end.set_nonblocking(true).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            converse(tokio::net::UnixStream::from_std(end).unwrap(), control.clone()).await;
+        });
+        drop(kept);
+        control.shared.routing.load().table.version
+    }
+
+    #[test]
+    fn a_table_counts_only_while_its_sender_waits() {
+        let half = |asker: UnixStream| {
+            asker.shutdown(Shutdown::Write).unwrap();
+            Some(asker)
+        };
+        assert_eq!(version_after(half), 5, "it sends nothing more but reads the answer");
+        assert_eq!(version_after(|_| None), 0, "it may have decided otherwise since");
     }
 }

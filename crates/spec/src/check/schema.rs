@@ -53,7 +53,8 @@ impl Schema {
         &SCHEMAS[&kind]
     }
 
-    fn new(root: Value) -> Schema {
+    /// The schema of a type, as `schemars` writes it.
+    pub(crate) fn new(root: Value) -> Schema {
         let mut schema = Schema { root, places: BTreeMap::new() };
         let mut places = BTreeMap::new();
         schema.collect(&schema.root, "", 0, &mut places);

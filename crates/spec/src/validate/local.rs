@@ -38,6 +38,13 @@ fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
     for path in canary.into_iter().chain(blue_green) {
         problems.push(origin.warning("no-effect", &path, "antiAffinity has no effect on one machine"));
     }
+    if let Some(blue_green) = &strategy.blue_green
+        && blue_green.active_service.as_deref().unwrap_or_default().is_empty()
+    {
+        let path = "spec.strategy.blueGreen.activeService";
+        let problem = refused(origin, path, "without the Service of the users there is nothing to switch");
+        problems.push(problem.hint("name the Service that the users' Ingress leads to"));
+    }
     let Some(canary) = &strategy.canary else { return };
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);

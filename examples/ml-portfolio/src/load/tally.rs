@@ -1,7 +1,7 @@
 //! What became of the load: counts per service, and the words and JSON of the final summary.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ pub(super) struct Tally {
     statuses: BTreeMap<u16, u64>,
     failures: BTreeMap<Failure, u64>,
     versions: BTreeMap<String, u64>,
+    last_sent_us: BTreeMap<String, u64>,
     predictions: BTreeMap<String, u64>,
     latencies: Box<[u64; BUCKETS]>,
 }
@@ -35,6 +36,7 @@ impl Default for Tally {
             statuses: BTreeMap::new(),
             failures: BTreeMap::new(),
             versions: BTreeMap::new(),
+            last_sent_us: BTreeMap::new(),
             predictions: BTreeMap::new(),
             latencies: Box::new([0; BUCKETS]),
         }
@@ -43,7 +45,7 @@ impl Default for Tally {
 
 impl Tally {
     /// Counts what became of a request.
-    pub(super) fn count(&mut self, answer: &Result<Answer, Failure>, took: Duration) {
+    pub(super) fn count(&mut self, answer: &Result<Answer, Failure>, sent: SystemTime, took: Duration) {
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) => {
@@ -57,6 +59,9 @@ impl Tally {
         let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if let Some(version) = body["version"].as_str() {
             *self.versions.entry(version.to_owned()).or_default() += 1;
+            let sent = sent.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX));
+            let last = self.last_sent_us.entry(version.to_owned()).or_default();
+            *last = sent.max(*last);
         }
         if let Some(prediction) = body["prediction"].as_str() {
             *self.predictions.entry(prediction.to_owned()).or_default() += 1;
@@ -100,6 +105,8 @@ pub struct ServiceSummary {
     pub failures: BTreeMap<&'static str, u64>,
     /// Answers by the release that gave them.
     pub versions: BTreeMap<String, u64>,
+    /// When the last request was sent that a release answered, by release, in microseconds since 1970.
+    pub last_sent_us: BTreeMap<String, u64>,
     /// Answers by prediction.
     pub predictions: BTreeMap<String, u64>,
     /// Median latency of the answers, milliseconds.
@@ -121,6 +128,7 @@ impl Summary {
                 statuses: tally.statuses.clone(),
                 failures: tally.failures.iter().map(|(f, n)| (f.name(), *n)).collect(),
                 versions: tally.versions.clone(),
+                last_sent_us: tally.last_sent_us.clone(),
                 predictions: tally.predictions.clone(),
                 p50_ms: tally.quantile_ms(0.5),
                 p95_ms: tally.quantile_ms(0.95),
@@ -160,11 +168,14 @@ mod tests {
     fn a_summary_counts_and_ranks() {
         let mut tally = Tally::default();
         let ok = |body: &str| Ok(Answer { status: 200, body: body.as_bytes().to_vec() });
-        for ms in 1..=100 {
-            tally.count(&ok("{\"prediction\":\"yes\",\"version\":\"v3.1.0\"}"), Duration::from_millis(ms));
+        let sent = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        // Answers do not come in the order of their requests.
+        for ms in (1..=100).rev() {
+            let answer = ok("{\"prediction\":\"yes\",\"version\":\"v3.1.0\"}");
+            tally.count(&answer, sent(ms), Duration::from_millis(ms));
         }
-        tally.count(&Ok(Answer { status: 502, body: b"no json".to_vec() }), Duration::from_millis(1));
-        tally.count(&Err(Failure::Connect), Duration::ZERO);
+        tally.count(&Ok(Answer { status: 502, body: b"no json".to_vec() }), sent(200), Duration::from_millis(1));
+        tally.count(&Err(Failure::Connect), sent(300), Duration::ZERO);
         tally.unsent = 3;
         let summary = Summary::new(2.0, &BTreeMap::from([(Service::Churn, tally)]));
         let s = &summary.services[0];
@@ -172,6 +183,7 @@ mod tests {
         assert_eq!(s.statuses, BTreeMap::from([(200, 100), (502, 1)]));
         assert_eq!(s.failures, BTreeMap::from([("connect", 1)]));
         assert_eq!(s.versions, BTreeMap::from([("v3.1.0".to_owned(), 100)]));
+        assert_eq!(s.last_sent_us, BTreeMap::from([("v3.1.0".to_owned(), 100_000)]));
         for (got, want) in [(s.p50_ms, 50.0), (s.p95_ms, 95.0), (s.p99_ms, 99.0)] {
             assert!((want..want * 1.06).contains(&got), "{got} for {want}");
         }

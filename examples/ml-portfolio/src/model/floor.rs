@@ -26,6 +26,7 @@ pub fn floor(service: Service, version: Version) -> Option<Floor> {
     let (accuracy, auc) = match (service, version) {
         (_, Version::Misscaled) => return None,
         (Service::Churn, Version::Baseline) => (0.81, 0.74),
+        (Service::Churn, Version::Outgrown | Version::Major) => (0.93, 0.86),
         (Service::Churn, _) => (0.93, 0.85),
         // Nearly everybody tips, so a constant 'yes' is right more often. It knows nothing; the AUC shows who does.
         (Service::Tip, Version::Baseline) => (0.84, 0.55),

@@ -198,3 +198,21 @@ fn a_router_that_goes_away_is_counted_and_survived() {
         assert!(service["failures"]["connect"].as_u64().unwrap() >= 1, "{services:?}");
     }
 }
+
+#[test]
+fn one_service_is_asked_by_the_host_that_is_named() {
+    let (old, new) = (start(Service::Churn, Version::Better), start(Service::Churn, Version::Outgrown));
+    let routes = BTreeMap::from([(Service::Churn.host(), old.address), ("preview.local", new.address)]);
+    let router = Router::start(TcpListener::bind(("127.0.0.1", 0)).unwrap(), routes);
+    let asks = ["--service", "churn", "--host", "preview.local", "--rate", "100", "--duration", "2", "--json"];
+    let (_, services) = summary(load(router.address, &asks));
+    assert_eq!(services.keys().collect::<Vec<_>>(), ["bankchurn"]);
+    let churn = &services["bankchurn"];
+    let versions: BTreeMap<String, u64> = serde_json::from_value(churn["versions"].clone()).unwrap();
+    assert_eq!(versions.keys().collect::<Vec<_>>(), ["v4.0.0"], "{churn}");
+    let failing = churn["statuses"]["500"].as_f64().unwrap() / churn["sent"].as_f64().unwrap();
+    assert!((0.05..0.25).contains(&failing), "{churn}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
+    let last = u128::from(churn["last_sent_us"]["v4.0.0"].as_u64().unwrap());
+    assert!((1..20_000_000).contains(&(now - last)), "{last} {now}");
+}

@@ -225,7 +225,7 @@ fn a_model_file_is_used_and_a_broken_one_ends_the_start() {
     let train = Command::new(env!("CARGO_BIN_EXE_model-service")).args(["train", "--out"]).arg(dir.path()).output();
     let train = train.unwrap();
     assert!(train.status.success(), "{train:?}");
-    assert_eq!(String::from_utf8(train.stdout).unwrap().lines().count(), 1 + 15);
+    assert_eq!(String::from_utf8(train.stdout).unwrap().lines().count(), 1 + 17);
     assert!(ready(serve()).contains("read in"));
     std::fs::write(dir.path().join("tip-v3.1.0.json"), "{}").unwrap();
     let broken = serve().wait_with_output().unwrap();
@@ -242,15 +242,26 @@ fn usage_errors_say_what_is_known() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(want), "{error}");
     };
-    let known = "no such version; known: v3.1.0, v3.2.0, v3.3.0, v3.4.0, v3.5.0";
+    let known = "no such version; known: v3.1.0, v3.2.0, v3.3.0, v3.4.0, v3.5.0, v4.0.0, v4.1.0";
     check(&["serve", "--model", "churn", "--version", "v9.9.9", "--port", "0"], known);
     check(
         &["serve", "--model", "fraud", "--version", "v3.1.0", "--port", "0"],
         "possible values: churn, tip, sentiment",
     );
     check(&["serve", "--model", "churn", "--version", "v3.1.0", "--port", "70000"], "70000 is not in 0..=65535");
+    check(&["load", "--host", "a.local"], "--service <SERVICE>");
+    check(&["load", "--service", "churn", "--host", "a b"], "neither blanks nor control characters");
     check(&["load", "--rate", "0"], "a rate is above 0 and at most 5000");
     check(&["load", "--duration", "-1"], "");
+}
+
+#[test]
+fn a_release_of_another_service_is_an_error() {
+    let arguments = ["serve", "--model", "tip", "--version", "v4.1.0", "--port", "0"];
+    let output = Command::new(env!("CARGO_BIN_EXE_model-service")).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error, "error: failed to find v4.1.0 of tip: it has v3.1.0, v3.2.0, v3.3.0, v3.4.0, v3.5.0\n");
 }
 
 #[test]

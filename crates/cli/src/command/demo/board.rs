@@ -12,8 +12,8 @@ use crate::output::{tag, time_of_day};
 /// Cells of a weight bar.
 const BAR: u32 = 20;
 
-/// Events that tell the story; the others are for `serin history`.
-const STORY: [&str; 7] = [
+/// Events that tell the story of steps; the others are for `serin history`.
+pub(super) const OF_STEPS: &[&str] = &[
     "RolloutStepCompleted",
     "AnalysisRunEnded",
     "RolloutAborted",
@@ -23,9 +23,21 @@ const STORY: [&str; 7] = [
     "RouterStarted",
 ];
 
+/// Events that tell the story of a switch.
+pub(super) const OF_A_SWITCH: &[&str] = &[
+    "AnalysisRunEnded",
+    "RolloutAborted",
+    "RolloutCompleted",
+    "RolloutPaused",
+    "ScrapeFailed",
+    "SwitchService",
+    "RouterStarted",
+];
+
 /// The board. Without a terminal the story is plain lines; silent, nothing is printed.
 pub(super) struct Board {
     shown: bool,
+    story: &'static [&'static str],
     live: bool,
     drawn: usize,
     told: BTreeSet<(i64, String, String)>,
@@ -33,9 +45,9 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn new(shown: bool) -> Self {
+    pub(super) fn new(shown: bool, story: &'static [&'static str]) -> Self {
         let live = shown && std::io::stdout().is_terminal();
-        Self { shown, live, drawn: 0, told: BTreeSet::new(), last: Vec::new() }
+        Self { shown, story, live, drawn: 0, told: BTreeSet::new(), last: Vec::new() }
     }
 
     /// Adds a line to the story.
@@ -52,7 +64,7 @@ impl Board {
     /// Tells an event once.
     pub(super) fn event(&mut self, event: &EventRecord) {
         let once = self.told.insert((event.at_ms, event.object.clone(), event.message.clone()));
-        if !once || !STORY.contains(&event.reason.as_str()) {
+        if !once || !self.story.contains(&event.reason.as_str()) {
             return;
         }
         let name = event.object.rsplit('/').next().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serin_local::view::{MeasurementView, RolloutView};
+use serin_local::view::{MeasurementView, RolloutView, RunView};
 
 use crate::output::{self, age, tag};
 
@@ -65,9 +65,10 @@ struct Traffic {
     errors: u64,
 }
 
+/// What a metric said.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Verdict {
+pub(crate) struct Verdict {
     run: String,
     metric: String,
     phase: String,
@@ -99,15 +100,6 @@ impl ServiceReport {
             .iter()
             .map(|t| Traffic { version: name(&t.version), requests: t.requests, errors: t.errors })
             .collect();
-        let verdicts = view.runs.iter().flat_map(|run| {
-            run.metrics.iter().map(|m| Verdict {
-                run: run.name.clone(),
-                metric: m.name.clone(),
-                phase: m.phase.clone(),
-                condition: m.success.clone().or_else(|| m.failure.clone()),
-                measurements: m.measurements.clone(),
-            })
-        });
         Self {
             service: view.name.clone(),
             version: version.to_owned(),
@@ -118,9 +110,23 @@ impl ServiceReport {
             seconds,
             weights,
             traffic,
-            verdicts: verdicts.collect(),
+            verdicts: verdicts(&view.runs),
         }
     }
+}
+
+/// What the metrics of these runs said.
+pub(super) fn verdicts<'a>(runs: impl IntoIterator<Item = &'a RunView>) -> Vec<Verdict> {
+    let of_run = |run: &'a RunView| {
+        run.metrics.iter().map(|m| Verdict {
+            run: run.name.clone(),
+            metric: m.name.clone(),
+            phase: m.phase.clone(),
+            condition: m.success.clone().or_else(|| m.failure.clone()),
+            measurements: m.measurements.clone(),
+        })
+    };
+    runs.into_iter().flat_map(of_run).collect()
 }
 
 impl Report {

@@ -140,3 +140,111 @@ fn current(w: &Workload, blue_green: &BlueGreen, staffed: impl Fn(&Hash) -> u32)
         _ => Stage::Preview,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serin_core::Time;
+    use serin_core::status::RunRef;
+    use serin_spec::wire::rollout::Rollout;
+
+    use super::*;
+    use crate::request;
+
+    const NEW: &str = "new";
+
+    /// A rollout of three members with a preview of one, everything configured, whose update has just begun.
+    fn workload() -> Workload {
+        let analysis = serde_json::json!({"templates": [{"templateName": "t"}]});
+        let object = serde_json::json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "m"},
+            "spec": {"replicas": 3, "template": {}, "strategy": {"blueGreen": {
+                "activeService": "a", "previewService": "p", "previewReplicaCount": 1, "autoPromotionEnabled": false,
+                "prePromotionAnalysis": analysis, "postPromotionAnalysis": analysis,
+            }}},
+        });
+        let object: Rollout = serde_json::from_value(object).unwrap();
+        let mut status = serin_core::Status { stable: Some(Hash::new("old")), ..Default::default() };
+        status.blue_green.active = Some(Hash::new("old"));
+        let mut rollout = request::lowered(&object, &status);
+        rollout.hash = Hash::new(NEW);
+        let pool = PoolState {
+            hash: Hash::new(NEW),
+            revision: 2,
+            created: Time::default(),
+            size: 1,
+            replicas_seen: None,
+            scale_down_at: None,
+            promoted: false,
+            metadata: Default::default(),
+            evictions: Default::default(),
+            template: object.spec.template.clone().unwrap(),
+        };
+        Workload {
+            object,
+            applied: serde_json::Value::Null,
+            held: None,
+            taken: None,
+            problem: None,
+            rollout,
+            status,
+            pools: vec![pool],
+            services: Default::default(),
+            split: None,
+            reasons: Vec::new(),
+            wake_at: None,
+        }
+    }
+
+    fn run(phase: RunPhase) -> Option<RunRef> {
+        Some(RunRef { name: "r".to_owned(), phase, message: String::new() })
+    }
+
+    #[test]
+    fn an_update_goes_through_what_is_configured() {
+        let texts = |edit: &dyn Fn(&mut BlueGreen)| {
+            let workload = workload();
+            let mut blue_green = workload.rollout.blue_green().unwrap().clone();
+            edit(&mut blue_green);
+            let (stages, _) = stages(&workload, &blue_green, |_| 0);
+            stages.into_iter().map(|s| s.text).collect::<Vec<_>>().join(", ")
+        };
+        let all =
+            "preview: 1 of 3 members, prePromotionAnalysis, pause, all 3 members, switch a, postPromotionAnalysis";
+        assert_eq!(texts(&|_| ()), all);
+        let timed = |b: &mut BlueGreen| (b.auto_promotion, b.auto_promotion_delay) = (true, Span::from_secs(90));
+        assert!(texts(&timed).contains("pause: 1m30s"), "{}", texts(&timed));
+        let plain = |b: &mut BlueGreen| {
+            (b.auto_promotion, b.preview_replicas, b.pre_promotion, b.post_promotion) = (true, None, false, false);
+        };
+        assert_eq!(texts(&plain), "preview: 3 of 3 members, switch a");
+    }
+
+    #[test]
+    fn the_stage_is_where_the_update_is() {
+        let check = |edit: &dyn Fn(&mut Workload), available: u32, current: &str, over: usize| {
+            let mut workload = workload();
+            edit(&mut workload);
+            let blue_green = workload.rollout.blue_green().unwrap();
+            let (stages, done) = stages(&workload, blue_green, |_| available);
+            let at = stages.iter().find(|s| s.state == "current").map_or("", |s| s.text.as_str());
+            assert_eq!((at, done), (current, over), "{stages:?}");
+        };
+        check(&|_| (), 0, "preview: 1 of 3 members", 0);
+        check(&|_| (), 1, "preview: 1 of 3 members", 0);
+        check(&|w| w.status.blue_green.pre_run = run(RunPhase::Running), 1, "prePromotionAnalysis", 1);
+        let judged = |w: &mut Workload| w.status.blue_green.pre_run = run(RunPhase::Successful);
+        check(&judged, 1, "pause", 2);
+        check(&|w| w.status.add_pause(PauseReason::BlueGreenPause, Time::default()), 1, "pause", 2);
+        check(&|w| w.status.blue_green.checkpoint = true, 1, "all 3 members", 3);
+        check(&|w| w.status.blue_green.checkpoint = true, 3, "switch a", 4);
+        check(&|w| w.status.promote_full = true, 2, "all 3 members", 3);
+        check(&|w| w.pools[0].promoted = true, 3, "switch a", 4);
+        check(&|w| w.status.blue_green.active = Some(Hash::new(NEW)), 3, "postPromotionAnalysis", 5);
+        let promoted = |w: &mut Workload| {
+            w.status.blue_green.active = Some(Hash::new(NEW));
+            w.status.stable = Some(Hash::new(NEW));
+        };
+        check(&promoted, 3, "", 6);
+        check(&|w| w.status.abort = true, 1, "", 0);
+    }
+}

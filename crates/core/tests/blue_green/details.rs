@@ -1,0 +1,130 @@
+//! Small things that decisions depend on and that the larger tests pass by: each of them was found by changing the code and
+//! seeing every other test pass.
+
+use serin_core::Hash;
+use serin_core::analysis::RunPhase;
+use serin_core::condition::Kind;
+use serin_core::phase::phase;
+use serin_core::status::RunRef;
+
+use crate::setting::{deployed, replicas, services, stable, template, updating};
+use crate::stage::Stage;
+
+/// An update whose members do not come.
+fn hanging() -> Stage {
+    let mut stage = deployed(|_| {});
+    stage.members_come = false;
+    template(&mut stage, "v2");
+    stage.settle();
+    stage.now = stage.now + serin_core::Span::from_secs(5);
+    stage
+}
+
+fn progressed(edit: impl FnOnce(&mut Stage)) -> bool {
+    let mut stage = hanging();
+    edit(&mut stage);
+    stage.pass();
+    stage.condition(Kind::Progressing).unwrap().updated == stage.now
+}
+
+/// What a service selects is progress, though no member came or went.
+//= compat: 2.6-11
+#[test]
+fn services_that_change_are_progress() {
+    assert!(!progressed(|_| {}));
+    assert!(progressed(|stage| stage.world.services[1].selects = Some(Hash::new("v1"))), "the preview service");
+    assert!(progressed(|stage| stage.world.services[0].selects = Some(Hash::new("v2"))), "the active service");
+}
+
+/// What is said between the switch and the promotion, by whether an analysis has still to speak.
+//= compat: 2.5-1
+#[test]
+fn what_is_waited_for_after_the_switch() {
+    let said = |analysis: bool, run: Option<RunPhase>| {
+        let mut stage = updating(|own| own.post_promotion = true);
+        assert_eq!(services(&stage), "v2/v2");
+        let serin_core::Strategy::BlueGreen(own) = &mut stage.world.rollout.strategy else { unreachable!() };
+        own.post_promotion = analysis;
+        stage.world.status.blue_green.post_run =
+            run.map(|phase| RunRef { name: "run".to_owned(), phase, message: String::new() });
+        phase(&stage.world.rollout, &stage.world.status, stage.now).1
+    };
+    let (analysis, verification) =
+        ("waiting for analysis to complete", "waiting for post-promotion verification to complete");
+    assert_eq!(said(true, None), analysis);
+    assert_eq!(said(true, Some(RunPhase::Running)), analysis);
+    assert_eq!(said(true, Some(RunPhase::Successful)), verification);
+    assert_eq!(said(false, None), verification);
+    assert_eq!(said(false, Some(RunPhase::Running)), verification);
+}
+
+/// The run that ended an update stays to be seen until the update is retried; then it counts for nothing.
+//= compat: 2.7-10
+#[test]
+fn a_failed_run_is_shown_until_the_retry() {
+    let mut stage = updating(|own| own.pre_promotion = true);
+    stage.run_ends("svc-v2-2-pre", RunPhase::Failed, "bad");
+    stage.settle();
+    let shown = |stage: &Stage| stage.world.status.blue_green.pre_run.as_ref().map(|r| (r.name.clone(), r.phase));
+    assert_eq!(shown(&stage), Some(("svc-v2-2-pre".to_owned(), RunPhase::Failed)));
+    stage.wait(10);
+    assert_eq!(shown(&stage), Some(("svc-v2-2-pre".to_owned(), RunPhase::Failed)));
+    serin_core::intent::retry(&mut stage.world.status);
+    stage.settle();
+    assert_ne!(shown(&stage).unwrap().0, "svc-v2-2-pre", "another run judges the retry");
+}
+
+/// Other replicas mean nothing to an aborted version that has no members any more.
+//= compat: 2.2-8
+#[test]
+fn a_retired_version_is_not_told_the_replicas() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    serin_core::intent::abort(&mut stage.world.status);
+    stage.wait(100);
+    assert_eq!(stage.sizes(), "v1 3");
+    replicas(&mut stage, 4);
+    let actions: Vec<String> = stage.pass().actions.iter().map(ToString::to_string).collect();
+    assert_eq!(actions, ["scale pool v1 to 4"]);
+}
+
+/// A version that returns within its delay, but is not whole, is looked at again when the delay is over.
+#[test]
+fn the_end_of_a_returning_versions_delay_is_not_missed() {
+    let mut stage = updating(|own| own.scale_down_delay = Some(serin_core::Span::from_secs(50)));
+    assert_eq!(stable(&stage), "v2");
+    let at = stage.pool("v1").scale_down_at.expect("v1 waits for its scale-down");
+    stage.members_come = false;
+    stage.available("v1", 2);
+    template(&mut stage, "v1");
+    assert_eq!(stage.settle(), Some(at), "{}", stage.brief());
+    assert_eq!(services(&stage).split('/').next(), Some("v2"));
+}
+
+/// A fast rollback asks nobody, also where promotions wait for a person.
+//= compat: 2.7-13
+#[test]
+fn a_fast_rollback_does_not_pause() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    stage.promote();
+    stage.settle();
+    assert_eq!(stable(&stage), "v2");
+    stage.events.clear();
+    template(&mut stage, "v1");
+    stage.settle();
+    assert_eq!((services(&stage).as_str(), stable(&stage)), ("v1/v1", "v1"));
+    let told = stage.told_reasons();
+    assert!(!told.contains("RolloutPaused"), "{told}");
+}
+
+/// On the way back to stable, any member is better than none.
+#[test]
+fn one_stable_member_rescues_the_users_of_a_dead_version() {
+    let mut stage = updating(|own| own.post_promotion = true);
+    assert_eq!((services(&stage).as_str(), stable(&stage)), ("v2/v2", "v1"));
+    stage.members_come = false;
+    stage.available("v2", 0);
+    stage.available("v1", 1);
+    template(&mut stage, "v1");
+    stage.settle();
+    assert_eq!(services(&stage).split('/').next(), Some("v1"));
+}

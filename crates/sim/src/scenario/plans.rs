@@ -1,0 +1,105 @@
+//! Every analysis of a rollout, instantiated for every pair of versions that can meet, so that a run neither fills in
+//! templates nor reads PromQL, and so that it is known ahead which series anybody asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use serin_core::Hash;
+use serin_core::analysis::{RunKind, RunSpec};
+use serin_promql::Labels;
+use serin_spec::arguments::{self, Analysis, Environment};
+use serin_spec::wire::AnalysisTemplate;
+use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
+use serin_spec::wire::canary::AnalysisTemplateRef;
+use serin_spec::{Catalog, lower, wire};
+
+use super::build::Part;
+use super::{Question, Questions};
+use crate::measure::{Plan, PlanKey, Plans};
+
+type Reads = Arc<dyn Fn(&Labels) -> bool + Send + Sync>;
+
+/// What runs measure, and which series that takes.
+pub(super) struct Prepared {
+    pub(super) plans: Plans,
+    pub(super) wanted: Reads,
+}
+
+/// Prepares the runs of these pairs of a latest and a stable version.
+pub(super) fn prepare(
+    catalog: &Catalog,
+    cast: &BTreeMap<Hash, Part>,
+    pairs: &[(Hash, Hash)],
+    questions: Questions<'_>,
+) -> Prepared {
+    let mut plans: BTreeMap<PlanKey, Arc<Plan>> = BTreeMap::new();
+    let mut reads: Vec<Reads> = Vec::new();
+    for (latest, stable) in pairs {
+        let object = &cast[latest].object;
+        let json = serde_json::to_value(object).unwrap_or_default();
+        for kind in kinds(object) {
+            let plan = match run_spec(catalog, object, kind, &json, latest, stable) {
+                Ok(spec) => plan(&spec, questions, &mut reads),
+                Err(problem) => Plan { problem: Some(problem), ..Plan::default() },
+            };
+            plans.insert((kind, latest.clone(), Some(stable.clone())), Arc::new(plan));
+        }
+    }
+    let wanted: Reads = Arc::new(move |labels: &Labels| reads.iter().any(|read| read(labels)));
+    Prepared { plans: Plans::Each(Arc::new(plans)), wanted }
+}
+
+/// The analyses that a rollout has.
+fn kinds(object: &wire::Rollout) -> Vec<RunKind> {
+    let steps = object.spec.strategy.canary.as_ref().map_or(0, |canary| canary.steps.len());
+    let all = (0..steps).map(RunKind::Step);
+    let all = all.chain([RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion]);
+    all.filter(|kind| Analysis::of(object, *kind).is_some()).collect()
+}
+
+fn run_spec(
+    catalog: &Catalog,
+    object: &wire::Rollout,
+    kind: RunKind,
+    json: &Value,
+    latest: &Hash,
+    stable: &Hash,
+) -> Result<AnalysisRunSpec, String> {
+    let namespace = object.metadata.namespace();
+    let find = |reference: &AnalysisTemplateRef| -> Option<&AnalysisTemplateSpec> {
+        let name = reference.template_name.as_str();
+        match reference.is_cluster_scope() {
+            true => catalog.find::<wire::ClusterAnalysisTemplate>("", name).map(|e| &e.object.spec),
+            false => catalog.find::<AnalysisTemplate>(namespace, name).map(|e| &e.object.spec),
+        }
+    };
+    let analysis = Analysis::of(object, kind).ok_or("the rollout has no such analysis")?;
+    let environment = Environment { rollout: json, latest, stable: Some(stable) };
+    analysis.run_spec(&find, &environment).map_err(|e| e.to_string())
+}
+
+/// The plan of a run. Secrets are not read, so they are stars in what is asked.
+fn plan(spec: &AnalysisRunSpec, questions: Questions<'_>, reads: &mut Vec<Reads>) -> Plan {
+    let filled = match arguments::fill_masked(spec) {
+        Ok(filled) => filled,
+        Err(error) => return Plan { problem: Some(error.to_string()), ..Plan::default() },
+    };
+    let problem = lower::invalid(&filled).map(|p| format!("Analysis spec invalid: {p}"));
+    let mut queries = Vec::new();
+    for metric in &filled.metrics {
+        let Some(wanted) = &metric.provider.prometheus else {
+            queries.push(None);
+            continue;
+        };
+        queries.push(Some(match questions(wanted) {
+            Ok(Question { ask, reads: read }) => {
+                reads.push(read);
+                ask
+            }
+            Err(why) => Arc::new(move |_: &_, _| Err(why.clone())),
+        }));
+    }
+    let spec: RunSpec = lower::run_spec(&filled);
+    Plan { spec, queries, problem }
+}
