@@ -286,7 +286,5 @@ fn weights_and_analyses_are_steps_and_what_cannot_be_carried_out_waits_for_a_per
     assert_eq!(step(json!({ "setWeight": 20 })), Step::SetWeight(20));
     assert_eq!(step(json!({ "experiment": { "templates": [] } })), Step::Experiment(ExperimentStep::default()));
     assert_eq!(step(json!({ "analysis": { "templates": [{ "templateName": "t" }] } })), Step::Analysis);
-    for unknown in [json!({})] {
-        assert_eq!(step(unknown), Step::Pause(None));
-    }
+    assert_eq!(step(json!({})), Step::Pause(None));
 }
