@@ -85,6 +85,10 @@ enum Whose {
 #[derive(Debug, Clone)]
 struct PoolLoad {
     hash: Hash,
+    /// The version that its members run.
+    version: Hash,
+    /// What its series are called.
+    shown: Hash,
     targets: Vec<Target>,
     share: Share,
     /// Shares of the answers by latency bound, for the conduct they were computed for.
@@ -103,6 +107,8 @@ pub struct Load {
     /// The version whose requests are tallied on their own, and the one it is compared with.
     compared: Option<(Hash, Hash)>,
     pools: Vec<PoolLoad>,
+    /// Pools that are not named after the version they run: that version, and what their series are called.
+    copies: BTreeMap<Hash, (Hash, Hash)>,
     routed: BTreeMap<(Hash, Whose), Routed>,
     /// Latency bounds of every family, ascending.
     bounds: Arc<[f64]>,
@@ -124,6 +130,7 @@ impl Load {
             tally: Tally::default(),
             compared: None,
             pools: Vec::new(),
+            copies: BTreeMap::new(),
             routed: BTreeMap::new(),
             bounds,
             unanswered: 0.0,
@@ -150,6 +157,11 @@ impl Load {
         self.tally
     }
 
+    /// A pool runs a version that it is not named after; its series are called `shown`, or after the pool.
+    pub(crate) fn copy(&mut self, pool: &Hash, version: &Hash, shown: Option<&Hash>) {
+        self.copies.insert(pool.clone(), (version.clone(), shown.unwrap_or(pool).clone()));
+    }
+
     /// Split, services or members have changed.
     pub(crate) fn changed(&mut self) {
         self.stale = true;
@@ -161,8 +173,9 @@ impl Load {
         self.stale = true;
         let now = self.at;
         let index = self.pools.iter().position(|p| p.hash == *hash).unwrap_or_else(|| {
+            let (version, shown) = self.copies.get(hash).cloned().unwrap_or_else(|| (hash.clone(), hash.clone()));
             let (hash, share) = (hash.clone(), Share::default());
-            self.pools.push(PoolLoad { hash, targets: Vec::new(), share, spread: None });
+            self.pools.push(PoolLoad { hash, version, shown, targets: Vec::new(), share, spread: None });
             self.pools.len() - 1
         });
         while self.pools[index].targets.len() > members.len() {
@@ -173,7 +186,7 @@ impl Load {
         }
         for (slot, (ready, fresh)) in members.iter().enumerate() {
             if slot >= self.pools[index].targets.len() {
-                let target = self.target(hash, slot);
+                let target = self.target(index, slot);
                 self.pools[index].targets.push(target);
             }
             if *fresh {
@@ -184,8 +197,9 @@ impl Load {
         }
     }
 
-    fn target(&self, hash: &Hash, slot: usize) -> Target {
-        let page = self.scene.member_page(hash, slot, &self.bounds);
+    fn target(&self, pool: usize, slot: usize) -> Target {
+        let pool = &self.pools[pool];
+        let page = self.scene.member_page(&pool.shown, &pool.hash, slot, &self.bounds);
         Target { counters: Counters::default(), page, pending: Pending::default(), ready: false, since: self.at }
     }
 
@@ -216,9 +230,9 @@ impl Load {
                 continue;
             }
             answered += users;
-            let bad = errors(&pool.hash);
+            let bad = errors(&pool.version);
             let (users, others) = (users / ready as f64, others / ready as f64);
-            let if_stable = compared.filter(|(new, _)| **new == pool.hash).map_or(0.0, |(_, errors)| users * errors);
+            let if_stable = compared.filter(|(new, _)| **new == pool.version).map_or(0.0, |(_, errors)| users * errors);
             for target in pool.targets.iter_mut().filter(|t| t.ready) {
                 let pending = &mut target.pending;
                 pending.users.0 += users * (1.0 - bad);
@@ -235,7 +249,7 @@ impl Load {
         self.stale = false;
         let shares = share::of(world, &self.scene.traffic);
         for pool in &mut self.pools {
-            let index = world.pools.iter().position(|p| p.hash == pool.hash);
+            let index = share::pools(world).position(|(hash, _)| *hash == pool.hash);
             pool.share = index.map(|i| shares[i].clone()).unwrap_or_default();
         }
     }
@@ -257,7 +271,7 @@ impl Load {
         let rng = &mut self.rng;
         let users = (sample::poisson(rng, pending.users.0), sample::poisson(rng, pending.users.1));
         let others = (sample::poisson(rng, pending.others.0), sample::poisson(rng, pending.others.1));
-        let hash = &self.pools[pool].hash;
+        let hash = &self.pools[pool].version;
         self.tally.requests += users.0 + users.1;
         self.tally.failed += users.1;
         if self.compared.as_ref().is_some_and(|(new, _)| new == hash) {
@@ -273,7 +287,7 @@ impl Load {
             let mut new = Counters { good, failed, ..Counters::default() };
             self.details(pool, slot, whose, middle, &mut new);
             self.pools[pool].targets[slot].counters.add(&new);
-            if let Some(routed) = self.routed.get_mut(&(self.pools[pool].hash.clone(), whose)) {
+            if let Some(routed) = self.routed.get_mut(&(self.pools[pool].shown.clone(), whose)) {
                 routed.counters.add(&new);
             }
         }
@@ -281,9 +295,8 @@ impl Load {
 
     /// Latency and predictions of the answers, as far as anybody reads them.
     fn details(&mut self, pool: usize, slot: usize, whose: Whose, at: Time, new: &mut Counters) {
-        let hash = &self.pools[pool].hash;
-        let Some(answers) = self.scene.answers.get(hash) else { return };
-        let routed = self.routed.get(&(hash.clone(), whose));
+        let Some(answers) = self.scene.answers.get(&self.pools[pool].version) else { return };
+        let routed = self.routed.get(&(self.pools[pool].shown.clone(), whose));
         let pages = [Some(&self.pools[pool].targets[slot].page), routed.map(|r| &r.page)];
         let shown = |what: fn(&Page) -> bool| pages.iter().flatten().any(|page| what(page));
         let (latency, classes, numbers) =
@@ -329,7 +342,7 @@ impl Load {
     pub(crate) fn scrape_router(&mut self) {
         for pool in 0..self.pools.len() {
             for whose in [Whose::Users, Whose::Others] {
-                let key = (self.pools[pool].hash.clone(), whose);
+                let key = (self.pools[pool].shown.clone(), whose);
                 if !self.routed.contains_key(&key) {
                     let page = self.routed_page(&key.0, whose);
                     self.routed.insert(key, Routed { page, ..Routed::default() });

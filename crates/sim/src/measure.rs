@@ -51,8 +51,17 @@ pub(crate) struct Source<'a> {
     pub(crate) now: Time,
 }
 
+/// What a run judges.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Judging {
+    /// The update of a rollout.
+    Rollout(RunKind),
+    /// The experiment of a step, by its index, for the analysis of this name.
+    Experiment(usize, String),
+}
+
 /// Which analysis, of which version, beside which stable one.
-pub type PlanKey = (RunKind, Hash, Option<Hash>);
+pub type PlanKey = (Judging, Hash, Option<Hash>);
 
 /// The plan of every run.
 #[derive(Debug, Clone)]
@@ -76,22 +85,20 @@ impl Plans {
         Plans::Same(Arc::new(Plan { spec: RunSpec { metrics, terminate: false }, queries, problem: None }))
     }
 
-    /// The plan of a run that belongs to no step of a rollout.
-    pub(crate) fn any(&self) -> Arc<Plan> {
-        match self {
-            Plans::Same(plan) => plan.clone(),
-            Plans::Each(_) => {
-                let problem = Some("no analysis was prepared for an experiment".to_owned());
-                Arc::new(Plan { problem, ..Plan::default() })
-            }
-        }
-    }
-
     /// The plan of a run of this kind, while `latest` is wanted and `stable` is promoted.
     pub(crate) fn of(&self, kind: RunKind, latest: &Hash, stable: Option<&Hash>) -> Arc<Plan> {
+        self.judging(Judging::Rollout(kind), latest, stable)
+    }
+
+    /// The plan of a run of the experiment of a step, likewise.
+    pub(crate) fn of_experiment(&self, step: usize, analysis: &str, latest: &Hash, stable: Option<&Hash>) -> Arc<Plan> {
+        self.judging(Judging::Experiment(step, analysis.to_owned()), latest, stable)
+    }
+
+    fn judging(&self, what: Judging, latest: &Hash, stable: Option<&Hash>) -> Arc<Plan> {
         match self {
             Plans::Same(plan) => plan.clone(),
-            Plans::Each(plans) => plans.get(&(kind, latest.clone(), stable.cloned())).cloned().unwrap_or_else(|| {
+            Plans::Each(plans) => plans.get(&(what, latest.clone(), stable.cloned())).cloned().unwrap_or_else(|| {
                 // Its series may not have been kept, and no data would be taken for the version's fault.
                 let problem = Some(format!("no analysis was prepared for {latest} beside {stable:?}"));
                 Arc::new(Plan { problem, ..Plan::default() })

@@ -1,4 +1,5 @@
 # A person aborts in the middle: the experiment ends, its shares go back to stable.
+# compat: 5.4-8
 replicas 2
 step experiment baseline=stable:1:10 canary=canary:1:10 duration 300s delay 30s
 step setWeight 50

@@ -1,4 +1,5 @@
 # The analysis of the experiment fails: the update is taken back before any user met the new version.
+# compat: 2.6-15, 5.3-5
 replicas 2
 step experiment baseline=stable canary=canary duration 120s analysis compare
 step setWeight 50

@@ -1,4 +1,5 @@
 # Neither good nor bad: it waits for a person, who goes on.
+# compat: 5.4-9
 replicas 2
 step experiment canary=canary duration 120s analysis compare
 step setWeight 50
@@ -10,7 +11,10 @@ deploy v1
 until healthy
 deploy v2
 until paused
+run 60s
 expect weight 0
+expect experiments 1
 promote
 until healthy
 expect stable v2
+expect experiments 1

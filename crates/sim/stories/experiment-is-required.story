@@ -1,4 +1,5 @@
 # Without a duration the experiment lasts until its required analysis has succeeded.
+# compat: 5.3-7
 replicas 2
 step experiment baseline=stable canary=canary required compare
 step setWeight 50

@@ -1,4 +1,5 @@
 # Members of the experiment that never come fail it at the deadline.
+# compat: 5.3-4
 replicas 2
 deadline 120s
 step experiment canary=canary:2 duration 60s

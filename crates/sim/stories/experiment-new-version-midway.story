@@ -1,4 +1,5 @@
 # A third version in the middle of the second one's experiment, which ends; the third has one of its own.
+# compat: 5.4-8
 replicas 2
 step experiment baseline=stable canary=canary duration 60s
 step setWeight 50
@@ -13,3 +14,4 @@ run 30s
 deploy v3
 until healthy
 expect stable v3
+expect experiments 2

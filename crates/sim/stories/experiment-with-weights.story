@@ -1,4 +1,5 @@
 # Baseline and canary get a tenth of the requests each; the rest stays with the stable version.
+# compat: 5.4-7
 replicas 2
 step experiment baseline=stable:1:10 canary=canary:1:10 duration 60s
 step setWeight 50

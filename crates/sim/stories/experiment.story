@@ -1,4 +1,5 @@
 # Stable and new version side by side, of the same age, without a request of a user; both end with the experiment.
+# compat: 5.4-6
 replicas 2
 step experiment baseline=stable canary=canary duration 60s
 step setWeight 50
@@ -7,6 +8,7 @@ version v1
 version v2
 deploy v1
 until healthy
+expect experiments 0
 deploy v2
 run 30s
 expect experiments 1

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serin_core::world::StepExperiment;
 use serin_core::{Hash, Span, Time};
 use serin_sim::control::{Fate, Faults, PassFault};
 use serin_sim::story::{self, Told};
@@ -19,6 +20,7 @@ struct Ending {
     services: Vec<serin_core::world::Service>,
     pools: Vec<(Hash, u32, u32, Option<Time>)>,
     runs: Vec<(String, String)>,
+    experiments: Vec<(String, String, u32)>,
 }
 
 fn ending(told: &Told) -> Ending {
@@ -31,7 +33,14 @@ fn ending(told: &Told) -> Ending {
         services: truth.services.clone(),
         pools: truth.pools.iter().map(|p| (p.hash.clone(), p.size, p.ready, p.scale_down_at)).collect(),
         runs: truth.runs.iter().map(|r| (r.name.clone(), r.phase.to_string())).collect(),
+        experiments: truth.experiments.iter().map(experiment).collect(),
     }
+}
+
+/// Its name, how it stands, and the members that are left of it.
+fn experiment(experiment: &StepExperiment) -> (String, String, u32) {
+    let members = experiment.pools.iter().map(|p| p.members).sum();
+    (experiment.name.clone(), format!("{} {}", experiment.phase, experiment.message), members)
 }
 
 /// Plays a story with every kill; returns how many, and what went otherwise.

@@ -50,7 +50,7 @@ impl Scene {
     /// Makes the pages of so many members of each version ahead.
     pub fn prepare(&mut self, members: usize) {
         let bounds = self.bounds();
-        let of = |hash: &Hash| (0..members).map(|slot| self.member_page(hash, slot, &bounds)).collect();
+        let of = |hash: &Hash| (0..members).map(|slot| self.member_page(hash, hash, slot, &bounds)).collect();
         self.pages = Pages(self.member_labels.keys().map(|hash| (hash.clone(), of(hash))).collect());
     }
 
@@ -67,13 +67,13 @@ impl Scene {
         bounds.into()
     }
 
-    /// The page of a member.
-    pub(super) fn member_page(&self, hash: &Hash, slot: usize, bounds: &[f64]) -> Page {
-        if let Some(page) = self.pages.0.get(hash).and_then(|pages| pages.get(slot)) {
+    /// The page of a member of a pool whose series are called `hash`.
+    pub(super) fn member_page(&self, hash: &Hash, pool: &Hash, slot: usize, bounds: &[f64]) -> Page {
+        if let Some(page) = self.pages.0.get(hash).and_then(|pages| pages.get(slot)).filter(|_| hash == pool) {
             return page.clone();
         }
         let Some(labels) = self.member_labels.get(hash) else { return Page::default() };
-        let pod = format!("{hash}-{slot}");
+        let pod = format!("{pool}-{slot}");
         let mut labels = labels.edit();
         labels.set("pod", pod.as_str()).set("instance", pod);
         Page::new(&self.members, &labels.build(), bounds, &self.classes, &*self.wanted)

@@ -17,9 +17,16 @@ pub(crate) struct Share {
     pub(crate) preview: bool,
 }
 
-/// What every pool gets, in the order of the world's pools; what is missing to 1 is answered by nobody.
+/// The pools that may get requests, and how many members of each can answer: those of the rollout in its order, then those
+/// of its experiments.
+pub(crate) fn pools(world: &World) -> impl Iterator<Item = (&Hash, u32)> {
+    let own = world.pools.iter().map(|p| (&p.hash, p.ready));
+    own.chain(world.experiments.iter().flat_map(|e| &e.pools).map(|p| (&p.hash, p.available)))
+}
+
+/// What every pool gets, in the order of [`pools`]; what is missing to 1 is answered by nobody.
 pub(crate) fn of(world: &World, traffic: &Traffic) -> Vec<Share> {
-    let mut shares = vec![Share::default(); world.pools.len()];
+    let mut shares = vec![Share::default(); pools(world).count()];
     let index = |hash: &Hash| world.pools.iter().position(|p| p.hash == *hash);
     let selected = |name: &str| world.service(name).and_then(|s| s.selects.as_ref()).and_then(index);
     match &world.rollout.strategy {
@@ -41,7 +48,7 @@ pub(crate) fn of(world: &World, traffic: &Traffic) -> Vec<Share> {
 
 /// Gives a share to a pool, if it can answer.
 fn give(world: &World, pool: Option<usize>, share: f64, shares: &mut [Share]) {
-    if let Some(pool) = pool.filter(|i| world.pools[*i].ready > 0) {
+    if let Some(pool) = pool.filter(|i| pools(world).nth(*i).is_some_and(|(_, ready)| ready > 0)) {
         shares[pool].users += share;
     }
 }
@@ -56,8 +63,7 @@ fn by_members(world: &World, shares: &mut [Share]) {
 
 fn by_split(world: &World, traffic: &Traffic, shares: &mut [Share]) {
     let Some(split) = &world.split else { return };
-    let index = |hash: &Hash| world.pools.iter().position(|p| p.hash == *hash);
-    let alive = |hash: &Hash| index(hash).filter(|i| world.pools[*i].ready > 0);
+    let alive = |hash: &Hash| pools(world).position(|(pool, ready)| pool == hash && ready > 0);
     let by_header: f64 = traffic
         .headers
         .iter()

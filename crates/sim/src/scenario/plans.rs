@@ -16,7 +16,7 @@ use serin_spec::{Catalog, lower, wire};
 
 use super::build::Part;
 use super::{Question, Questions};
-use crate::measure::{Plan, PlanKey, Plans};
+use crate::measure::{Judging, Plan, PlanKey, Plans};
 
 type Reads = Arc<dyn Fn(&Labels) -> bool + Send + Sync>;
 
@@ -43,7 +43,7 @@ pub(super) fn prepare(
                 Ok(spec) => plan(&spec, questions, &mut reads),
                 Err(problem) => Plan { problem: Some(problem), ..Plan::default() },
             };
-            plans.insert((kind, latest.clone(), Some(stable.clone())), Arc::new(plan));
+            plans.insert((Judging::Rollout(kind), latest.clone(), Some(stable.clone())), Arc::new(plan));
         }
     }
     let wanted: Reads = Arc::new(move |labels: &Labels| reads.iter().any(|read| read(labels)));

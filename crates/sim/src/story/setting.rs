@@ -1,5 +1,8 @@
 //! The settings of a story's rollout: words of a script become fields of the strategy.
 
+use std::collections::BTreeMap;
+
+use serin_core::experiment::Analysis;
 use serin_core::plugin::{PluginPhase, PluginStep};
 use serin_core::rollout::{
     Amount, BlueGreen, Canary, CanaryScale, ExperimentStep, PingPong, Rollout, ScaleDown, Step, Strategy, Threshold,
@@ -221,7 +224,7 @@ pub(super) fn experiment(words: &[String]) -> Result<(Step, ExperimentPlan), Str
             let weight = parts.get(2).map(|n| number(n)).transpose()?;
             weights.extend(weight.map(|weight| (name.to_owned(), weight)));
             let (name, canary) = (name.to_owned(), parts[0] == "canary");
-            plan.templates.push(TemplatePlan { name, canary, replicas, service: weight.is_some() });
+            plan.templates.push(TemplatePlan { name, canary, replicas, service: false, shown: BTreeMap::new() });
             i += 1;
             continue;
         }
@@ -229,8 +232,10 @@ pub(super) fn experiment(words: &[String]) -> Result<(Step, ExperimentPlan), Str
         match word.as_str() {
             "duration" => plan.duration = Some(script::span(value)?),
             "delay" => plan.scale_down_delay = script::span(value)?,
-            "analysis" => plan.analyses.push((value.clone(), false)),
-            "required" => plan.analyses.push((value.clone(), true)),
+            "analysis" | "required" => {
+                let required = word == "required";
+                plan.analyses.push(Analysis { name: value.clone(), required, problem: None });
+            }
             other => return Err(format!("an experiment has no '{other}'")),
         }
         i += 2;

@@ -1,12 +1,15 @@
 //! Experiments in the simulated world: pools and services of their own, runs, and their own memory.
 
+use std::collections::BTreeMap;
+
 use serin_core::analysis::RunPhase;
 use serin_core::experiment::{
     Analysis, Experiment, ExperimentAction, ExperimentRun, ExperimentStatus, ExperimentWorld, Template, TemplatePool,
-    TemplateService,
+    TemplateService, pool_name,
 };
+use serin_core::rollout::{ExperimentStep, Step};
 use serin_core::world::{ExperimentPool, StepExperiment};
-use serin_core::{Hash, Span, Time};
+use serin_core::{Hash, Span, Time, World};
 
 use super::Cluster;
 
@@ -19,8 +22,10 @@ pub struct ExperimentPlan {
     pub duration: Option<Span>,
     /// How long their members stay afterwards.
     pub scale_down_delay: Span,
-    /// Analyses by name, and whether the experiment lasts until each is done.
-    pub analyses: Vec<(String, bool)>,
+    /// What is measured.
+    pub analyses: Vec<Analysis>,
+    /// Why it can never be made, if so: it is there all the same, ended in error.
+    pub refused: Option<String>,
 }
 
 /// A version of an experiment.
@@ -32,8 +37,10 @@ pub struct TemplatePlan {
     pub canary: bool,
     /// Its members.
     pub replicas: u32,
-    /// Whether it has a service of its own, as it needs for a share of the requests.
+    /// Whether it has a service of its own even where the step gives it no share of the requests.
     pub service: bool,
+    /// What its series are called, by the version that it runs; where nothing is said, after its pool.
+    pub shown: BTreeMap<Hash, Hash>,
 }
 
 /// An experiment that exists.
@@ -46,6 +53,8 @@ pub(super) struct SimExperiment {
     pub(super) runs: Vec<ExperimentRun>,
     /// Version under test.
     pub(super) hash: Hash,
+    /// The step that it belongs to.
+    step: usize,
     created: Time,
 }
 
@@ -58,7 +67,9 @@ impl Cluster {
     /// The snapshot of an experiment that an adapter would take now.
     pub fn experiment_world(&self, name: &str) -> Option<ExperimentWorld> {
         let experiment = self.experiments.get(name)?;
-        let split = self.truth.split.as_ref();
+        // A rollout that splits no more keeps its last split, which means nothing.
+        let splits = self.truth.rollout.canary().is_some_and(|canary| canary.traffic.is_some());
+        let split = self.truth.split.as_ref().filter(|_| splits);
         let routed = |hash: &Hash| split.is_some_and(|s| s.experiment.iter().any(|d| d.hash == *hash && d.weight > 0));
         let pools = experiment.pools.iter().map(|p| TemplatePool { routed: routed(&p.hash), ..p.clone() });
         Some(ExperimentWorld {
@@ -78,25 +89,29 @@ impl Cluster {
         self.show_experiments();
     }
 
+    /// Makes the experiment of a step; a step that is none any more makes none.
     pub(super) fn start_experiment(&mut self, name: &str, step: usize, hash: &Hash) {
-        let Some(plan) = self.experiment_plans.get(&step).filter(|_| !self.experiments.contains_key(name)) else {
+        if self.experiments.contains_key(name) {
             return;
-        };
+        }
+        let (Some(plan), Some(wanted)) = (self.experiment_plans.get(&step), wanted(&self.truth, step)) else { return };
         let stable = self.truth.status.stable.clone();
         let mut templates = Vec::new();
         for template in &plan.templates {
             let version = if template.canary { Some(hash) } else { stable.as_ref() };
-            let own = Hash::new(format!("{name}-{}", template.name));
+            let own = Hash::new(pool_name(name, &template.name));
+            if let (Some(load), Some(version)) = (&mut self.load, version) {
+                load.copy(&own, version, template.shown.get(version));
+            }
             // Its pods behave as those of the version that they are made of.
             if let Some(version) = version.and_then(|v| self.versions.get(v)).cloned() {
                 self.versions.insert(own.clone(), version);
             }
-            let service = template.service.then(|| own.to_string());
+            let weighted = wanted.weights.iter().any(|(name, weight)| *name == template.name && *weight > 0);
+            let service = (template.service || weighted).then(|| own.to_string());
             let (name, replicas) = (template.name.clone(), template.replicas);
             templates.push(Template { name, hash: own, replicas, service });
         }
-        let analysis =
-            |(name, required): &(String, bool)| Analysis { name: name.clone(), required: *required, problem: None };
         let spec = Experiment {
             name: name.to_owned(),
             templates,
@@ -104,16 +119,21 @@ impl Cluster {
             progress_deadline: self.truth.rollout.progress_deadline,
             scale_down_delay: plan.scale_down_delay,
             terminate: false,
-            analyses: plan.analyses.iter().map(analysis).collect(),
+            analyses: plan.analyses.clone(),
             invalid: None,
         };
+        let mut status = ExperimentStatus::default();
+        if let Some(problem) = &plan.refused {
+            (status.phase, status.message) = (Some(RunPhase::Error), problem.clone());
+        }
         let experiment = SimExperiment {
             spec,
-            status: ExperimentStatus::default(),
+            status,
             pools: Vec::new(),
             services: Vec::new(),
             runs: Vec::new(),
             hash: hash.clone(),
+            step,
             created: self.now,
         };
         self.experiments.insert(name.to_owned(), experiment);
@@ -128,14 +148,23 @@ impl Cluster {
     }
 
     pub(super) fn delete_experiment(&mut self, name: &str) {
-        for pool in self.experiments.remove(name).into_iter().flat_map(|e| e.pools) {
+        let Some(gone) = self.experiments.remove(name) else { return };
+        for run in &gone.runs {
+            self.runs.remove(&run.name);
+        }
+        for pool in &gone.pools {
             self.members.remove(&pool.hash);
+            self.versions.remove(&pool.hash);
+            self.tell_load(&pool.hash);
         }
         self.show_experiments();
     }
 
     /// Carries out one action of an experiment, as an adapter would. Twice is once.
     pub fn apply_to_experiment(&mut self, name: &str, action: &ExperimentAction) {
+        if let Some(load) = &mut self.load {
+            load.changed();
+        }
         let Some(experiment) = self.experiments.get_mut(name) else { return };
         let pool = |pools: &mut Vec<TemplatePool>, template: &str, edit: &mut dyn FnMut(&mut TemplatePool)| {
             pools.iter_mut().filter(|p| p.template == template).for_each(edit);
@@ -178,16 +207,17 @@ impl Cluster {
     }
 
     fn start_experiment_run(&mut self, experiment: &str, name: &str, analysis: &str) {
-        if self.runs.contains_key(name) {
-            return;
-        }
-        let phase = self.insert_run(name, self.plans.any());
+        let Some(begun) = self.experiments.get(experiment).filter(|_| !self.runs.contains_key(name)) else { return };
+        let stable = self.truth.status.stable.as_ref();
+        let plan = self.plans.of_experiment(begun.step, analysis, &begun.hash, stable);
+        let message = plan.problem.clone().unwrap_or_default();
+        let phase = self.insert_run(name, plan);
         if let Some(experiment) = self.experiments.get_mut(experiment) {
             experiment.runs.push(ExperimentRun {
                 name: name.to_owned(),
                 analysis: Some(analysis.to_owned()),
                 phase,
-                message: String::new(),
+                message,
                 terminating: false,
             });
         }
@@ -208,7 +238,8 @@ impl Cluster {
                 .map(|pool| ExperimentPool {
                     template: pool.template.clone(),
                     hash: pool.hash.clone(),
-                    members: pool.members,
+                    // A member that is wanted is about to be there.
+                    members: pool.members.max(pool.size),
                     available: pool.available,
                     service: experiment
                         .services
@@ -219,5 +250,13 @@ impl Cluster {
                 .collect(),
         });
         self.truth.experiments = shown.collect();
+    }
+}
+
+/// The step of this index, if it is an experiment.
+fn wanted(truth: &World, step: usize) -> Option<&ExperimentStep> {
+    match truth.rollout.canary()?.steps.get(step)? {
+        Step::Experiment(step) => Some(step),
+        _ => None,
     }
 }

@@ -72,41 +72,32 @@ impl Cluster {
         if self.runs.values().all(|run| run.wake_at.is_none_or(|at| at > now)) {
             return;
         }
+        let store = self.load.as_ref().map(|l| &l.store);
+        let versions = &self.versions;
+        let source = |hash: &Hash| Source { constants: versions.get(hash).map(|v| &v.measures), store, now };
         for view in &mut self.truth.runs {
-            let Some(run) = self.runs.get_mut(&view.name) else { continue };
-            if run.status.phase.is_completed() || run.wake_at.is_none_or(|at| at > now) {
-                continue;
+            if let Some(run) = self.runs.get_mut(&view.name).filter(|run| run.is_due(now)) {
+                run.measure(&view.name, source(&view.hash), seen);
+                (view.phase, view.message) = (run.status.phase, run.status.message.clone());
             }
-            let constants = self.versions.get(&view.hash).map(|v| &v.measures);
-            let source = Source { constants, store: self.load.as_ref().map(|l| &l.store), now };
-            run.measure(&view.name, source, seen);
-            if run.status.phase.is_completed() {
-                seen.push(Happening::RunEnded {
-                    run: view.name.clone(),
-                    phase: run.status.phase,
-                    message: run.status.message.clone(),
-                });
-            }
-            view.phase = run.status.phase;
-            view.message.clone_from(&run.status.message);
         }
         for experiment in self.experiments.values_mut() {
             for view in &mut experiment.runs {
-                let Some(run) = self.runs.get_mut(&view.name) else { continue };
-                if run.status.phase.is_completed() || run.wake_at.is_none_or(|at| at > now) {
-                    continue;
+                if let Some(run) = self.runs.get_mut(&view.name).filter(|run| run.is_due(now)) {
+                    run.measure(&view.name, source(&experiment.hash), seen);
+                    (view.phase, view.message) = (run.status.phase, run.status.message.clone());
                 }
-                let constants = self.versions.get(&experiment.hash).map(|v| &v.measures);
-                let source = Source { constants, store: self.load.as_ref().map(|l| &l.store), now };
-                run.measure(&view.name, source, seen);
-                view.phase = run.status.phase;
-                view.message.clone_from(&run.status.message);
             }
         }
     }
 }
 
 impl SimRun {
+    fn is_due(&self, now: Time) -> bool {
+        !self.status.phase.is_completed() && self.wake_at.is_some_and(|at| at <= now)
+    }
+
+    /// Takes the measurements that are due, and says so where they end the run.
     fn measure(&mut self, name: &str, source: Source<'_>, seen: &mut Vec<Happening>) {
         let now = source.now;
         // A metric that ends badly ends the run in the pass after it.
@@ -136,5 +127,9 @@ impl SimRun {
             self.status = assess(&self.spec, &self.status, now);
         }
         self.wake_at = schedule::wake_at(&self.spec, &self.status, now);
+        if self.status.phase.is_completed() {
+            let (phase, message) = (self.status.phase, self.status.message.clone());
+            seen.push(Happening::RunEnded { run: name.to_owned(), phase, message });
+        }
     }
 }
