@@ -77,6 +77,7 @@ fn situation(seen: &World, fault: Option<PassFault>) -> u32 {
                 Some(Step::Pause(Some(_))) => 3,
                 Some(Step::SetCanaryScale(_)) => 4,
                 Some(Step::Analysis) => 5,
+                Some(Step::Experiment(_)) => 7,
                 Some(_) => 6,
             };
             (strategy, step)

@@ -1,18 +1,22 @@
 //! A seed becomes a scenario. Only rollouts are drawn that validation lets through.
 
+use std::collections::BTreeMap;
+
 use serin_core::analysis::Metric;
+use serin_core::experiment::Analysis;
 use serin_core::metadata::Metadata;
 use serin_core::plugin::{PluginPhase, PluginStep};
 use serin_core::rollout::{
-    Amount, BlueGreen, Canary, CanaryScale, PingPong, Rollout, ScaleDown, Strategy, Threshold, Traffic, Workload,
+    Amount, BlueGreen, Canary, CanaryScale, ExperimentStep, PingPong, Rollout, ScaleDown, Strategy, Threshold, Traffic,
+    Workload,
 };
 use serin_core::weight::{HeaderMatch, HeaderRoute, MirrorRoute, RouteMatch, ValueMatch};
 use serin_core::{Hash, RoleMetadata, Span, Step};
 
-use super::scenario::{Act, Character, PLUGIN, Quality, Scenario, VERSIONS, When};
+use super::scenario::{Act, Character, PLUGIN, Quality, Scenario, TEMPLATES, VERSIONS, When};
 use crate::control::{Fate, Faults, PassFault};
 use crate::random::Rng;
-use crate::world::{Behaviour, Delay, Plugin};
+use crate::world::{Behaviour, Delay, ExperimentPlan, Plugin, TemplatePlan};
 
 /// The scenario of a seed.
 pub fn scenario(seed: u64) -> Scenario {
@@ -24,6 +28,7 @@ pub fn scenario(seed: u64) -> Scenario {
         metrics: metrics(&mut stream(11)),
         versions: versions(&mut stream(12)),
         plugin: plugin(&mut stream(15)),
+        experiment: experiment(&mut stream(16)),
         acts: acts(&mut stream(13)),
         faults: faults(&mut stream(14)),
     }
@@ -148,17 +153,51 @@ pub(super) fn steps(rng: &mut Rng, traffic: Option<Traffic>) -> Vec<Step> {
 }
 
 fn step(rng: &mut Rng, total: u32, routed: bool) -> Step {
-    match one_of(rng, if routed { 16 } else { 11 }) {
+    match one_of(rng, if routed { 18 } else { 12 }) {
         0..5 => Step::SetWeight(one_of(rng, u64::from(total) + 1) as u32),
         5 | 6 => Step::Pause(Some(seconds(rng, 1, 90))),
         7 => Step::Pause(None),
         8 | 9 => Step::Analysis,
         10 => Step::Plugin(PluginStep { name: PLUGIN.to_owned() }),
-        11 => Step::SetCanaryScale(CanaryScale::Replicas(one_of(rng, 6) as u32)),
-        12 => Step::SetCanaryScale(CanaryScale::Weight(one_of(rng, 101) as u32)),
-        13 => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
-        14 => Step::SetMirrorRoute(mirror_route(rng)),
+        11 => Step::Experiment(ExperimentStep { weights: weights(rng, if routed { total } else { 0 }) }),
+        12 => Step::Experiment(ExperimentStep { weights: weights(rng, total) }),
+        13 => Step::SetCanaryScale(CanaryScale::Replicas(one_of(rng, 6) as u32)),
+        14 => Step::SetCanaryScale(CanaryScale::Weight(one_of(rng, 101) as u32)),
+        15 => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
+        16 => Step::SetMirrorRoute(mirror_route(rng)),
         _ => Step::SetHeaderRoute(header_route(rng.chance(0.3))),
+    }
+}
+
+/// Shares for some versions of an experiment, together at most two thirds of `total`; none where that is zero.
+fn weights(rng: &mut Rng, total: u32) -> Vec<(String, u32)> {
+    if total == 0 {
+        return Vec::new();
+    }
+    let share = |name: &&str| maybe(rng, 0.6, |rng| ((*name).to_owned(), one_of(rng, u64::from(total) / 3) as u32));
+    TEMPLATES.iter().filter_map(share).collect()
+}
+
+/// What every experiment step of a scenario means: versions side by side for a while, or until what is measured says enough.
+fn experiment(rng: &mut Rng) -> ExperimentPlan {
+    let template = |name: &str, canary: bool, replicas: u32| {
+        let (name, service) = (name.to_owned(), false);
+        TemplatePlan { name, canary, replicas, service, shown: BTreeMap::new() }
+    };
+    let baseline = maybe(rng, 0.8, |rng| template(TEMPLATES[0], false, 1 + one_of(rng, 2) as u32));
+    let trial = template(TEMPLATES[1], true, 1 + one_of(rng, 3) as u32);
+    let duration = maybe(rng, 0.7, |rng| seconds(rng, 5, 120));
+    // Without a duration, and with nothing that must succeed, it would go on until a person ends it.
+    let required = duration.is_none() || rng.chance(0.3);
+    let analysis = || Analysis { name: "compare".to_owned(), required, problem: None };
+    let analyses = if required || rng.chance(0.4) { vec![analysis()] } else { Vec::new() };
+    let scale_down_delay = if rng.chance(0.3) { Span::ZERO } else { seconds(rng, 1, 60) };
+    ExperimentPlan {
+        templates: baseline.into_iter().chain([trial]).collect(),
+        duration,
+        scale_down_delay,
+        analyses,
+        refused: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every oracle has a name, which a failure carries: `pure`, `durable`, `weights`, `members`, `sizes`, `abort`, `halted`,
 //! `pause`, `promotion`, `switch`, `forget`, `workload`, `wakes`, `served`, `says-why`, `settles`, `bounded`, `stuck`,
-//! `way-out`, `repeats`, `twice`.
+//! `experiments`, `way-out`, `repeats`, `twice`.
 
 mod active;
 mod attempt;
@@ -206,6 +206,7 @@ fn sleeps_well(truth: &World, rest: Resting, now: Time) -> Verdict {
 /// With nothing going wrong any more, a rollout ends healthy or aborted, or waits for a person: in a pause, or for a
 /// version whose members never come.
 pub(super) fn final_state(truth: &World, at_rest: bool, lame: bool) -> Verdict {
+    experiments_are_over(truth)?;
     let about = |why: &str| Err(("stuck", format!("{why}\n{}", brief(truth))));
     if !at_rest {
         return about("never comes to rest");
@@ -218,6 +219,18 @@ pub(super) fn final_state(truth: &World, at_rest: bool, lame: bool) -> Verdict {
     about("waits for nothing, and nothing happens")
 }
 
+/// Every experiment has ended, and nobody is left of it.
+pub(super) fn experiments_are_over(truth: &World) -> Verdict {
+    for experiment in &truth.experiments {
+        let members: u32 = experiment.pools.iter().map(|p| p.members).sum();
+        if !experiment.phase.is_completed() || members > 0 {
+            let (name, phase) = (&experiment.name, experiment.phase);
+            return Err(("experiments", format!("{name} is {phase} and has {members} members\n{}", brief(truth))));
+        }
+    }
+    Ok(())
+}
+
 fn waits_for_person(truth: &World) -> bool {
     let status = &truth.status;
     let endless = match &truth.rollout.strategy {
@@ -225,7 +238,11 @@ fn waits_for_person(truth: &World) -> bool {
         Strategy::BlueGreen(blue_green) => !blue_green.auto_promotion,
     };
     let paused = status.pause(PauseReason::CanaryPauseStep).or(status.pause(PauseReason::BlueGreenPause)).is_some();
-    truth.rollout.paused || status.pause(PauseReason::InconclusiveAnalysisRun).is_some() || (endless && paused)
+    let unclear = status
+        .pause(PauseReason::InconclusiveAnalysisRun)
+        .or(status.pause(PauseReason::InconclusiveExperiment))
+        .is_some();
+    truth.rollout.paused || unclear || (endless && paused)
 }
 
 /// Decisions that must do to come to rest: for each member that comes, each step and each pool a few.
@@ -248,14 +265,19 @@ pub(super) fn brief(world: &World) -> String {
         let selects = s.selects.as_ref().map_or("-", Hash::as_str);
         format!("{} {selects}", s.name)
     });
+    let experiments = world.experiments.iter().map(|e| {
+        let pools = e.pools.iter().map(|p| format!(" {} {}/{}", p.template, p.members, p.available));
+        format!("{} {}{}{}", e.name, e.phase, if e.terminating { " ending" } else { "" }, pools.collect::<String>())
+    });
     let join = |parts: Vec<String>| parts.join(", ");
     let split = world.split.as_ref().map_or("-".to_owned(), |s| {
         let headers = if s.header_routes.is_empty() { "" } else { " +headers" };
-        format!("{} {} / {} {}{headers}", s.canary, s.weight, s.stable, s.weight_stable())
+        let shares: String = s.experiment.iter().map(|d| format!(" / {} {}", d.hash, d.weight)).collect();
+        format!("{} {} / {} {}{shares}{headers}", s.canary, s.weight, s.stable, s.weight_stable())
     });
     format!(
         "  {} step {:?} ({}); template {}, stable {}, replicas {}, paused {}, pauses {:?}, mark {}, abort {}, full {}\n  \
-         pools (size/members/available) {}; services {}; split {split}; runs {}",
+         pools (size/members/available) {}; services {}; split {split}; runs {}; experiments {}",
         status.phase.as_str(),
         status.step_index,
         status.message,
@@ -270,6 +292,7 @@ pub(super) fn brief(world: &World) -> String {
         join(pools.collect()),
         join(services.collect()),
         join(runs.collect()),
+        join(experiments.collect()),
     )
 }
 

@@ -30,6 +30,9 @@ const ROUNDS: usize = 30;
 /// After so many rounds the person skips everything that is left.
 const PATIENCE: usize = 22;
 
+/// More steps than any scenario has.
+const STEPS_MAX: usize = 10;
+
 /// Passes without a change of time. Far more than any update needs.
 const PASSES_MAX: usize = 200;
 
@@ -119,6 +122,7 @@ impl<'a> Play<'a> {
             cluster.versions.insert(Hash::new(*name), version);
         }
         cluster.set_plugin(PLUGIN, scenario.plugin.clone());
+        cluster.experiment_plans = (0..STEPS_MAX).map(|step| (step, scenario.experiment.clone())).collect();
         let mut sim = Sim::new(cluster);
         sim.control.faults = scenario.faults.clone();
         let (mut timed, mut counted) = (Vec::new(), Vec::new());
@@ -202,9 +206,12 @@ impl<'a> Play<'a> {
         self.note_faults(fault, actions);
         self.note(&happened);
         verdict.map_err(|(oracle, why)| self.failure(oracle, why))?;
+        // What an experiment decided after the rollout, the next pass sees.
+        let theirs = happened.iter().any(|h| matches!(h, Happening::Experimented(..)));
         let now = self.sim.cluster.now;
         if let (Some(rest), Some(_)) = (rest, &self.judge)
             && self.late_until < now
+            && !theirs
         {
             self.figures.rests += 1;
             oracle::rest(&self.sim.cluster.truth, rest, now).map_err(|(oracle, why)| self.failure(oracle, why))?;
@@ -215,10 +222,17 @@ impl<'a> Play<'a> {
     fn note(&mut self, happened: &[Happening]) {
         let now = self.sim.cluster.now;
         for happening in happened {
-            if let Happening::Decided(decision) = happening {
-                self.decisions += 1;
-                self.figures.decisions += 1;
-                self.digest.decision(now, decision);
+            match happening {
+                Happening::Decided(decision) => {
+                    self.decisions += 1;
+                    self.figures.decisions += 1;
+                    self.digest.decision(now, decision);
+                }
+                Happening::Experimented(name, decision) => {
+                    self.figures.decisions += 1;
+                    self.digest.experiment(now, name, decision);
+                }
+                _ => {}
             }
             if let Some(told) = &mut self.told {
                 told.tell(now, happening);
@@ -356,7 +370,8 @@ impl<'a> Play<'a> {
             self.go_on(end, at_rest)?;
             let truth = &self.sim.cluster.truth;
             if truth.status.stable.as_ref() == Some(&hash) && truth.status.phase == serin_core::phase::Phase::Healthy {
-                return Ok(());
+                let verdict = oracle::experiments_are_over(truth);
+                return verdict.map_err(|(oracle, why)| self.failure(oracle, why));
             }
             let act = match truth.status.abort {
                 // Where the stable version never got a member, the steps have nothing to shift weight from.
@@ -380,9 +395,10 @@ impl<'a> Play<'a> {
 fn at_rest(sim: &Sim) -> bool {
     let truth = &sim.cluster.truth;
     let status: &Status = &truth.status;
+    let tried = truth.experiments.iter().any(|e| !e.phase.is_completed());
     let awaited = status.runs().any(|r| !r.phase.is_completed()) && status.pauses.is_empty();
     let in_vain = restarting::due(&truth.rollout, status, sim.cluster.now) && lame(sim);
-    (sim.control.wake_at().is_none() || in_vain) && sim.cluster.members_rest() && !awaited
+    (sim.control.wake_at().is_none() || in_vain) && sim.cluster.members_rest() && !awaited && !tried
 }
 
 /// Whether members are missing that never come.

@@ -7,13 +7,16 @@ use serin_core::rollout::{Amount, BlueGreen, Canary, Strategy, Threshold};
 use serin_core::{Rollout, Span, Step};
 
 use crate::control::{Fate, Faults, PassFault};
-use crate::world::{Behaviour, Delay, Measure, Plugin};
+use crate::world::{Behaviour, Delay, ExperimentPlan, Measure, Plugin};
 
 /// Names of the versions a scenario may deploy; the last is never bad: it is the way out that must always be open.
 pub const VERSIONS: [&str; 5] = ["v1", "v2", "v3", "v4", "good"];
 
 /// Name of the step plugin.
 pub const PLUGIN: &str = "gate";
+
+/// Names of the versions of an experiment: the stable one, and the one under test.
+pub const TEMPLATES: [&str; 2] = ["baseline", "trial"];
 
 /// One play. Everything in it is fixed before it begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +31,8 @@ pub struct Scenario {
     pub versions: Vec<Character>,
     /// How the step plugin behaves.
     pub plugin: Plugin,
+    /// What every experiment step means.
+    pub experiment: ExperimentPlan,
     /// What people and the world do, and when.
     pub acts: Vec<(When, Act)>,
     /// What goes wrong between decisions and the world.
@@ -169,6 +174,7 @@ impl fmt::Display for Scenario {
         let plugin = &self.plugin;
         let runs = &plugin.runs;
         writeln!(f, "plugin {PLUGIN} {runs:?} answers after {} again {}", plugin.answers_after, plugin.again_after)?;
+        write_experiment(f, &self.experiment)?;
         for (when, act) in &self.acts {
             match when {
                 When::Seconds(at) => writeln!(f, "at {at}s: {act}")?,
@@ -235,7 +241,23 @@ fn write_canary(f: &mut fmt::Formatter<'_>, canary: &Canary) -> fmt::Result {
     if let Some(from) = canary.background_from {
         writeln!(f, "background {from}")?;
     }
-    canary.steps.iter().try_for_each(|step| writeln!(f, "step {step}"))
+    canary.steps.iter().try_for_each(|step| match step {
+        Step::Experiment(experiment) => writeln!(f, "step {step} with weights {:?}", experiment.weights),
+        _ => writeln!(f, "step {step}"),
+    })
+}
+
+fn write_experiment(f: &mut fmt::Formatter<'_>, experiment: &ExperimentPlan) -> fmt::Result {
+    write!(f, "experiment")?;
+    for template in &experiment.templates {
+        write!(f, " {}={}", template.name, template.replicas)?;
+    }
+    let (duration, delay) = (span(" duration", experiment.duration), experiment.scale_down_delay);
+    write!(f, "{duration} delay {delay}")?;
+    for analysis in &experiment.analyses {
+        write!(f, " {} {}", if analysis.required { "required" } else { "analysis" }, analysis.name)?;
+    }
+    writeln!(f)
 }
 
 fn write_blue_green(f: &mut fmt::Formatter<'_>, blue_green: &BlueGreen) -> fmt::Result {

@@ -86,9 +86,14 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 /// Knobs that every rollout has, each to what it usually is.
-const KNOBS: [fn(&mut Scenario); 12] = [
+const KNOBS: [fn(&mut Scenario); 14] = [
     |s| s.rollout.metadata = Default::default(),
     |s| s.plugin.runs = vec![PluginPhase::Successful],
+    |s| s.experiment.analyses.retain(|_| s.experiment.duration.is_none()),
+    |s| {
+        s.experiment.scale_down_delay = Span::ZERO;
+        s.experiment.templates.iter_mut().for_each(|t| t.replicas = 1);
+    },
     |s| s.rollout.workload = None,
     |s| s.rollout.replicas = 1,
     |s| s.rollout.replicas = s.rollout.replicas.min(2),
@@ -150,6 +155,7 @@ fn canary_candidates(canary: &Canary, with: &mut dyn FnMut(Canary)) {
         match &mut next.steps[i] {
             Step::Pause(Some(span)) => *span = Span::from_secs(10),
             Step::SetWeight(weight) => *weight = (*weight / 10 * 10).max(10),
+            Step::Experiment(experiment) => drop(experiment.weights.pop()),
             _ => {}
         }
         with(next);

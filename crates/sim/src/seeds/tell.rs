@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serin_core::experiment::ExperimentDecision;
 use serin_core::{Decision, Time};
 
 use super::play::EPOCH;
@@ -29,6 +30,19 @@ impl Digest {
         for action in &decision.actions {
             let _ = write!(self.words, "{action};");
         }
+        self.take_in();
+    }
+
+    pub(super) fn experiment(&mut self, now: Time, name: &str, decision: &ExperimentDecision) {
+        self.words.clear();
+        let _ = write!(self.words, "{} {name} {:?}", now.as_millis(), decision.status.phase);
+        for action in &decision.actions {
+            let _ = write!(self.words, "{action};");
+        }
+        self.take_in();
+    }
+
+    fn take_in(&mut self) {
         for byte in self.words.bytes() {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -53,9 +67,10 @@ impl Transcript {
     pub(super) fn tell(&mut self, now: Time, happening: &Happening) {
         match happening {
             Happening::Experimented(name, decision) => {
-                for action in &decision.actions {
-                    self.line(now, &format!("{name}: {action}"));
-                }
+                let actions: Vec<String> = decision.actions.iter().map(ToString::to_string).collect();
+                let reasons: Vec<&str> = decision.reasons.iter().map(|r| r.code()).collect();
+                let phase = decision.status.phase.map_or("-", |p| p.as_str());
+                self.line(now, &format!("{name}: {} | {} | {phase}", actions.join("; "), reasons.join(" ")));
             }
             Happening::Decided(decision) => self.line(now, &super::oracle::line(decision)),
             Happening::Measured { run, metric, value, phase } => {
