@@ -1,6 +1,7 @@
 //! A scenario: a user's manifests and a described world, prepared once for any number of runs.
 
 mod build;
+mod experiments;
 mod plans;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use crate::control::Faults;
 use crate::description::Description;
 use crate::load::Scene;
 use crate::measure::{Ask, Plans};
-use crate::world::Version;
+use crate::world::{ExperimentPlan, Version};
 
 /// A checked query: whether it reads a series, and how it is answered.
 #[derive(Clone)]
@@ -61,6 +62,14 @@ pub enum ScenarioError {
         index: usize,
         /// What it is.
         what: &'static str,
+    },
+    /// An experiment step that is not simulated.
+    #[error("failed to simulate spec.strategy.canary.steps[{index}].experiment: {why}")]
+    Experiment {
+        /// Index of the step.
+        index: usize,
+        /// Why not.
+        why: String,
     },
     /// Both versions have the same template.
     #[error("failed to deploy {0}: it is the stable version already")]
@@ -147,6 +156,7 @@ pub struct Scenario {
     pub(crate) versions: BTreeMap<Hash, Version>,
     pub(crate) min_ready: Span,
     pub(crate) plans: Plans,
+    pub(crate) experiments: BTreeMap<usize, ExperimentPlan>,
     pub(crate) scene: Arc<Scene>,
 }
 

@@ -101,6 +101,7 @@ fn world(scenario: &Scenario, seed: u64) -> Sim {
     let mut cluster = Cluster::new(rollout.clone(), begin, seed);
     cluster.versions = scenario.versions.clone();
     cluster.plans = scenario.plans.clone();
+    cluster.experiment_plans = scenario.experiments.clone();
     cluster.min_ready = scenario.min_ready;
     cluster.set_load(Load::new(scenario.scene.clone(), begin, seed));
     Sim::new(cluster)
@@ -185,7 +186,9 @@ impl Run<'_> {
     }
 
     fn runs_are_open(&self) -> bool {
-        self.sim.cluster.truth.runs.iter().any(|run| !run.phase.is_completed())
+        let truth = &self.sim.cluster.truth;
+        truth.runs.iter().any(|run| !run.phase.is_completed())
+            || truth.experiments.iter().any(|experiment| !experiment.phase.is_completed())
     }
 
     fn play(&mut self, until: Time, told: bool) -> Result<(), Unsettled> {

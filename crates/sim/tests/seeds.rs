@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serin_core::Strategy;
+use serin_core::analysis::RunPhase;
 use serin_sim::control::Fate;
 use serin_sim::seeds::scenario::{Act, Scenario, When};
 use serin_sim::seeds::{self, Failure, Figures, draw, play, shrink};
@@ -27,6 +28,8 @@ fn the_first_seeds_hold() {
     });
     assert_eq!(all.plays, 200);
     assert!(all.faults > 100 && all.acts > 500 && all.rests > 2_000, "{all:?}");
+    let ends: Vec<RunPhase> = all.experiments.keys().copied().collect();
+    assert!(all.experiments.values().sum::<u64>() > 30 && ends.len() >= 3, "{:?}", all.experiments);
     let situations = std::mem::take(&mut all.situations);
     assert!(situations.len() > 500, "{} situations", situations.len());
 }

@@ -70,6 +70,20 @@ const CANARY: &str = r"    canary:
         - analysis: {templates: [{templateName: errors}], args: [{name: hash, valueFrom: {podTemplateHashValue: Latest}}]}
 ";
 
+/// Both versions with a tenth of the requests each, and the errors of the new one's pods judged.
+const EXPERIMENT: &str = r#"    canary:
+      stableService: web-stable
+      canaryService: web-canary
+      trafficRouting: {nginx: {stableIngress: web}}
+      steps:
+        - experiment:
+            duration: 150s
+            templates: [{name: baseline, specRef: stable, weight: 10}, {name: trial, specRef: canary, weight: 10}]
+            analyses: [{name: compare, templateName: errors, args: [{name: hash, value: "{{templates.trial.podTemplateHash}}"}]}]
+        - setWeight: 50
+        - pause: {duration: 10s}
+"#;
+
 const ANALYSIS: &str =
     "{templates: [{templateName: errors}], args: [{name: hash, valueFrom: {podTemplateHashValue: Latest}}]}";
 
@@ -244,4 +258,44 @@ fn what_cannot_be_simulated_is_said() {
     let several = manifests.replace("image: \"web:v1\"}", "image: \"web:v1\"}, {name: side, image: \"side:v1\"}");
     let error = try_scenario(&several, &world(0.0, "")).unwrap_err();
     assert!(error.to_string().contains("several containers"), "{error}");
+}
+
+/// Manifests with an experiment step; pods need a port for a service, and a service for a share of the requests.
+fn with_experiment(query: &str) -> String {
+    manifests(EXPERIMENT, query).replace("image: \"web:v1\"", "image: \"web:v1\", ports: [{containerPort: 80}]")
+}
+
+//= compat: 5.4-4, 5.4-7
+#[test]
+fn an_experiment_is_judged_by_the_requests_that_its_own_pods_answer() {
+    for query in [BY_MEMBERS, BY_ROUTER] {
+        let manifests = with_experiment(query);
+        let good = scenario(&manifests, &world(0.002, ""));
+        assert_eq!(outcomes(&good, 20), [Outcome::Promoted; 20]);
+        let bad = scenario(&manifests, &world(0.2, ""));
+        assert_eq!(outcomes(&bad, 20), [Outcome::Aborted; 20]);
+        let (report, told) = run(&bad, 1);
+        assert!(told.contains("-trial 10") && told.contains("-baseline 10"), "{told}");
+        assert!(told.contains("-compare: error-rate = [0."), "{told}");
+        assert!(told.contains("Experiment analysis phase is error/failed"), "{told}");
+        // A tenth of 60 requests a second until the first measurement that sees any, a fifth of them failed.
+        assert!((10.0..120.0).contains(&report.tally.excess()), "{report:?}");
+    }
+}
+
+#[test]
+fn an_experiment_without_an_analysis_template_fails_as_in_production() {
+    let manifests = with_experiment(BY_MEMBERS).replace("templateName: errors", "templateName: missing");
+    let (report, told) = run(&scenario(&manifests, &world(0.002, "")), 1);
+    assert_eq!(report.outcome, Outcome::Aborted, "{told}");
+    assert!(told.contains("missing"), "{told}");
+}
+
+#[test]
+fn an_experiment_whose_analysis_asks_for_its_times_is_refused() {
+    let manifests =
+        with_experiment(BY_MEMBERS).replace("{{templates.trial.podTemplateHash}}", "{{experiment.finishedAt}}");
+    let why = try_scenario(&manifests, &world(0.002, "")).unwrap_err();
+    assert!(matches!(why, ScenarioError::Experiment { index: 0, .. }), "{why}");
+    assert!(why.to_string().contains("{{experiment.finishedAt}}"), "{why}");
 }

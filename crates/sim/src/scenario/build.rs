@@ -9,8 +9,8 @@ use serin_spec::Catalog;
 use serin_spec::catalog::Entry;
 use serin_spec::{duration, image, lower, raise, wire};
 
-use super::plans;
 use super::{Deed, Expected, FaultShares, Person, Questions, Scenario, ScenarioError};
+use super::{experiments, plans};
 use crate::control::{Fate, Faults, PassFault};
 use crate::description::{
     AnswersDescription, Description, MetricDescription, PersonDescription, VersionDescription, time_of_day_ms,
@@ -73,8 +73,9 @@ pub(super) fn scenario(
     people.sort_by_key(|p| p.at);
     let moved = people.iter().any(|p| matches!(p.deed, Deed::Deploy(_) | Deed::Undo));
     let pairs = pairs(&cast, &stable, &new, moved);
-    let prepared = plans::prepare(catalog, &cast, &pairs, questions);
-    let scene = scene(world, object, &cast, deploy_at, prepared.wanted);
+    let experiments = experiments::prepare(catalog, &cast, &pairs)?;
+    let prepared = plans::prepare(catalog, &cast, &pairs, &experiments.runs, questions);
+    let scene = scene(world, object, (&cast, experiments.labels), deploy_at, prepared.wanted);
     Ok(Scenario {
         name: format!("{}/{}", object.metadata.namespace(), object.metadata.name()),
         deploy_at,
@@ -93,6 +94,7 @@ pub(super) fn scenario(
         rollouts: cast.into_iter().map(|(hash, part)| (hash, (part.tag, part.rollout))).collect(),
         min_ready: secs(i64::from(object.spec.min_ready_seconds.unwrap_or(0).max(0))),
         plans: prepared.plans,
+        experiments: experiments.plans,
         scene: Arc::new(scene),
     })
 }
@@ -125,9 +127,6 @@ fn choose<'c>(catalog: &'c Catalog, name: Option<&str>) -> Result<&'c Entry<wire
 fn all_simulated(object: &wire::Rollout) -> Result<(), ScenarioError> {
     let steps = object.spec.strategy.canary.iter().flat_map(|canary| &canary.steps);
     for (index, step) in steps.enumerate() {
-        if step.experiment.is_some() {
-            return Err(ScenarioError::Step { index, what: "experiment" });
-        }
         if step.plugin.is_some() {
             return Err(ScenarioError::Step { index, what: "plugin" });
         }
@@ -193,7 +192,7 @@ fn person(person: &PersonDescription, deploy_at: Time, hashes: &BTreeMap<String,
 fn scene(
     world: &Description,
     object: &wire::Rollout,
-    cast: &BTreeMap<Hash, Part>,
+    (cast, copies): (&BTreeMap<Hash, Part>, BTreeMap<Hash, Labels>),
     deploy_at: Time,
     wanted: Arc<dyn Fn(&Labels) -> bool + Send + Sync>,
 ) -> Scene {
@@ -216,7 +215,10 @@ fn scene(
     let routed = |route: &str| -> BTreeMap<Hash, Labels> {
         let labels =
             |hash: &Hash| Labels::from_pairs([("job", "serin-router"), ("route", route), ("version", hash.as_str())]);
-        cast.keys().map(|hash| (hash.clone(), labels(hash))).collect()
+        cast.keys().chain(copies.keys()).map(|hash| (hash.clone(), labels(hash))).collect()
+    };
+    let of_members = |(hash, part): (&Hash, &Part)| {
+        (hash.clone(), pod_labels(part.object.spec.template.as_ref(), part.object.metadata.namespace(), hash))
     };
     let mut scene = Scene {
         traffic: traffic(world),
@@ -237,7 +239,7 @@ fn scene(
             Some(service) => routed(&format!("service/{namespace}/{service}")),
             None => routed(&format!("{namespace}/{name}")),
         },
-        member_labels: cast.iter().map(|(hash, part)| (hash.clone(), member_labels(&part.object, hash))).collect(),
+        member_labels: cast.iter().map(of_members).chain(copies.clone()).collect(),
         wanted,
         pages: Pages::default(),
     };
@@ -347,15 +349,14 @@ fn router_exports(prefix: &str) -> Vec<Export> {
 }
 
 /// The labels that the usual Kubernetes scrape configuration attaches, but those of the single pod.
-fn member_labels(object: &wire::Rollout, hash: &Hash) -> Labels {
+pub(super) fn pod_labels(template: Option<&wire::PodTemplate>, namespace: &str, hash: &Hash) -> Labels {
     let mut builder = Labels::builder();
-    let template = object.spec.template.as_ref().map(|t| t.labels()).unwrap_or_default();
-    for (name, value) in template {
+    for (name, value) in template.map(|t| t.labels()).unwrap_or_default() {
         let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         builder.set(name, value);
     }
     builder.set("rollouts_pod_template_hash", hash.as_str());
-    builder.set("namespace", object.metadata.namespace());
+    builder.set("namespace", namespace);
     builder.set("job", "kubernetes-pods");
     builder.build()
 }

@@ -26,11 +26,12 @@ pub(super) struct Prepared {
     pub(super) wanted: Reads,
 }
 
-/// Prepares the runs of these pairs of a latest and a stable version.
+/// Prepares the runs of these pairs of a latest and a stable version, and those of experiments.
 pub(super) fn prepare(
     catalog: &Catalog,
     cast: &BTreeMap<Hash, Part>,
     pairs: &[(Hash, Hash)],
+    experiments: &BTreeMap<PlanKey, Result<AnalysisRunSpec, String>>,
     questions: Questions<'_>,
 ) -> Prepared {
     let mut plans: BTreeMap<PlanKey, Arc<Plan>> = BTreeMap::new();
@@ -46,6 +47,13 @@ pub(super) fn prepare(
             plans.insert((Judging::Rollout(kind), latest.clone(), Some(stable.clone())), Arc::new(plan));
         }
     }
+    for (key, spec) in experiments {
+        let plan = match spec {
+            Ok(spec) => plan(spec, questions, &mut reads),
+            Err(problem) => Plan { problem: Some(problem.clone()), ..Plan::default() },
+        };
+        plans.insert(key.clone(), Arc::new(plan));
+    }
     let wanted: Reads = Arc::new(move |labels: &Labels| reads.iter().any(|read| read(labels)));
     Prepared { plans: Plans::Each(Arc::new(plans)), wanted }
 }
@@ -58,6 +66,20 @@ fn kinds(object: &wire::Rollout) -> Vec<RunKind> {
     all.filter(|kind| Analysis::of(object, *kind).is_some()).collect()
 }
 
+/// Looks analysis templates up: those of a namespace, and those of the cluster.
+pub(super) fn finder<'c>(
+    catalog: &'c Catalog,
+    namespace: &'c str,
+) -> impl Fn(&AnalysisTemplateRef) -> Option<&'c AnalysisTemplateSpec> {
+    move |reference| {
+        let name = reference.template_name.as_str();
+        match reference.is_cluster_scope() {
+            true => catalog.find::<wire::ClusterAnalysisTemplate>("", name).map(|e| &e.object.spec),
+            false => catalog.find::<AnalysisTemplate>(namespace, name).map(|e| &e.object.spec),
+        }
+    }
+}
+
 fn run_spec(
     catalog: &Catalog,
     object: &wire::Rollout,
@@ -66,14 +88,7 @@ fn run_spec(
     latest: &Hash,
     stable: &Hash,
 ) -> Result<AnalysisRunSpec, String> {
-    let namespace = object.metadata.namespace();
-    let find = |reference: &AnalysisTemplateRef| -> Option<&AnalysisTemplateSpec> {
-        let name = reference.template_name.as_str();
-        match reference.is_cluster_scope() {
-            true => catalog.find::<wire::ClusterAnalysisTemplate>("", name).map(|e| &e.object.spec),
-            false => catalog.find::<AnalysisTemplate>(namespace, name).map(|e| &e.object.spec),
-        }
-    };
+    let find = finder(catalog, object.metadata.namespace());
     let analysis = Analysis::of(object, kind).ok_or("the rollout has no such analysis")?;
     let environment = Environment { rollout: json, latest, stable: Some(stable) };
     analysis.run_spec(&find, &environment).map_err(|e| e.to_string())

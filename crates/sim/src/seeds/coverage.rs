@@ -1,7 +1,8 @@
 //! What plays reached: figures that add up over many seeds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serin_core::analysis::RunPhase;
 use serin_core::rollout::Strategy;
 use serin_core::world::World;
 use serin_core::{Step, phase::Phase};
@@ -23,6 +24,8 @@ pub struct Figures {
     pub faults: u64,
     /// What people did and what befell the world.
     pub acts: u64,
+    /// How experiments ended, and how often.
+    pub experiments: BTreeMap<RunPhase, u64>,
     /// Seconds of simulated time.
     pub seconds: u64,
     /// The longest way to rest once nothing went wrong any more, in seconds.
@@ -47,6 +50,9 @@ impl Figures {
         self.rests += other.rests;
         self.faults += other.faults;
         self.acts += other.acts;
+        for (phase, count) in &other.experiments {
+            *self.experiments.entry(*phase).or_default() += count;
+        }
         self.seconds += other.seconds;
         self.longest_rest = self.longest_rest.max(other.longest_rest);
         self.situations.extend(&other.situations);

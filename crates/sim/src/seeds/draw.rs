@@ -181,7 +181,7 @@ fn weights(rng: &mut Rng, total: u32) -> Vec<(String, u32)> {
 /// What every experiment step of a scenario means: versions side by side for a while, or until what is measured says enough.
 fn experiment(rng: &mut Rng) -> ExperimentPlan {
     let template = |name: &str, canary: bool, replicas: u32| {
-        let (name, service) = (name.to_owned(), false);
+        let (name, service) = (name.to_owned(), true);
         TemplatePlan { name, canary, replicas, service, shown: BTreeMap::new() }
     };
     let baseline = maybe(rng, 0.8, |rng| template(TEMPLATES[0], false, 1 + one_of(rng, 2) as u32));

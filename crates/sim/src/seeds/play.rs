@@ -1,5 +1,7 @@
 //! Plays a scenario: the world goes on, people act, faults happen; then everything heals, and a way out must be found.
 
+use serin_core::analysis::RunPhase;
+use serin_core::experiment::ExperimentDecision;
 use serin_core::plugin::PluginPhase;
 use serin_core::world::World;
 use serin_core::{Decision, Hash, Span, Status, Time, intent, restarting};
@@ -231,6 +233,9 @@ impl<'a> Play<'a> {
                 Happening::Experimented(name, decision) => {
                     self.figures.decisions += 1;
                     self.digest.experiment(now, name, decision);
+                    if let Some(phase) = ended(decision) {
+                        *self.figures.experiments.entry(phase).or_default() += 1;
+                    }
                 }
                 _ => {}
             }
@@ -405,6 +410,12 @@ fn at_rest(sim: &Sim) -> bool {
 fn lame(sim: &Sim) -> bool {
     let never = |hash: &Hash| sim.cluster.versions.get(hash).is_none_or(|v| v.members.never_ready >= 1.0);
     sim.cluster.truth.pools.iter().any(|p| p.size > 0 && p.available < p.size && never(&p.hash))
+}
+
+/// How an experiment ends with this decision, if it does.
+fn ended(decision: &ExperimentDecision) -> Option<RunPhase> {
+    let told = decision.events.iter().any(|e| e.message.starts_with("Experiment transitioned"));
+    decision.status.phase.filter(|phase| told && phase.is_completed())
 }
 
 fn edit(truth: &mut World, edit: impl FnOnce(&mut serin_core::Rollout)) {

@@ -224,7 +224,13 @@ pub(super) fn experiment(words: &[String]) -> Result<(Step, ExperimentPlan), Str
             let weight = parts.get(2).map(|n| number(n)).transpose()?;
             weights.extend(weight.map(|weight| (name.to_owned(), weight)));
             let (name, canary) = (name.to_owned(), parts[0] == "canary");
-            plan.templates.push(TemplatePlan { name, canary, replicas, service: false, shown: BTreeMap::new() });
+            plan.templates.push(TemplatePlan {
+                name,
+                canary,
+                replicas,
+                service: weight.is_some(),
+                shown: BTreeMap::new(),
+            });
             i += 1;
             continue;
         }

@@ -7,7 +7,7 @@ use serin_core::experiment::{
     Analysis, Experiment, ExperimentAction, ExperimentRun, ExperimentStatus, ExperimentWorld, Template, TemplatePool,
     TemplateService, pool_name,
 };
-use serin_core::rollout::{ExperimentStep, Step};
+use serin_core::rollout::Step;
 use serin_core::world::{ExperimentPool, StepExperiment};
 use serin_core::{Hash, Span, Time, World};
 
@@ -37,7 +37,7 @@ pub struct TemplatePlan {
     pub canary: bool,
     /// Its members.
     pub replicas: u32,
-    /// Whether it has a service of its own even where the step gives it no share of the requests.
+    /// Whether it has a service of its own, as it needs for a share of the requests.
     pub service: bool,
     /// What its series are called, by the version that it runs; where nothing is said, after its pool.
     pub shown: BTreeMap<Hash, Hash>,
@@ -94,7 +94,7 @@ impl Cluster {
         if self.experiments.contains_key(name) {
             return;
         }
-        let (Some(plan), Some(wanted)) = (self.experiment_plans.get(&step), wanted(&self.truth, step)) else { return };
+        let Some(plan) = self.experiment_plans.get(&step).filter(|_| is_experiment(&self.truth, step)) else { return };
         let stable = self.truth.status.stable.clone();
         let mut templates = Vec::new();
         for template in &plan.templates {
@@ -107,8 +107,7 @@ impl Cluster {
             if let Some(version) = version.and_then(|v| self.versions.get(v)).cloned() {
                 self.versions.insert(own.clone(), version);
             }
-            let weighted = wanted.weights.iter().any(|(name, weight)| *name == template.name && *weight > 0);
-            let service = (template.service || weighted).then(|| own.to_string());
+            let service = template.service.then(|| own.to_string());
             let (name, replicas) = (template.name.clone(), template.replicas);
             templates.push(Template { name, hash: own, replicas, service });
         }
@@ -253,10 +252,8 @@ impl Cluster {
     }
 }
 
-/// The step of this index, if it is an experiment.
-fn wanted(truth: &World, step: usize) -> Option<&ExperimentStep> {
-    match truth.rollout.canary()?.steps.get(step)? {
-        Step::Experiment(step) => Some(step),
-        _ => None,
-    }
+/// Whether the step of this index is an experiment.
+fn is_experiment(truth: &World, step: usize) -> bool {
+    let step = truth.rollout.canary().and_then(|canary| canary.steps.get(step));
+    matches!(step, Some(Step::Experiment(_)))
 }

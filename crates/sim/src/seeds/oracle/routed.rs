@@ -1,5 +1,6 @@
 //! Where a canary's requests go.
 
+use serin_core::analysis::RunPhase;
 use serin_core::rollout::{Canary, CanaryScale};
 use serin_core::world::World;
 use serin_core::{Action, Decision, Hash, Reason, Split, Step};
@@ -15,7 +16,8 @@ pub(super) fn judge(seen: &World, canary: &Canary, decision: &Decision) -> Verdi
         }
     }
     never_rises_on_the_way_back(seen, decision)?;
-    completed_steps_are_carried(seen, canary, decision)
+    completed_steps_are_carried(seen, canary, decision)?;
+    experiments_succeed_before_the_next_step(seen, canary, decision)
 }
 
 /// Weight that a split gives a pool.
@@ -33,6 +35,13 @@ fn carried_by_members(seen: &World, split: &Split) -> Verdict {
     let experiment: u32 = split.experiment.iter().map(|d| d.weight).sum();
     if split.weight > split.weight_total || split.weight + split.weight_stable() + experiment != split.weight_total {
         return Err(("weights", format!("weights do not add up: {split:?}")));
+    }
+    for destination in &split.experiment {
+        let mut pools = seen.experiments.iter().flat_map(|e| &e.pools);
+        if !pools.any(|p| p.hash == destination.hash && p.available > 0) {
+            let why = format!("{} has no available member and gets weight {}", destination.hash, destination.weight);
+            return Err(("members", why));
+        }
     }
     let available = |hash: &Hash| seen.pool(hash).map_or(0, |p| p.available);
     if seen.pools.iter().all(|p| p.available == 0) {
@@ -87,6 +96,19 @@ fn completed_steps_are_carried(seen: &World, canary: &Canary, decision: &Decisio
         return Err(("weights", format!("a step to {weight} is done while the router carries {carried:?}")));
     }
     Ok(())
+}
+
+/// An experiment step is done only when its experiment was seen to succeed.
+fn experiments_succeed_before_the_next_step(seen: &World, canary: &Canary, decision: &Decision) -> Verdict {
+    let completed = decision.reasons.iter().any(|r| matches!(r, Reason::StepCompleted { .. }));
+    let Some(Step::Experiment(_)) = canary.step(seen.status.step_index).filter(|_| completed) else {
+        return Ok(());
+    };
+    let current = seen.status.current_experiment.as_ref().and_then(|name| seen.experiment(name));
+    match current.map(|e| e.phase) {
+        Some(RunPhase::Successful) => Ok(()),
+        other => Err(("experiments", format!("an experiment step is done while its experiment is {other:?}"))),
+    }
 }
 
 /// At rest: nobody's requests go to a canary without members while stable has some, and an abort is over.
