@@ -72,6 +72,7 @@ impl Attempt {
         *self = Self {
             hash: Some(seen.rollout.hash.clone()),
             former,
+            unopposed: has_users(seen),
             promoted: self.asked > 0,
             asked: self.asked,
             ..Self::default()
