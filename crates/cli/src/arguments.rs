@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::error::CliError;
+
 /// Progressive delivery for model services: Argo's Rollouts on one machine.
 #[derive(Debug, Parser)]
 #[command(name = "serin", version, max_term_width = 100, after_help = AFTER)]
@@ -71,21 +73,24 @@ pub(crate) enum Command {
     Restart(Restart),
     /// Halt a rollout until it is promoted
     Pause(Service),
-    /// Forget a rollout and stop its members
-    Delete(Service),
+    /// Forget a rollout or an experiment and stop its members
+    Delete(Named),
+    /// End an experiment before its time
+    #[command(subcommand)]
+    Terminate(Terminate),
     /// How the rollouts are
     Status(Status),
     /// Show one thing in full
     #[command(subcommand)]
     Get(Get),
-    /// List the rollouts
-    List,
+    /// List the rollouts, or the experiments
+    List(List),
     /// Revisions of a service and what happened to it
     History(Service),
     /// What the members of a service printed
     Logs(Logs),
-    /// Why a rollout is where it is, with its measurements
-    Explain(Service),
+    /// Why a rollout or an experiment is where it is, with its measurements
+    Explain(Named),
     /// Who runs here: processes, addresses, clock
     Info,
     /// Check manifests without running anything
@@ -251,6 +256,76 @@ pub(crate) struct Status {
 pub(crate) enum Get {
     /// A rollout with its versions, members, runs and reasons
     Rollout(GetRollout),
+    /// An experiment with its versions, members, runs and reasons
+    Experiment(GetExperiment),
+}
+
+/// `get experiment`
+#[derive(Debug, Args)]
+pub(crate) struct GetExperiment {
+    /// Its name, or the beginning of it
+    pub(crate) name: String,
+    /// Keep watching until it is over; exit 1 if it did not end well
+    #[arg(long, short = 'w')]
+    pub(crate) watch: bool,
+}
+
+/// `terminate`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Terminate {
+    /// An experiment: its members and its analysis end
+    Experiment {
+        /// Its name, or the beginning of it
+        name: String,
+    },
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// What to list
+    #[arg(value_enum, default_value_t = Listed::Rollouts)]
+    pub(crate) what: Listed,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listed {
+    /// Rollouts
+    Rollouts,
+    /// Experiments
+    Experiments,
+}
+
+/// A service, or an experiment.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// Which service; or the word `experiment` and a name
+    #[arg(required = true, num_args = 1..=2, value_names = ["SERVICE"])]
+    pub(crate) words: Vec<String>,
+}
+
+/// What is meant by a [`Named`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Meant<'a> {
+    /// A service.
+    Service(&'a str),
+    /// An experiment.
+    Experiment(&'a str),
+}
+
+impl Named {
+    /// What the words mean.
+    ///
+    /// # Errors
+    /// When two words do not begin with `experiment`.
+    pub(crate) fn meant(&self) -> Result<Meant<'_>, CliError> {
+        match self.words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [service] => Ok(Meant::Service(service)),
+            ["experiment" | "exp", name] => Ok(Meant::Experiment(name)),
+            _ => Err(CliError::usage("two names are given", "write one service, or `experiment NAME`")),
+        }
+    }
 }
 
 /// `get rollout`
@@ -394,6 +469,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_word_or_an_experiment_is_named() {
+        let check = |words: &[&str], want: Option<Meant<'_>>| {
+            let named = Named { words: words.iter().map(|w| (*w).to_owned()).collect() };
+            assert_eq!(named.meant().ok(), want);
+        };
+        check(&["experiment"], Some(Meant::Service("experiment")));
+        check(&["experiment", "a"], Some(Meant::Experiment("a")));
+        check(&["a", "b"], None);
     }
 
     #[test]

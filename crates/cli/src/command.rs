@@ -3,6 +3,7 @@
 mod change;
 pub(crate) use explain::mark;
 mod demo;
+mod experiment;
 mod explain;
 mod get;
 mod history;
@@ -21,7 +22,7 @@ use serin_local::client::Client;
 use serin_local::protocol::Request;
 use serin_local::view::RolloutView;
 
-use crate::arguments::{Cli, Command, Format, Get};
+use crate::arguments::{Cli, Command, Format, Get, List, Listed, Meant, Terminate};
 use crate::error::CliError;
 use crate::output;
 
@@ -84,16 +85,28 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
         Command::Pause(s) => {
             change::run(&state, output, Request::Pause { service: s.service.clone() }, &s.service, None).await
         }
-        Command::Delete(s) => {
-            change::run(&state, output, Request::Delete { service: s.service.clone() }, &s.service, None).await
+        Command::Delete(named) => {
+            let (request, name) = match named.meant()? {
+                Meant::Service(name) => (Request::Delete { service: name.to_owned() }, name),
+                Meant::Experiment(name) => (Request::DeleteExperiment { experiment: name.to_owned() }, name),
+            };
+            change::run(&state, output, request, name, None).await
+        }
+        Command::Terminate(Terminate::Experiment { name }) => {
+            change::run(&state, output, Request::Terminate { experiment: name.clone() }, &name, None).await
         }
         Command::Status(s) => status::status(&state, output, s).await,
         Command::Info => status::info(&state, output).await,
-        Command::List => status::list(&state, output).await,
+        Command::List(List { what: Listed::Rollouts }) => status::list(&state, output).await,
+        Command::List(List { what: Listed::Experiments }) => experiment::list(&state, output).await,
         Command::Get(Get::Rollout(get)) => get::rollout(&state, output, &get).await,
+        Command::Get(Get::Experiment(get)) => experiment::get(&state, output, &get).await,
         Command::History(s) => history::run(&state, output, &s.service).await,
         Command::Logs(l) => logs::run(&state, &l).await,
-        Command::Explain(s) => explain::run(&state, output, &s.service).await,
+        Command::Explain(named) => match named.meant()? {
+            Meant::Service(service) => explain::run(&state, output, service).await,
+            Meant::Experiment(name) => experiment::explain(&state, output, name).await,
+        },
         Command::Query { query } => {
             let answer: String = Client::connect(&state).await?.ask(&Request::Query { query }).await?;
             output::line(answer);

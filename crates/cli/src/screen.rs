@@ -7,7 +7,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline};
-use serin_local::view::{MetricView, PoolView, RolloutView, RunView, ServiceView, TrafficView};
+use serin_local::view::{
+    ExperimentTemplateView, ExperimentView, MetricView, PoolView, RolloutView, RunView, ServiceView, TrafficView,
+};
 
 use crate::command::mark;
 use crate::output::{age, tag, time_of_day};
@@ -127,6 +129,10 @@ fn body(view: &RolloutView) -> Vec<Line<'static>> {
         out.push(Line::default());
         out.extend(run_lines(view, run));
     }
+    if let Some(experiment) = view.experiments.first() {
+        out.push(Line::default());
+        out.extend(experiment_lines(view, experiment));
+    }
     out.push(Line::default());
     out
 }
@@ -241,6 +247,27 @@ fn run_lines(view: &RolloutView, run: &RunView) -> Vec<Line<'static>> {
     }
     let width = run.metrics.iter().map(|m| m.name.chars().count()).max().unwrap_or(0);
     out.extend(run.metrics.iter().map(|m| metric_line(m, width)));
+    out
+}
+
+fn experiment_lines(view: &RolloutView, experiment: &ExperimentView) -> Vec<Line<'static>> {
+    let left = experiment.ends_at_ms.filter(|at| *at > view.now_ms);
+    let mut out = vec![Line::from(vec![
+        bold(format!("  Σ {}", experiment.name)),
+        Span::raw("  "),
+        coloured(format!("{} {}", mark(&experiment.phase), experiment.phase), &experiment.phase),
+        dim(left.map_or_else(String::new, |at| format!("  {} left", age(at - view.now_ms)))),
+    ])];
+    if !experiment.message.is_empty() {
+        out.push(Line::from(format!("      {}", experiment.message)));
+    }
+    let line = |t: &ExperimentTemplateView| {
+        let weight = t.weight.map_or_else(String::new, |w| format!("  weight {w}"));
+        let text = format!("      {}  {}  {}  {}/{} ready{weight}", t.name, t.hash, tag(&t.image), t.ready, t.size);
+        Line::from(coloured(text, &t.phase))
+    };
+    out.extend(experiment.templates.iter().map(line));
+    out.extend(experiment.runs.iter().flat_map(|run| run_lines(view, run)));
     out
 }
 

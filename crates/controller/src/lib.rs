@@ -5,6 +5,7 @@
 //! it fails is part of it ([`write::Failure`]), so whoever sends it decides nothing.
 
 pub mod ephemeral;
+pub mod experiment;
 pub mod job;
 pub mod merge_patch;
 pub mod object;

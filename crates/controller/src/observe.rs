@@ -1,6 +1,7 @@
 //! From the objects of a cluster to the snapshot of one rollout.
 
 mod claim;
+mod experiment;
 mod lookup;
 mod prepare;
 mod references;
@@ -12,6 +13,7 @@ use serin_core::plugin::{PluginCallSeen, Plugins, open_calls};
 use serin_core::world::{self, World};
 use serin_core::{Hash, Pool, Split, Status};
 use serin_spec::wire::canary::AnalysisTemplateRef;
+use serin_spec::wire::experiment::Experiment;
 use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
 use serin_spec::wire::{AnalysisRun, PodTemplate, Rollout};
 use serin_spec::{hash, lower, validate};
@@ -41,6 +43,8 @@ pub struct Cluster {
     pub templates: Templates,
     /// Analysis runs of its namespace.
     pub runs: Vec<AnalysisRun>,
+    /// Experiments of its namespace.
+    pub experiments: Vec<Experiment>,
     /// Pods of its namespace; only a restart asks for them.
     pub pods: Vec<Object>,
     /// The split as the router carries it.
@@ -154,6 +158,7 @@ fn world(cluster: &Cluster, rollout: &Rollout, pools: &[ReplicaSet], services: &
         status,
         pools: pools.iter().filter_map(pool).collect(),
         runs: cluster.runs.iter().filter(mine).filter_map(run).collect(),
+        experiments: experiment::of_rollout(cluster, rollout),
         services: services
             .iter()
             .map(|service| world::Service { name: service.name().to_owned(), selects: selects(service) })

@@ -1,7 +1,8 @@
 //! From a decision to the writes that carry it out, in an order that is safe to stop after any of them.
 
 mod analysis_run;
-mod event;
+pub(crate) mod event;
+mod experiment;
 pub mod replica_set;
 pub mod rollout;
 pub mod service;
@@ -67,6 +68,11 @@ pub fn render(view: &View, decision: &Decision, sources: &Sources<'_>) -> Render
             }
             Action::StopRun { name } => others.push(analysis_run::stop(&view.rollout, name)),
             Action::DeleteRun { name } => others.push(analysis_run::delete(&view.rollout, name)),
+            Action::StartExperiment { name, step, hash, revision } => {
+                others.extend(experiment::create(view, *step, name, (hash, *revision)));
+            }
+            Action::StopExperiment { name } => others.push(experiment::stop(&view.rollout, name)),
+            Action::DeleteExperiment { name } => others.push(experiment::delete(&view.rollout, name)),
         }
     }
     let mut writes = view.claims.clone();

@@ -104,6 +104,27 @@ pub enum Action {
         /// Object name.
         name: String,
     },
+    /// Create the experiment of a step.
+    StartExperiment {
+        /// Object name.
+        name: String,
+        /// Index of the step.
+        step: usize,
+        /// Version under test.
+        hash: Hash,
+        /// Revision of that version.
+        revision: u64,
+    },
+    /// Tell an experiment to end.
+    StopExperiment {
+        /// Object name.
+        name: String,
+    },
+    /// Forget a finished experiment without members.
+    DeleteExperiment {
+        /// Object name.
+        name: String,
+    },
 }
 
 impl std::fmt::Display for Action {
@@ -125,6 +146,9 @@ impl std::fmt::Display for Action {
             Action::PointService { service, hash } => write!(f, "service {service} selects {hash}"),
             Action::SetSplit(split) => {
                 write!(f, "split {} {} / {} {}", split.canary, split.weight, split.stable, split.weight_stable())?;
+                for destination in &split.experiment {
+                    write!(f, " / {} {}", destination.hash, destination.weight)?;
+                }
                 for route in &split.header_routes {
                     write!(f, ", header route {}", route.name)?;
                 }
@@ -147,6 +171,9 @@ impl std::fmt::Display for Action {
             Action::StartRun { name, .. } => write!(f, "start run {name}"),
             Action::StopRun { name } => write!(f, "stop run {name}"),
             Action::DeleteRun { name } => write!(f, "delete run {name}"),
+            Action::StartExperiment { name, .. } => write!(f, "start experiment {name}"),
+            Action::StopExperiment { name } => write!(f, "stop experiment {name}"),
+            Action::DeleteExperiment { name } => write!(f, "delete experiment {name}"),
         }
     }
 }

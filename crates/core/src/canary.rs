@@ -6,12 +6,13 @@
 //! 2. a changed template or step list starts over ([`restart`]);
 //! 3. members older than `restartAt` are replaced ([`crate::restarting`]), labels and annotations follow the roles
 //!    ([`crate::metadata`]), services and traffic ([`pingpong`], [`traffic`]);
-//! 4. analysis runs and what their results mean ([`runs`]);
+//! 4. experiments and analysis runs, and what their results mean ([`experiment`], [`runs`]);
 //! 5. sizes of the pools ([`scale`]);
 //! 6. promotion ([`promote`]), else the current step ([`advance`], [`plugins`]);
 //! 7. conditions, phase, reasons ([`outcome`]).
 
 pub mod advance;
+pub mod experiment;
 pub mod outcome;
 pub mod pingpong;
 pub mod plugins;
@@ -65,6 +66,7 @@ fn reconcile(pass: &mut Pass) {
     metadata::reconcile(pass);
     traffic::services(pass);
     traffic::split(pass);
+    experiment::reconcile(pass);
     runs::reconcile(pass);
     scale::reconcile(pass);
     // First, so that what follows the last step is decided for the sizes and the traffic after it.

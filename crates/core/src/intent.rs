@@ -3,7 +3,7 @@
 
 use crate::analysis::RunPhase;
 use crate::rollout::Rollout;
-use crate::status::Status;
+use crate::status::{PauseReason, Status};
 use crate::time::Time;
 
 /// Abort: traffic goes back to stable, the new version stays in the spec.
@@ -25,24 +25,25 @@ pub struct Unpause(
     pub bool,
 );
 
-/// Go on: end the pause, or skip the step that runs. A run that ended inconclusive is skipped with its step. An aborted
-/// update has no step to skip: it is retried, or left.
+/// Go on: end the pause, or skip the step that runs. A run or an experiment that ended inconclusive is skipped with its step.
+/// An aborted update has no step to skip: it is retried, or left.
 //= compat: 7.5-2, 7.5-3, 10.50, 4.3-4
 pub fn promote(rollout: &Rollout, status: &mut Status) -> Unpause {
     let steps = rollout.steps();
-    let inconclusive = status.step_run.as_ref().is_some_and(|r| r.phase == RunPhase::Inconclusive);
+    let inconclusive = status.step_run.as_ref().is_some_and(|r| r.phase == RunPhase::Inconclusive)
+        || status.pause(PauseReason::InconclusiveExperiment).is_some();
     let paused = !status.pauses.is_empty();
     let mut skip = || status.step_index = status.step_index.map(|i| (i + 1).min(steps));
     if inconclusive && paused && status.controller_pause {
         skip();
-        status.step_run = None;
+        (status.step_run, status.current_experiment) = (None, None);
         status.clear_pauses();
     } else if paused {
         // The controller recognises a resumed pause by its own mark without the reason.
         status.pauses.clear();
     } else if !rollout.paused && !status.abort {
         skip();
-        status.step_run = None;
+        (status.step_run, status.current_experiment) = (None, None);
     }
     Unpause(rollout.paused)
 }

@@ -11,6 +11,7 @@ pub mod blue_green;
 pub mod canary;
 pub mod condition;
 pub mod decision;
+pub mod experiment;
 pub mod intent;
 pub mod invalid;
 pub mod metadata;

@@ -8,7 +8,7 @@ use crate::phase::{self, Phase};
 use crate::reason::Reason;
 use crate::restarting;
 use crate::revision;
-use crate::status::{Counts, PauseReason, Status};
+use crate::status::{Counts, Status};
 use crate::world::{Pool, World};
 
 /// What only the strategy can tell at the end of its pass.
@@ -237,15 +237,16 @@ fn waiting<S>(pass: &mut Pass<S>) {
     }
 }
 
-/// The run that a person must judge, as long as the pause lasts: while it does, step runs are not looked at.
+/// The run or experiment that a person must judge, as long as the pause lasts: while it does, step runs are not looked at.
 fn inconclusive<S>(pass: &mut Pass<S>) {
     let status = &pass.status;
     let said = pass.reasons.iter().any(|r| matches!(r, Reason::PausedInconclusive { .. }));
-    if said || status.pause(PauseReason::InconclusiveAnalysisRun).is_none() {
+    if said || !status.is_inconclusive() {
         return;
     }
-    if let Some(run) = status.runs().find(|r| r.phase == RunPhase::Inconclusive) {
-        let (run, message) = (run.name.clone(), run.message.clone());
+    let run = status.runs().find(|r| r.phase == RunPhase::Inconclusive).map(|r| (r.name.clone(), r.message.clone()));
+    let experiment = status.current_experiment.as_ref().and_then(|name| pass.world.experiment(name));
+    if let Some((run, message)) = run.or_else(|| experiment.map(|e| (e.name.clone(), e.message.clone()))) {
         pass.reasons.push(Reason::PausedInconclusive { run, message });
     }
 }

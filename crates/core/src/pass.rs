@@ -6,7 +6,7 @@ use crate::metadata;
 use crate::reason::Reason;
 use crate::revision;
 use crate::rollout::Rollout;
-use crate::status::{PauseReason, Status};
+use crate::status::Status;
 use crate::time::Time;
 use crate::world::World;
 
@@ -65,10 +65,10 @@ impl<'a, S> Pass<'a, S> {
         self.events.push(Event { reason, message, warning: true });
     }
 
-    /// Whether nothing must move now: a person halted the rollout, or a run was inconclusive.
+    /// Whether nothing must move now: a person halted the rollout, or a run or an experiment was inconclusive.
     //= compat: 1.2-7, 2.7-5
     pub fn halted(&self) -> bool {
-        self.rollout().paused || self.status.pause(PauseReason::InconclusiveAnalysisRun).is_some()
+        self.rollout().paused || self.status.is_inconclusive()
     }
 
     /// Whether the current template is the promoted one.

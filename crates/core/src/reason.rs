@@ -66,6 +66,11 @@ pub enum Reason {
         /// The run.
         run: String,
     },
+    /// An experiment is not over yet.
+    AwaitingExperiment {
+        /// The experiment.
+        experiment: String,
+    },
     /// A step was completed.
     StepCompleted {
         /// Number of the step, from 1.
@@ -136,6 +141,7 @@ impl Reason {
             Reason::PausedByPerson => "paused-by-person",
             Reason::PausedInconclusive { .. } => "paused-inconclusive",
             Reason::AwaitingRun { .. } => "awaiting-run",
+            Reason::AwaitingExperiment { .. } => "awaiting-experiment",
             Reason::StepCompleted { .. } => "step-completed",
             Reason::Aborted { .. } => "aborted",
             Reason::DeadlineExceeded => "deadline-exceeded",
@@ -177,6 +183,7 @@ impl std::fmt::Display for Reason {
                 write!(f, "{run} is inconclusive ({message}): promote or abort it")
             }
             Reason::AwaitingRun { run } => write!(f, "{run} has not decided yet"),
+            Reason::AwaitingExperiment { experiment } => write!(f, "experiment {experiment} is not over yet"),
             Reason::StepCompleted { number, total, step } => write!(f, "step {number}/{total} completed ({step})"),
             Reason::Aborted { cause } if cause.is_empty() => f.write_str("aborted: traffic is with stable"),
             Reason::Aborted { cause } => write!(f, "aborted: {cause}"),

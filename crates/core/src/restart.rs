@@ -18,6 +18,7 @@ pub fn forget_progress<S>(pass: &mut Pass<S>) {
     status.promote_full = false;
     status.step_run = None;
     status.background_run = None;
+    status.current_experiment = None;
     status.step_index = (steps > 0).then_some(0);
     let BlueGreenStatus { active, preview, .. } = std::mem::take(&mut status.blue_green);
     status.blue_green = BlueGreenStatus { active, preview, ..BlueGreenStatus::default() };

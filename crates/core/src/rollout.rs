@@ -210,12 +210,21 @@ pub enum Step {
     SetCanaryScale(CanaryScale),
     /// `analysis`: an inline run that must succeed.
     Analysis,
+    /// `experiment`: versions side by side, which must succeed.
+    Experiment(ExperimentStep),
     /// `setHeaderRoute`; a route without matches is removed.
     SetHeaderRoute(HeaderRoute),
     /// `setMirrorRoute`; a route without matches is removed.
     SetMirrorRoute(MirrorRoute),
     /// `plugin`.
     Plugin(PluginStep),
+}
+
+/// `experiment`, as far as the rollout's own decisions depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExperimentStep {
+    /// The versions that get a share of the requests: template and weight, out of the total weight.
+    pub weights: Vec<(String, u32)>,
 }
 
 /// `setCanaryScale`.
@@ -247,6 +256,7 @@ impl std::fmt::Display for Step {
                 f.write_str("setCanaryScale{matchTrafficWeight: true}")
             }
             Step::Analysis => f.write_str("analysis"),
+            Step::Experiment(_) => f.write_str("experiment"),
             Step::SetHeaderRoute(route) => write!(f, "setHeaderRoute: {}", route.name),
             Step::SetMirrorRoute(route) => write!(f, "setMirrorRoute: {}", route.name),
             Step::Plugin(plugin) => write!(f, "plugin: {}", plugin.name),

@@ -43,6 +43,8 @@ pub struct Status {
     pub step_run: Option<RunRef>,
     /// The background run of this update.
     pub background_run: Option<RunRef>,
+    /// The experiment of the current step.
+    pub current_experiment: Option<String>,
     /// Weights as last decided.
     pub weights: Option<Weights>,
     /// Bumped when two templates share a hash.
@@ -177,6 +179,12 @@ impl Status {
     /// The pause of this reason, if there is one.
     pub fn pause(&self, reason: PauseReason) -> Option<&Pause> {
         self.pauses.iter().find(|p| p.reason == reason)
+    }
+
+    /// Whether a run or an experiment ended inconclusive and a person has to say how to go on.
+    pub fn is_inconclusive(&self) -> bool {
+        self.pause(PauseReason::InconclusiveAnalysisRun).is_some()
+            || self.pause(PauseReason::InconclusiveExperiment).is_some()
     }
 
     /// Adds a pause reason; one that is there already keeps its start.

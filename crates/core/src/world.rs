@@ -20,6 +20,9 @@ pub struct World {
     pub pools: Vec<Pool>,
     /// The analysis runs that belong to the rollout.
     pub runs: Vec<Run>,
+    /// The experiments that belong to the rollout. Their pools are theirs and count nowhere among the rollout's.
+    //= compat: 1.5-2
+    pub experiments: Vec<StepExperiment>,
     /// The services of the rollout and what they select.
     pub services: Vec<Service>,
     /// The split as read back from the router; `None` while it has none of ours.
@@ -112,6 +115,40 @@ pub struct Run {
     pub created: Time,
 }
 
+/// An experiment of a step, as far as the rollout cares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepExperiment {
+    /// Object name.
+    pub name: String,
+    /// Version under test.
+    pub hash: Hash,
+    /// Where it stands.
+    pub phase: RunPhase,
+    /// Why it stands there.
+    pub message: String,
+    /// Whether it has been told to end.
+    pub terminating: bool,
+    /// When it was created.
+    pub created: Time,
+    /// Its versions that have a pool.
+    pub pools: Vec<ExperimentPool>,
+}
+
+/// The pool of a version of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExperimentPool {
+    /// The template's name.
+    pub template: String,
+    /// Hash of its pods.
+    pub hash: Hash,
+    /// Members that exist.
+    pub members: u32,
+    /// Members that can take requests.
+    pub available: u32,
+    /// The service that selects it, while there is one.
+    pub service: Option<String>,
+}
+
 /// A service and the pool it selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -152,6 +189,11 @@ impl World {
     /// The service of this name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|s| s.name == name)
+    }
+
+    /// The experiment of this name.
+    pub fn experiment(&self, name: &str) -> Option<&StepExperiment> {
+        self.experiments.iter().find(|e| e.name == name)
     }
 
     /// The run of this name.

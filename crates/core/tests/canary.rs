@@ -4,6 +4,8 @@
 mod conditions;
 #[path = "canary/details.rs"]
 mod details;
+#[path = "canary/experiment.rs"]
+mod experiment;
 #[path = "canary/faults.rs"]
 mod faults;
 #[path = "canary/flow.rs"]

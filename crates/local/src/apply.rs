@@ -10,13 +10,15 @@ use serin_core::{Action, Metadata, Time};
 
 use crate::model::{PoolState, Workload};
 
-/// What is left to the caller: actions on runs and questions to plugins, which live beside the workload.
+/// What is left to the caller: actions on runs and experiments and questions to plugins, which live beside the workload.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// Whether any target changed.
     pub changed: bool,
     /// Actions on runs, in order.
     pub runs: Vec<Action>,
+    /// Actions on experiments, in order.
+    pub experiments: Vec<Action>,
     /// Questions to step plugins.
     pub calls: Vec<PluginCall>,
 }
@@ -28,6 +30,9 @@ pub fn apply(workload: &mut Workload, actions: &[Action], now: Time) -> Applied 
         match action {
             Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } => {
                 applied.runs.push(action.clone());
+            }
+            Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => {
+                applied.experiments.push(action.clone());
             }
             Action::CallPlugin(call) => applied.calls.push(call.clone()),
             other => applied.changed |= target(workload, other, now),
@@ -104,6 +109,7 @@ fn target(workload: &mut Workload, action: &Action, now: Time) -> bool {
         // Nobody runs the Deployment behind a `workloadRef` on one machine, so there is nothing to take down.
         Action::ScaleWorkload { .. } => false,
         Action::StartRun { .. } | Action::StopRun { .. } | Action::DeleteRun { .. } | Action::CallPlugin(_) => false,
+        Action::StartExperiment { .. } | Action::StopExperiment { .. } | Action::DeleteExperiment { .. } => false,
     }
 }
 

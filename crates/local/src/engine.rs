@@ -1,6 +1,7 @@
 //! The control process: one loop that looks, decides, makes it durable, and only then brings the machine to it.
 
 mod decide;
+mod experiments;
 mod manifests;
 mod measure;
 mod members;
@@ -24,6 +25,7 @@ use serin_supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::experiment::{ExperimentRecord, ExperimentState};
 use crate::journal::Journal;
 use crate::link::{Link, RouterCommand};
 use crate::model::{Key, Objects, RunState, Workload};
@@ -96,6 +98,7 @@ pub struct Engine {
     objects: Objects,
     workloads: BTreeMap<Key, Workload>,
     runs: BTreeMap<RunKey, RunState>,
+    experiments: BTreeMap<Key, ExperimentState>,
     supervisor: Supervisor,
     members: members::Members,
     link: Link,
@@ -107,6 +110,8 @@ pub struct Engine {
     traffic: traffic::Traffic,
     /// Rollouts to decide in the next turn.
     dirty: BTreeSet<Key>,
+    /// Experiments to decide in the next turn.
+    dirty_experiments: BTreeSet<Key>,
     /// Rollouts to look at again although nothing changed.
     again_at: BTreeMap<Key, Instant>,
     routes_stale: bool,
@@ -199,6 +204,7 @@ impl Engine {
             objects: Objects::default(),
             workloads: BTreeMap::new(),
             runs: BTreeMap::new(),
+            experiments: BTreeMap::new(),
             supervisor,
             members: members::Members::default(),
             link,
@@ -209,6 +215,7 @@ impl Engine {
             asking: plugins::Asking::default(),
             traffic: traffic::Traffic::default(),
             dirty: BTreeSet::new(),
+            dirty_experiments: BTreeSet::new(),
             again_at: BTreeMap::new(),
             routes_stale: true,
             staff_stale: true,
@@ -238,6 +245,9 @@ impl Engine {
         }
         for (key, record) in self.store.read::<RunRecord>(Shelf::Runs)? {
             self.runs.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
+        }
+        for (key, record) in self.store.read::<ExperimentRecord>(Shelf::Experiments)? {
+            self.experiments.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
         }
         Ok(())
     }
@@ -358,6 +368,7 @@ impl Engine {
         if !self.going_down && self.may_write() {
             self.measure();
             self.decide();
+            self.decide_experiments();
             self.staff();
         }
         self.route().await;

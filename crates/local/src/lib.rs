@@ -12,6 +12,7 @@ pub mod clock;
 mod control;
 mod engine;
 mod error;
+pub mod experiment;
 pub mod journal;
 pub mod link;
 pub mod merge;

@@ -116,6 +116,14 @@ impl Link {
         route::version(places.iter().filter_map(|i| table.routes.get(*i)))
     }
 
+    /// Whether the routes of this name send any requests to a version.
+    pub fn sends_to(&self, route: &str, version: &Hash) -> bool {
+        let Some(table) = &self.carried else { return false };
+        let places = self.places.get(route).map_or(&[][..], Vec::as_slice);
+        let mut groups = places.iter().filter_map(|i| table.routes.get(*i)).flat_map(|r| &r.split.groups);
+        groups.any(|g| g.version == version.as_str() && g.weight > 0)
+    }
+
     /// Why the router is not there, as far as known.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()

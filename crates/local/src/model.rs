@@ -36,6 +36,17 @@ impl Key {
         Self::new(metadata.namespace(), metadata.name())
     }
 
+    /// What the members of a version of an experiment are kept under: a name that no object has.
+    pub fn of_version(experiment: &Key, template: &str) -> Self {
+        experiment.beside(&format!("{}/{template}", experiment.name))
+    }
+
+    /// The experiment and the version that members are kept under, if this is such a key.
+    pub fn version(&self) -> Option<(Key, &str)> {
+        let (experiment, template) = self.name.split_once('/')?;
+        Some((self.beside(experiment), template))
+    }
+
     /// Another object in the same namespace.
     pub fn beside(&self, name: &str) -> Self {
         Self::new(self.namespace.as_str(), name)
@@ -122,11 +133,13 @@ pub struct PoolState {
 /// An analysis run.
 #[derive(Debug, Clone)]
 pub struct RunState {
-    /// The rollout it belongs to; `None` for a run applied on its own.
+    /// The rollout it belongs to; `None` for a run applied on its own and for one of an experiment.
     pub owner: Option<Key>,
     /// What it judges.
     pub kind: Option<RunKind>,
-    /// Version under test; empty for a run on its own.
+    /// The experiment that it belongs to, and which of its analyses it carries out.
+    pub experiment: Option<(Key, String)>,
+    /// Version under test; empty for a run on its own and for one of an experiment.
     pub hash: Hash,
     /// When it was created.
     pub created: Time,
@@ -288,6 +301,15 @@ mod tests {
         assert_eq!(pool.member_template(), template(both));
         pool.template = template(json!({}));
         assert_eq!(pool.member_template().labels().len(), 1);
+    }
+
+    #[test]
+    fn versions_of_experiments_have_keys_that_no_object_has() {
+        let experiment = Key::new("ns", "a-b");
+        let key = Key::of_version(&experiment, "c");
+        assert_eq!(key.version(), Some((experiment.clone(), "c")));
+        assert_eq!(Key::try_from(key.to_string()).unwrap(), key);
+        assert_eq!(experiment.version(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! what the router was read back to carry.
 
 use serin_core::plugin::Plugins;
-use serin_core::world::{Member, Pool, Run, Service};
+use serin_core::world::{Member, Pool, Run, Service, StepExperiment};
 use serin_core::{Hash, Split, World};
 
 use crate::model::{RunState, Workload};
@@ -36,6 +36,7 @@ pub fn world<'a>(
     workload: &Workload,
     staffing: impl Fn(&Hash) -> Staffing,
     runs: impl Iterator<Item = (&'a str, &'a RunState)>,
+    experiments: Vec<StepExperiment>,
     carried: Carried,
     plugins: Plugins,
 ) -> World {
@@ -73,6 +74,7 @@ pub fn world<'a>(
         status: workload.status.clone(),
         pools: pools.collect(),
         runs: runs.filter_map(run).collect(),
+        experiments,
         services: carried.services,
         split: carried.split,
         plugins,

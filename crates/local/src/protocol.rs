@@ -81,6 +81,21 @@ pub enum Request {
         /// Service name or short name.
         service: String,
     },
+    /// How the experiments are.
+    Experiments {
+        /// Name, or the beginning of it; all when absent.
+        name: Option<String>,
+    },
+    /// Ask an experiment to end.
+    Terminate {
+        /// Name, or the beginning of it.
+        experiment: String,
+    },
+    /// Forget an experiment that was applied on its own, and stop its members.
+    DeleteExperiment {
+        /// Name, or the beginning of it.
+        experiment: String,
+    },
     /// What happened.
     Events {
         /// Service name or short name; all when absent.
@@ -150,7 +165,7 @@ pub struct Refusal {
 /// What a changing request did to one rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// `namespace/name`.
+    /// `namespace/name` of the rollout or experiment.
     pub rollout: String,
     /// One sentence.
     pub message: String,

@@ -108,6 +108,8 @@ enum MatchRecord {
 pub struct RunRecord {
     owner: Option<Key>,
     kind: Option<KindRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    experiment: Option<(Key, String)>,
     hash: String,
     created_ms: i64,
     spec: wire::analysis::AnalysisRunSpec,
@@ -304,6 +306,7 @@ impl From<&RunState> for RunRecord {
                 RunKind::PrePromotion => KindRecord::PrePromotion,
                 RunKind::PostPromotion => KindRecord::PostPromotion,
             }),
+            experiment: r.experiment.clone(),
             hash: r.hash.to_string(),
             created_ms: r.created.as_millis(),
             spec: r.spec.clone(),
@@ -323,6 +326,7 @@ impl RunRecord {
                 KindRecord::PrePromotion => RunKind::PrePromotion,
                 KindRecord::PostPromotion => RunKind::PostPromotion,
             }),
+            experiment: self.experiment,
             hash: Hash::new(self.hash),
             created: Time::from_millis(self.created_ms),
             core: lower::run_spec(&self.spec),

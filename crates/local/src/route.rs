@@ -11,6 +11,7 @@ use serin_proxy::table::{
 use serin_spec::wire::kubernetes::{Ingress, IngressPath};
 use serin_spec::wire::meta::ObjectMeta;
 
+use crate::experiment::ExperimentState;
 use crate::model::{Key, Objects, Workload};
 
 /// Annotation on a Rollout: where the prediction stands in the JSON answer, such as `$.prediction`.
@@ -44,8 +45,13 @@ pub fn service_route_name(service: &Key, owner: Option<&Workload>) -> String {
 pub type Endpoints = BTreeMap<(Key, Hash), Vec<Endpoint>>;
 
 /// All routes.
-pub fn routes(objects: &Objects, workloads: &BTreeMap<Key, Workload>, endpoints: &Endpoints) -> Vec<Route> {
-    let table = Builder { objects, workloads, endpoints };
+pub fn routes(
+    objects: &Objects,
+    workloads: &BTreeMap<Key, Workload>,
+    experiments: &BTreeMap<Key, ExperimentState>,
+    endpoints: &Endpoints,
+) -> Vec<Route> {
+    let table = Builder { objects, workloads, experiments, endpoints };
     let mut routes = Vec::new();
     for (key, ingress) in &objects.ingresses {
         table.ingress(key, ingress, &mut routes);
@@ -55,6 +61,9 @@ pub fn routes(objects: &Objects, workloads: &BTreeMap<Key, Workload>, endpoints:
     let switched = blue_green.flat_map(|w| w.services.keys().map(|name| w.key().beside(name)));
     for key in objects.services.keys().cloned().chain(switched).collect::<BTreeSet<Key>>() {
         table.service_hosts(&key, &mut routes);
+    }
+    for experiment in experiments.values() {
+        table.versions(experiment, &mut routes);
     }
     // Two documents may ask for the same host and path; the first keeps it, as ingress-nginx does.
     let mut taken = BTreeSet::new();
@@ -69,6 +78,7 @@ pub fn routes(objects: &Objects, workloads: &BTreeMap<Key, Workload>, endpoints:
 struct Builder<'a> {
     objects: &'a Objects,
     workloads: &'a BTreeMap<Key, Workload>,
+    experiments: &'a BTreeMap<Key, ExperimentState>,
     endpoints: &'a Endpoints,
 }
 
@@ -155,12 +165,40 @@ impl Builder<'_> {
         };
         let mut rendered = render(split);
         for group in &mut rendered.groups {
-            group.endpoints = self.endpoints_of(workload, &Hash::new(group.version.as_str()));
+            let hash = Hash::new(group.version.as_str());
+            group.endpoints = match split.experiment.iter().any(|d| d.hash == hash) {
+                true => self.version_endpoints(&workload.key(), &hash),
+                false => self.endpoints_of(workload, &hash),
+            };
         }
         for mirror in &mut rendered.mirrors {
             mirror.endpoints = self.endpoints_of(workload, &Hash::new(mirror.version.as_str()));
         }
         rendered
+    }
+
+    /// The members of a version of one of a rollout's experiments.
+    fn version_endpoints(&self, rollout: &Key, hash: &Hash) -> Vec<Endpoint> {
+        let mine = self.experiments.iter().filter(|(_, e)| e.belongs_to(rollout));
+        let mut pools = mine.flat_map(|(key, e)| e.pools.iter().map(move |p| (key, p)));
+        let found = pools.find(|(_, p)| p.hash == *hash);
+        let place = found.map(|(key, p)| (Key::of_version(key, &p.version), p.hash.clone()));
+        place.and_then(|place| self.endpoints.get(&place).cloned()).unwrap_or_default()
+    }
+
+    /// The services of an experiment lead to its versions.
+    fn versions(&self, experiment: &ExperimentState, routes: &mut Vec<Route>) {
+        let key = experiment.key();
+        let owner = experiment.owner.as_ref().and_then(|(owner, _)| self.workloads.get(owner));
+        let metadata = owner.map_or(&experiment.object.metadata, |w| &w.object.metadata);
+        for (name, version) in &experiment.services {
+            let Some(pool) = experiment.pool(version) else { continue };
+            let place = (Key::of_version(&key, version), pool.hash.clone());
+            let endpoints = self.endpoints.get(&place).cloned().unwrap_or_default();
+            let groups = vec![Group { version: pool.hash.to_string(), endpoints, weight: 100 }];
+            let split = Split { groups, header_routes: Vec::new(), mirrors: Vec::new() };
+            self.hosts(&key.beside(name), format!("service/{}", key.beside(name)), &split, metadata, routes);
+        }
     }
 
     /// What a Service selects: the pool it was pointed at, or every member whose labels fit.
@@ -197,6 +235,12 @@ impl Builder<'_> {
     fn service_hosts(&self, key: &Key, routes: &mut Vec<Route>) {
         let Some(split) = self.service(key) else { return };
         let owner = self.selected_by(key);
+        let nobody = ObjectMeta::default();
+        let metadata = owner.map_or(&nobody, |w| &w.object.metadata);
+        self.hosts(key, service_route_name(key, owner), &split, metadata, routes);
+    }
+
+    fn hosts(&self, key: &Key, route: String, split: &Split, owner: &ObjectMeta, routes: &mut Vec<Route>) {
         let Key { namespace, name } = key;
         let hosts = [
             name.clone(),
@@ -207,12 +251,12 @@ impl Builder<'_> {
         ];
         for host in hosts {
             routes.push(Route {
-                name: service_route_name(key, owner),
+                name: route.clone(),
                 host: Some(host),
                 path: PathMatch::default(),
                 split: split.clone(),
-                sticky: owner.and_then(|w| sticky(&w.object.metadata, &ObjectMeta::default())),
-                prediction: owner.and_then(|w| w.object.metadata.annotations.get(PREDICTION).cloned()),
+                sticky: sticky(owner, &ObjectMeta::default()),
+                prediction: owner.annotations.get(PREDICTION).cloned(),
                 timeout_ms: 60_000,
                 expose_version: true,
                 request_id: true,
@@ -226,10 +270,11 @@ fn render(split: &CoreSplit) -> Split {
     let group = |hash: &Hash, weight| Group { version: hash.to_string(), endpoints: Vec::new(), weight };
     let mut groups = vec![group(&split.stable, split.weight_stable())];
     if split.canary == split.stable {
-        groups[0].weight = split.weight_total;
+        groups[0].weight += split.weight;
     } else {
         groups.push(group(&split.canary, split.weight));
     }
+    groups.extend(split.experiment.iter().map(|d| group(&d.hash, d.weight)));
     let header_route = |r: &weight::HeaderRoute| HeaderRoute {
         name: r.name.clone(),
         matches: r.matches.iter().map(header_match).collect(),

@@ -14,7 +14,7 @@ use crate::side::Side;
 /// Longest wait for requests under way before a member is told to stop.
 const DRAIN_MS: u64 = 10_000;
 
-/// A member: which rollout, which version, which one of them.
+/// A member: which rollout (or [version of an experiment](Key::of_version)), which hash, which one of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemberId {
     /// The rollout.
@@ -28,12 +28,13 @@ pub struct MemberId {
 impl MemberId {
     /// The name of the pod it stands for.
     pub fn pod(&self) -> String {
-        format!("{}-{}-{}", self.rollout.name, self.hash, self.ordinal)
+        format!("{}-{}-{}", self.rollout.name.replace('/', "-"), self.hash, self.ordinal)
     }
 
-    /// The name of its process, unique on the machine. A namespace has no dot, so it reads back.
+    /// The name of its process, unique on the machine. A namespace has no dot and no name has two in a row, so it reads back.
     pub fn process(&self) -> String {
-        format!("{}.{}", self.rollout.namespace, self.pod())
+        let Key { namespace, name } = &self.rollout;
+        format!("{namespace}.{}-{}-{}", name.replace('/', ".."), self.hash, self.ordinal)
     }
 
     /// Reads [`MemberId::process`] back.
@@ -41,7 +42,11 @@ impl MemberId {
         let (namespace, pod) = process.split_once('.')?;
         let (rest, ordinal) = pod.rsplit_once('-')?;
         let (name, hash) = rest.rsplit_once('-')?;
-        Some(Self { rollout: Key::new(namespace, name), hash: Hash::new(hash), ordinal: ordinal.parse().ok()? })
+        Some(Self {
+            rollout: Key::new(namespace, name.replace("..", "/")),
+            hash: Hash::new(hash),
+            ordinal: ordinal.parse().ok()?,
+        })
     }
 }
 
@@ -199,7 +204,7 @@ fn variable_value(
 /// The labels of a member's pod.
 pub fn labels(id: &MemberId, template: &PodTemplate) -> BTreeMap<String, String> {
     let mut labels = template.labels();
-    labels.insert("rollouts-pod-template-hash".to_owned(), id.hash.to_string());
+    labels.insert(serin_spec::wire::keys::HASH_LABEL.to_owned(), id.hash.to_string());
     labels
 }
 
@@ -255,6 +260,9 @@ mod tests {
     fn member_names_read_back() {
         assert_eq!(id().process(), "ns.bank-churn-abc-3");
         assert_eq!(MemberId::parse(&id().process()), Some(id()));
+        let version = MemberId { rollout: Key::of_version(&Key::new("ns", "a.b"), "c-d"), ..id() };
+        assert_eq!((version.pod().as_str(), version.process().as_str()), ("a.b-c-d-abc-3", "ns.a.b..c-d-abc-3"));
+        assert_eq!(MemberId::parse(&version.process()), Some(version));
         assert_eq!(MemberId::parse("router"), None);
     }
 

@@ -13,6 +13,7 @@ use crate::LocalError;
 
 const WORKLOADS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("workloads");
 const RUNS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("runs");
+const EXPERIMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("experiments");
 const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
@@ -36,6 +37,8 @@ pub enum Shelf {
     Workloads,
     /// Analysis runs.
     Runs,
+    /// Experiments.
+    Experiments,
     /// Other applied objects.
     Objects,
     /// The clock and the like.
@@ -47,6 +50,7 @@ impl Shelf {
         match self {
             Shelf::Workloads => WORKLOADS,
             Shelf::Runs => RUNS,
+            Shelf::Experiments => EXPERIMENTS,
             Shelf::Objects => OBJECTS,
             Shelf::Meta => META,
         }
@@ -281,7 +285,7 @@ impl Store {
 /// Makes the tables; returns the number of the next event.
 fn prepare(database: &Database) -> Result<u64, redb::Error> {
     let transaction = database.begin_write()?;
-    for shelf in [Shelf::Workloads, Shelf::Runs, Shelf::Objects, Shelf::Meta] {
+    for shelf in [Shelf::Workloads, Shelf::Runs, Shelf::Experiments, Shelf::Objects, Shelf::Meta] {
         transaction.open_table(shelf.table())?;
     }
     let next = transaction.open_table(EVENTS)?.last()?.map_or(0, |(key, _)| key.value() + 1);

@@ -2,7 +2,7 @@
 //! about later, with a state of an older version or one that somebody changed.
 
 use serin_core::invalid::Problem;
-use serin_spec::validate::{self, FieldError, HEADER_ROUTE_UNSUPPORTED};
+use serin_spec::validate::{self, CARRIED_ON_ONE_MACHINE, FieldError};
 use serin_spec::wire::canary::AnalysisTemplateRef;
 use serin_spec::wire::rollout::WorkloadRef;
 use serin_spec::workload::{self, Holder};
@@ -59,8 +59,8 @@ fn broken(workload: &Workload, objects: &Objects) -> Option<Problem> {
         false => objects.templates.get(&workload.key().beside(&reference.template_name)).map(|t| &t.spec),
     };
     errors.extend(validate::templates(&workload.object, &find));
-    // The router of one machine carries header routes whatever the manifest names.
-    let counts = |error: &FieldError| error.detail != HEADER_ROUTE_UNSUPPORTED;
+    // The router of one machine carries more than the one that the manifest names.
+    let counts = |error: &FieldError| !CARRIED_ON_ONE_MACHINE.contains(&error.detail.as_str());
     errors.into_iter().find(counts).map(|error| Problem::Spec(error.to_string()))
 }
 

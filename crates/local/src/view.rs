@@ -48,6 +48,9 @@ pub struct RolloutView {
     pub pools: Vec<PoolView>,
     /// Analysis runs, newest first.
     pub runs: Vec<RunView>,
+    /// Experiments of its steps, newest first.
+    #[serde(default)]
+    pub experiments: Vec<ExperimentView>,
     /// What the router saw, per version.
     pub traffic: Vec<TrafficView>,
     /// What step plugins were asked and said, oldest first.
@@ -227,6 +230,79 @@ pub struct RunView {
     pub created_ms: i64,
     /// Its metrics.
     pub metrics: Vec<MetricView>,
+}
+
+/// An experiment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExperimentView {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// The rollout that made it; absent for one applied on its own.
+    pub rollout: Option<String>,
+    /// `Pending`, `Running`, `Successful`, `Failed`, `Error` or `Inconclusive`; empty where the spec is invalid.
+    pub phase: String,
+    /// Why.
+    pub message: String,
+    /// What its clock shows, in milliseconds.
+    pub now_ms: i64,
+    /// When it was created, in milliseconds.
+    pub created_ms: i64,
+    /// When all versions were there, in milliseconds.
+    pub available_at_ms: Option<i64>,
+    /// When the time of its versions is over, in milliseconds, if a time is set and runs.
+    pub ends_at_ms: Option<i64>,
+    /// Whether it was asked to end.
+    pub terminating: bool,
+    /// Its versions.
+    pub templates: Vec<ExperimentTemplateView>,
+    /// Its analysis runs, in the order of its analyses.
+    pub runs: Vec<RunView>,
+    /// Why it is where it is; the most important first.
+    pub reasons: Vec<ReasonView>,
+    /// When it is looked at next, if a time is set.
+    pub wake_at_ms: Option<i64>,
+    /// What happened, oldest first.
+    pub events: Vec<crate::EventRecord>,
+}
+
+/// A version of an experiment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExperimentTemplateView {
+    /// The template's name.
+    pub name: String,
+    /// Hash of its pods, once it has a pool.
+    pub hash: String,
+    /// Image of its first container.
+    pub image: String,
+    /// `Progressing`, `Running`, `Successful`, `Failed` or `Error`.
+    pub phase: String,
+    /// Why.
+    pub message: String,
+    /// Wanted members.
+    pub size: u32,
+    /// Ready members.
+    pub ready: u32,
+    /// Available members.
+    pub available: u32,
+    /// Its service, while there is one.
+    pub service: Option<String>,
+    /// Share of the rollout's requests that the router should give it.
+    pub weight: Option<u32>,
+    /// When its members go, in milliseconds.
+    pub scale_down_at_ms: Option<i64>,
+    /// Its members.
+    pub members: Vec<MemberRow>,
+}
+
+impl ExperimentView {
+    /// Whether it is over.
+    pub fn is_final(&self) -> bool {
+        matches!(self.phase.as_str(), "Successful" | "Failed" | "Error" | "Inconclusive")
+    }
 }
 
 /// A metric of a run.

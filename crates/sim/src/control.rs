@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serin_core::{Action, Decision, Span, Time, World, decide};
+use serin_core::{Decision, Span, Time, World, decide, experiment};
 
-use crate::world::{Cluster, Happening};
+use crate::world::{Asked, Cluster, Happening};
 
 /// Decisions without a change of time before it is called a loop. Far more than any update needs.
 const PASSES_MAX: usize = 200;
@@ -93,6 +93,8 @@ pub enum After {
 /// How a pass goes on after an action.
 enum Then {
     On,
+    /// Something was done that the rollout observes.
+    Again,
     /// The target is not reached now.
     Unreached,
     Killed,
@@ -151,10 +153,13 @@ impl Control {
         self.remember(cluster);
         let again = cluster.now + AGAIN;
         if decision.actions.is_empty() && decision.status == cluster.truth.status {
-            self.wake_at = if stale.is_some() { Some(again) } else { decision.wake_at };
             // To be asked again at once, when nothing has changed, is a loop as well.
-            let asks_again = stale.is_none() && decision.wake_at.is_some_and(|at| at <= cluster.now);
-            return if asks_again { After::Decided } else { After::Rest };
+            if stale.is_none() && decision.wake_at.is_some_and(|at| at <= cluster.now) {
+                self.wake_at = decision.wake_at;
+                return After::Decided;
+            }
+            let wake_at = if stale.is_some() { Some(again) } else { decision.wake_at };
+            return if self.rests(cluster, happened, wake_at) { After::Rest } else { After::Decided };
         }
         if let Some(PassFault::Killed(back_after)) = fault {
             happened.push(Happening::Fault("killed before anything was written".to_owned()));
@@ -163,11 +168,12 @@ impl Control {
         }
         cluster.truth.status.clone_from(&decision.status);
         let mut faults = Vec::new();
-        let then = self.carry_out(cluster, &decision.actions, &mut faults);
+        let asked = decision.actions.iter().cloned().map(Asked::Rollout).collect();
+        let then = self.carry_out(cluster, asked, &mut faults);
         self.wake_at = match then {
             Then::Unreached => Some(decision.wake_at.map_or(again, |at| at.min(again))),
             Then::On if stale.is_some() => Some(again),
-            Then::On | Then::Killed => self.wake_at,
+            Then::On | Then::Again | Then::Killed => self.wake_at,
         };
         let after = if matches!(then, Then::On) && stale.is_none() { After::Decided } else { After::Rest };
         happened.push(Happening::Decided(Box::new(decision)));
@@ -175,16 +181,59 @@ impl Control {
         after
     }
 
-    fn carry_out(&mut self, cluster: &mut Cluster, actions: &[Action], happened: &mut Vec<Happening>) -> Then {
+    /// The rollout is decided; whether nothing is left to do for its experiments either. If so, it is asked again at
+    /// `wake_at` or when an experiment wants to be.
+    fn rests(&mut self, cluster: &mut Cluster, happened: &mut Vec<Happening>, wake_at: Option<Time>) -> bool {
+        let (then, next) = self.experiments(cluster, happened);
+        match then {
+            Then::On => self.wake_at = wake_at.into_iter().chain(next).min(),
+            Then::Unreached => self.wake_at = Some(cluster.now + AGAIN),
+            Then::Killed => {}
+            Then::Again => return false,
+        }
+        true
+    }
+
+    /// Decides every experiment once; returns how it went on, and when the first of them wants to be asked again.
+    fn experiments(&mut self, cluster: &mut Cluster, happened: &mut Vec<Happening>) -> (Then, Option<Time>) {
+        let (mut then, mut next) = (Then::On, None::<Time>);
+        for name in cluster.experiments() {
+            let Some(world) = cluster.experiment_world(&name) else { continue };
+            let decision = experiment::decide(&world, cluster.now);
+            if decision.actions.is_empty() && decision.status == world.status {
+                next = next.into_iter().chain(decision.wake_at).min();
+                continue;
+            }
+            let fault = self.faults.passes.get(&self.passes).copied();
+            self.passes += 1;
+            if let Some(PassFault::Killed(back_after)) = fault {
+                happened.push(Happening::Fault("killed before anything was written".to_owned()));
+                self.back_at = Some(cluster.now + back_after);
+                return (Then::Killed, None);
+            }
+            cluster.keep_experiment(&name, decision.status.clone());
+            let asked = decision.actions.iter().cloned().map(|a| Asked::Experiment(name.clone(), a)).collect();
+            happened.push(Happening::Experimented(name, Box::new(decision)));
+            match self.carry_out(cluster, asked, happened) {
+                Then::Killed => return (Then::Killed, None),
+                Then::Unreached => then = Then::Unreached,
+                Then::On | Then::Again if matches!(then, Then::On) => then = Then::Again,
+                Then::On | Then::Again => {}
+            }
+        }
+        (then, next)
+    }
+
+    fn carry_out(&mut self, cluster: &mut Cluster, asked: Vec<Asked>, happened: &mut Vec<Happening>) -> Then {
         let mut then = Then::On;
-        for action in actions {
+        for action in &asked {
             let fate = self.faults.actions.get(&self.actions).copied();
             self.actions += 1;
             match fate {
-                None => cluster.apply(action),
+                None => cluster.carry_out(action),
                 Some(Fate::Twice) => {
-                    cluster.apply(action);
-                    cluster.apply(action);
+                    cluster.carry_out(action);
+                    cluster.carry_out(action);
                     happened.push(Happening::Fault(format!("applied twice: {action}")));
                 }
                 Some(Fate::Lost) => {
@@ -193,7 +242,7 @@ impl Control {
                 }
                 Some(Fate::Late(by)) => {
                     happened.push(Happening::Fault(format!("{by} late: {action}")));
-                    cluster.apply_later(cluster.now + by, action.clone());
+                    cluster.carry_out_later(cluster.now + by, action.clone());
                     then = Then::Unreached;
                 }
                 Some(Fate::Killed(back_after)) => {

@@ -76,6 +76,17 @@ impl Plans {
         Plans::Same(Arc::new(Plan { spec: RunSpec { metrics, terminate: false }, queries, problem: None }))
     }
 
+    /// The plan of a run that belongs to no step of a rollout.
+    pub(crate) fn any(&self) -> Arc<Plan> {
+        match self {
+            Plans::Same(plan) => plan.clone(),
+            Plans::Each(_) => {
+                let problem = Some("no analysis was prepared for an experiment".to_owned());
+                Arc::new(Plan { problem, ..Plan::default() })
+            }
+        }
+    }
+
     /// The plan of a run of this kind, while `latest` is wanted and `stable` is promoted.
     pub(crate) fn of(&self, kind: RunKind, latest: &Hash, stable: Option<&Hash>) -> Arc<Plan> {
         match self {

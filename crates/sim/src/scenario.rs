@@ -54,6 +54,14 @@ pub enum ScenarioError {
     /// The version cannot be put into the manifest.
     #[error(transparent)]
     Image(#[from] serin_spec::raise::ImageError),
+    /// A step that is not simulated.
+    #[error("failed to simulate spec.strategy.canary.steps[{index}]: {what} steps are not simulated")]
+    Step {
+        /// Index of the step.
+        index: usize,
+        /// What it is.
+        what: &'static str,
+    },
     /// Both versions have the same template.
     #[error("failed to deploy {0}: it is the stable version already")]
     SameVersion(String),

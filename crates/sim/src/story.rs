@@ -2,6 +2,8 @@
 
 mod setting;
 
+use std::collections::BTreeMap;
+
 use serin_core::analysis::Metric;
 use serin_core::{Hash, Rollout, Span, Strategy, Time, intent};
 
@@ -10,7 +12,7 @@ use crate::drive::Sim;
 use crate::measure::Plans;
 use crate::script::{self, Command};
 use crate::transcript::Transcript;
-use crate::world::{Cluster, Happening, Plugin, Version};
+use crate::world::{Cluster, ExperimentPlan, Happening, Plugin, Version};
 
 /// Begin of every story's clock, so that transcripts show small numbers.
 const EPOCH: Time = Time::from_secs(1_000_000);
@@ -53,6 +55,7 @@ struct Teller {
     before: Option<String>,
     min_ready: Span,
     plugins: Vec<(String, Plugin)>,
+    experiments: BTreeMap<usize, ExperimentPlan>,
     faults: Faults,
     transcript: Transcript,
 }
@@ -67,6 +70,7 @@ impl Teller {
             before: None,
             min_ready: Span::ZERO,
             plugins: Vec::new(),
+            experiments: BTreeMap::new(),
             faults,
             transcript: Transcript::new(EPOCH),
         }
@@ -80,9 +84,15 @@ impl Teller {
                 Ok(())
             }
             Command::Step(words) => {
-                let step = setting::step(&words)?;
+                let (step, experiment) = match words.first().is_some_and(|word| word == "experiment") {
+                    true => setting::experiment(&words).map(|(step, plan)| (step, Some(plan)))?,
+                    false => (setting::step(&words)?, None),
+                };
                 match &mut self.rollout.strategy {
-                    Strategy::Canary(canary) => canary.steps.push(step),
+                    Strategy::Canary(canary) => {
+                        self.experiments.extend(experiment.map(|plan| (canary.steps.len(), plan)));
+                        canary.steps.push(step);
+                    }
                     Strategy::BlueGreen(_) => return Err("blue-green has no steps".to_owned()),
                 }
                 self.changed_spec();
@@ -170,6 +180,7 @@ impl Teller {
                 let mut cluster = Cluster::new(Rollout { hash, ..self.rollout.clone() }, EPOCH, 0);
                 cluster.plans = Plans::same(self.metrics.clone());
                 cluster.min_ready = self.min_ready;
+                cluster.experiment_plans = self.experiments.clone();
                 for (name, plugin) in &self.plugins {
                     cluster.set_plugin(name, plugin.clone());
                 }
@@ -230,6 +241,12 @@ impl Teller {
                 .and_then(|s| s.mirrors.first())
                 .map_or("-".to_owned(), |m| m.percentage.to_string()),
             "available" => truth.pools.iter().map(|p| p.available).sum::<u32>().to_string(),
+            "experiments" => truth.experiments.len().to_string(),
+            "shares" => {
+                let shares = truth.split.iter().flat_map(|s| &s.experiment).map(|d| d.weight.to_string());
+                let shares = shares.collect::<Vec<_>>().join(",");
+                if shares.is_empty() { "-".to_owned() } else { shares }
+            }
             "workload" => truth.rollout.workload.map_or("-".to_owned(), |w| w.replicas.to_string()),
             "stable" => cluster.truth.status.stable.as_ref().map_or(String::new(), ToString::to_string),
             "phase" => cluster.truth.status.phase.as_str().to_owned(),

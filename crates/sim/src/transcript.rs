@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serin_core::experiment::ExperimentAction;
 use serin_core::{Action, Status, Time};
 
 use crate::world::Happening;
@@ -59,6 +60,20 @@ impl Transcript {
             Happening::RunEnded { run, phase, message } => {
                 let message = if message.is_empty() { String::new() } else { format!(": {message}") };
                 self.say(now, &format!("{run} is {phase}{message}"));
+            }
+            Happening::Experimented(name, decision) => {
+                for event in decision.events.iter().chain(&decision.owner_events) {
+                    self.say(now, &format!("{}{}", if event.warning { "! " } else { "" }, event.message));
+                }
+                for action in &decision.actions {
+                    let asked = match action {
+                        ExperimentAction::SetScaleDownAt { template, at: Some(at) } => {
+                            format!("pool {template} goes to 0 at {}s", at.since(self.epoch).as_secs())
+                        }
+                        other => other.to_string(),
+                    };
+                    self.say(now, &format!("  -> {name}: {asked}"));
+                }
             }
             Happening::Fault(what) => self.say(now, &format!("fault: {what}")),
             Happening::Decided(decision) => {

@@ -1,5 +1,6 @@
 //! The simulated world: it keeps what an adapter would observe, does what an action asks, and changes by itself.
 
+pub mod experiment;
 pub mod member;
 pub mod plugin;
 mod queue;
@@ -8,6 +9,7 @@ mod runs;
 use std::collections::BTreeMap;
 
 use serin_core::analysis::RunPhase;
+use serin_core::experiment::{ExperimentAction, ExperimentDecision};
 use serin_core::plugin::{PluginAnswer, Plugins};
 use serin_core::rollout::Strategy;
 use serin_core::world::Service;
@@ -16,6 +18,8 @@ use serin_core::{Action, Decision, Hash, Pool, Rollout, Span, Time, World};
 use crate::load::Load;
 use crate::measure::Plans;
 use crate::random::Rng;
+use experiment::SimExperiment;
+pub use experiment::{ExperimentPlan, TemplatePlan};
 pub use member::{Behaviour, Delay};
 use member::{Change, Member};
 pub use plugin::Plugin;
@@ -55,6 +59,8 @@ pub enum Measure {
 pub enum Happening {
     /// A decision did something.
     Decided(Box<Decision>),
+    /// A decision about an experiment did something.
+    Experimented(String, Box<ExperimentDecision>),
     /// A measurement was taken.
     Measured {
         /// The run.
@@ -79,13 +85,31 @@ pub enum Happening {
     Fault(String),
 }
 
+/// What a decision asks of the world.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// For the rollout.
+    Rollout(Action),
+    /// For an experiment of this name.
+    Experiment(String, ExperimentAction),
+}
+
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Asked::Rollout(action) => action.fmt(f),
+            Asked::Experiment(name, action) => write!(f, "{name}: {action}"),
+        }
+    }
+}
+
 /// What happens by itself.
 #[derive(Debug, Clone)]
 enum Event {
     /// A member changes.
     Member { pool: Hash, id: u64, change: Change },
     /// An action that was on its way arrives.
-    Arrives(Box<Action>),
+    Arrives(Box<Asked>),
     /// A step plugin answers.
     Answer { id: String, answer: Result<PluginAnswer, String> },
     /// A member is scraped.
@@ -114,6 +138,9 @@ pub struct Cluster {
     pub load: Option<Box<Load>>,
     members: BTreeMap<Hash, Vec<Member>>,
     runs: BTreeMap<String, SimRun>,
+    /// What each experiment step asks for, by index of the step.
+    pub experiment_plans: BTreeMap<usize, ExperimentPlan>,
+    experiments: BTreeMap<String, SimExperiment>,
     plugins: PluginHost,
     queue: Queue<Event>,
     rng: Rng,
@@ -129,6 +156,7 @@ impl Cluster {
             status: serin_core::Status::default(),
             pools: Vec::new(),
             runs: Vec::new(),
+            experiments: Vec::new(),
             services,
             split: None,
             plugins: Plugins::default(),
@@ -142,6 +170,8 @@ impl Cluster {
             load: None,
             members: BTreeMap::new(),
             runs: BTreeMap::new(),
+            experiment_plans: BTreeMap::new(),
+            experiments: BTreeMap::new(),
             plugins: PluginHost::default(),
             queue: Queue::default(),
             rng: Rng::stream(seed, 1),
@@ -202,7 +232,7 @@ impl Cluster {
             match event {
                 Event::Member { pool, id, change } => changed |= self.change_member(&pool, id, change),
                 Event::Arrives(action) => {
-                    self.apply(&action);
+                    self.carry_out(&action);
                     changed = true;
                 }
                 Event::Answer { id, answer } => {
@@ -240,8 +270,16 @@ impl Cluster {
     }
 
     /// An action that is on its way and arrives later.
-    pub fn apply_later(&mut self, at: Time, action: Action) {
-        self.queue.push(at, Event::Arrives(Box::new(action)));
+    pub fn carry_out_later(&mut self, at: Time, asked: Asked) {
+        self.queue.push(at, Event::Arrives(Box::new(asked)));
+    }
+
+    /// Carries out what was asked.
+    pub fn carry_out(&mut self, asked: &Asked) {
+        match asked {
+            Asked::Rollout(action) => self.apply(action),
+            Asked::Experiment(name, action) => self.apply_to_experiment(name, action),
+        }
     }
 
     /// Carries out one action, as an adapter would. Twice is once.
@@ -265,7 +303,9 @@ impl Cluster {
                         p.scale_down_at = None;
                     }
                 });
-                self.staff(hash);
+                if self.truth.pool(hash).is_some() {
+                    self.staff(hash, *size);
+                }
             }
             Action::SetScaleDownAt { hash, at } => self.edit(hash, |p| p.scale_down_at = *at),
             Action::MarkPromoted { hash } => self.edit(hash, |p| p.promoted = true),
@@ -294,6 +334,9 @@ impl Cluster {
                 self.runs.remove(name);
                 self.truth.runs.retain(|r| r.name != *name);
             }
+            Action::StartExperiment { name, step, hash, .. } => self.start_experiment(name, *step, hash),
+            Action::StopExperiment { name } => self.stop_experiment(name),
+            Action::DeleteExperiment { name } => self.delete_experiment(name),
         }
     }
 
@@ -304,8 +347,8 @@ impl Cluster {
     }
 
     /// Makes as many members exist as the pool wants; the newest go first.
-    fn staff(&mut self, hash: &Hash) {
-        let Some(size) = self.truth.pool(hash).map(|p| p.size as usize) else { return };
+    fn staff(&mut self, hash: &Hash, size: u32) {
+        let size = size as usize;
         let mut members = self.members.remove(hash).unwrap_or_default();
         members.truncate(size);
         while members.len() < size {
@@ -435,6 +478,16 @@ impl Cluster {
             (p.members, p.ready, p.available) = (existing, ready, available);
             p.roster = roster;
         });
+        let mut touched = false;
+        for experiment in self.experiments.values_mut() {
+            for pool in experiment.pools.iter_mut().filter(|p| p.hash == *hash) {
+                (pool.members, pool.ready, pool.available) = (existing, ready, available);
+                touched = true;
+            }
+        }
+        if touched {
+            self.show_experiments();
+        }
         self.tell_load(hash);
     }
 

@@ -237,6 +237,10 @@ fn what_cannot_be_simulated_is_said() {
     let other = error("rollout: other\ndeploy: {to: v2}");
     assert_eq!(other.to_string(), "failed to find rollout other: there is default/web-service");
     assert_eq!(try_scenario("", "deploy: {to: v2}").unwrap_err(), ScenarioError::NoRollouts);
+    let plugin = manifests
+        .replace("        - setWeight: 20\n", "        - setWeight: 20\n        - plugin: {name: acme/gate}\n");
+    let error = try_scenario(&plugin, &world(0.0, "")).unwrap_err();
+    assert_eq!(error, ScenarioError::Step { index: 1, what: "plugin" });
     let several = manifests.replace("image: \"web:v1\"}", "image: \"web:v1\"}, {name: side, image: \"side:v1\"}");
     let error = try_scenario(&several, &world(0.0, "")).unwrap_err();
     assert!(error.to_string().contains("several containers"), "{error}");

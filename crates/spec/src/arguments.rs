@@ -8,6 +8,7 @@
 
 mod analysis;
 mod compose;
+mod experiment;
 mod field;
 mod fill;
 mod resolve;
@@ -17,6 +18,7 @@ use thiserror::Error;
 
 pub use analysis::Analysis;
 pub use compose::compose;
+pub use experiment::experiment_run_spec;
 pub use fill::{Filled, MASK, fill, fill_masked};
 pub use resolve::{Environment, instantiate, resolve};
 pub(crate) use rules::{rule, selects};

@@ -11,6 +11,7 @@ use serin_core::Hash;
 
 use crate::wire::PodTemplate;
 use crate::wire::canary::CanaryStep;
+use crate::wire::keys::HASH_LABEL;
 
 /// Which of Kubernetes' Go types wrote the JSON; they differ in empty metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,20 @@ pub enum Types {
 //= compat: 2.3-1, 2.3-2, 2.2-1
 pub fn pod_template(template: &PodTemplate, collision_count: Option<i32>) -> Hash {
     pod_template_by(template, collision_count, Types::Current)
+}
+
+/// The hash of the pods of a version of an experiment. The name of its pool is part of it: the original gives a version the
+/// hash of the pods that it was copied from, so that the stable service selects them too and every query counts both.
+//= compat-differs: 5.2-2 a version of an experiment never has the hash of the pods it was copied from
+pub fn experiment_template(template: &PodTemplate, collision_count: Option<i32>, pool: &str) -> Hash {
+    let mut template = template.clone();
+    if let Some(labels) = template.0.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+        labels.remove(HASH_LABEL);
+    }
+    let mut sum = fnv(FNV_BASIS, pod_template_json(&template, Types::Current).as_bytes());
+    sum = fnv(sum, pool.as_bytes());
+    sum = fnv(sum, &collision_count.unwrap_or(0).to_le_bytes());
+    Hash::new(encode(sum))
 }
 
 /// The pod-template hash as a controller with other types computes it: to recognise the pools that it left.

@@ -4,11 +4,13 @@
 //! cannot be carried out holds the rollout until a person comes, and never lets it go on by itself.
 
 mod analysis;
+mod experiment;
 mod rollout;
 mod status;
 mod steps;
 
 pub use analysis::{invalid, run_spec, run_status, ttl};
+pub use experiment::{experiment, experiment_status};
 pub(crate) use rollout::amount;
 pub use rollout::rollout;
 pub use status::status;

@@ -5,11 +5,13 @@
 //! of metric providers, is taken over from the former status.
 
 mod analysis;
+mod experiment;
 mod image;
 mod run;
 mod status;
 
 pub use analysis::run_status;
+pub use experiment::{Versions, experiment, experiment_owner, experiment_run, experiment_status};
 pub use image::{ImageError, rollout_with_image};
 pub use run::{analysis_run, owner};
 pub use status::{selector, status};

@@ -1,6 +1,7 @@
 //! The rules of Argo Rollouts for one Rollout, in its own words (section 8 of the reference).
 
 mod canary;
+mod experiment;
 mod local;
 mod pod;
 mod selector;
@@ -9,7 +10,9 @@ mod step;
 mod templates;
 
 pub use canary::PING_PONG_UNSUPPORTED;
-pub use step::{HEADER_ROUTE_UNSUPPORTED, MIRROR_ROUTE_UNSUPPORTED};
+pub use experiment::experiment;
+pub(crate) use experiment::is_template_name;
+pub use step::{EXPERIMENT_WEIGHT_UNSUPPORTED, HEADER_ROUTE_UNSUPPORTED, MIRROR_ROUTE_UNSUPPORTED};
 
 use std::fmt;
 
@@ -57,6 +60,10 @@ impl fmt::Display for ErrorType {
         })
     }
 }
+
+/// What Argo refuses with nginx, and the embedded router carries whatever router a manifest names.
+pub const CARRIED_ON_ONE_MACHINE: [&str; 4] =
+    [HEADER_ROUTE_UNSUPPORTED, MIRROR_ROUTE_UNSUPPORTED, PING_PONG_UNSUPPORTED, EXPERIMENT_WEIGHT_UNSUPPORTED];
 
 /// One broken rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -188,10 +188,9 @@ fn every_schema_is_structural() {
 }
 
 /// Parts that Argo's server knows and ours keeps as they are written, since they are read by nothing here, or are pods.
-const KEPT_WHOLE: [&str; 17] = [
+const KEPT_WHOLE: [&str; 14] = [
     ".spec.template",
     ".spec.templates[].template",
-    ".spec.templates[].service",
     ".spec.metrics[].provider.",
     ".spec.strategy.canary.trafficRouting.alb",
     ".spec.strategy.canary.trafficRouting.ambassador",
@@ -200,12 +199,10 @@ const KEPT_WHOLE: [&str; 17] = [
     ".spec.strategy.canary.trafficRouting.istio",
     ".spec.strategy.canary.trafficRouting.smi",
     ".spec.strategy.canary.trafficRouting.traefik",
-    ".spec.strategy.canary.steps[].experiment.templates[].service",
     ".status.alb",
     ".status.albs[]",
     ".status.canary.stepPluginStatuses[]",
     ".status.duration",
-    ".status",
 ];
 
 /// What Argo's server stores, ours stores too: the same fields, types and formats, and no more of them required.

@@ -44,9 +44,22 @@ pub(crate) fn text(view: &RolloutView) -> String {
         out.push(String::new());
         out.extend(run_text(run, view.now_ms));
     }
+    out.extend(experiment(view));
     out.push(String::new());
     out.push(next(view));
     out.join("\n")
+}
+
+/// The latest experiment, with its measurements.
+fn experiment(view: &RolloutView) -> Vec<String> {
+    let Some(experiment) = view.experiments.first() else { return Vec::new() };
+    let because = if experiment.message.is_empty() { String::new() } else { format!(": {}", experiment.message) };
+    let age = age(view.now_ms - experiment.created_ms);
+    let mut out = vec![String::new()];
+    out.push(format!("Experiment {} is {}, begun {age} ago{because}", experiment.name, experiment.phase));
+    out.extend(experiment.reasons.iter().map(|r| format!("  - {}", r.text)));
+    out.extend(experiment.runs.iter().flat_map(|run| run_text(run, view.now_ms)));
+    out
 }
 
 fn headline(view: &RolloutView) -> String {
@@ -73,7 +86,7 @@ fn services(view: &RolloutView) -> Vec<String> {
     out
 }
 
-fn run_text(run: &RunView, now_ms: i64) -> Vec<String> {
+pub(super) fn run_text(run: &RunView, now_ms: i64) -> Vec<String> {
     let because = if run.message.is_empty() { String::new() } else { format!(": {}", run.message) };
     let mut out =
         vec![format!("Analysis {} is {}, begun {} ago{because}", run.name, run.phase, age(now_ms - run.created_ms))];

@@ -393,6 +393,9 @@ fn side_file() -> String {
   - image: "*/model"
     command: ["{own}", --exact, service, --nocapture]
     env: {{SERIN_TEST_SERVICE: "{{tag}}"}}
+  - image: "*/bankchurn-predictor"
+    command: ["{own}", --exact, service, --nocapture]
+    env: {{SERIN_TEST_SERVICE: "{{tag}}"}}
   - image: "*/stubborn"
     command: [/bin/sh, -c, "trap '' TERM; exec \"$0\" --exact service --nocapture", "{own}"]
     env: {{SERIN_TEST_SERVICE: "{{tag}}"}}

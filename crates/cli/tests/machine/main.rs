@@ -5,6 +5,7 @@ mod blue_green;
 mod blue_green_kills;
 mod commands;
 mod disk;
+mod experiments;
 mod faults;
 mod happy;
 mod input;

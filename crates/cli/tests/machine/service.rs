@@ -24,10 +24,17 @@ impl Service {
         self.tag.split('.').next() == Some(behaviour)
     }
 
+    /// What the tests' own templates ask for, and those of the example.
     fn metrics(&self) -> String {
         let (good, bad) = (self.good.load(Ordering::Relaxed), self.bad.load(Ordering::Relaxed));
+        let all = good + bad;
         format!(
-            "# TYPE predictions_total counter\npredictions_total{{code=\"200\"}} {good}\npredictions_total{{code=\"500\"}} {bad}\n"
+            "# TYPE predictions_total counter\npredictions_total{{code=\"200\"}} {good}\npredictions_total{{code=\"500\"}} {bad}\n\
+             # TYPE bankchurn_requests_total counter\nbankchurn_requests_total{{status=\"200\"}} {good}\nbankchurn_requests_total{{status=\"500\"}} {bad}\n\
+             # TYPE bankchurn_predictions_total counter\nbankchurn_predictions_total{{prediction=\"yes\"}} {good}\n\
+             # TYPE bankchurn_request_duration_seconds histogram\nbankchurn_request_duration_seconds_bucket{{le=\"0.1\"}} {all}\n\
+             bankchurn_request_duration_seconds_bucket{{le=\"+Inf\"}} {all}\nbankchurn_request_duration_seconds_sum {all}\n\
+             bankchurn_request_duration_seconds_count {all}\n"
         )
     }
 }

@@ -3,6 +3,7 @@
 mod affinity;
 mod claims;
 mod ephemeral;
+mod experiments;
 mod hostile;
 mod jobs;
 mod lookup;

@@ -129,9 +129,49 @@ impl Server {
             services: self.of("Service"),
             templates: Templates::default(),
             runs: self.of("AnalysisRun").into_iter().map(|run| serde_json::from_value(run.0).unwrap()).collect(),
+            experiments: self.of("Experiment").into_iter().map(|e| serde_json::from_value(e.0).unwrap()).collect(),
             pods: self.of("Pod"),
             split: self.split.clone(),
         }
+    }
+
+    /// Passes over an experiment until nothing is written any more. Returns when it wants to be looked at again.
+    pub(crate) fn settle_experiment(&mut self, name: &str) -> Option<Time> {
+        for _ in 0..PASSES_MAX {
+            let experiment = serde_json::from_value(self.get("Experiment", name).unwrap().clone()).unwrap();
+            let replica_sets: Vec<ReplicaSet> = self.of("ReplicaSet").into_iter().map(ReplicaSet).collect();
+            let runs = self.of("AnalysisRun").into_iter().map(|run| serde_json::from_value(run.0).unwrap());
+            let (services, runs) = (self.of("Service"), runs.collect::<Vec<_>>());
+            let cluster = serin_controller::experiment::Cluster {
+                experiment: &experiment,
+                replica_sets: &replica_sets,
+                services: &services,
+                runs: &runs,
+                problem: &|_| None,
+                routed: &|hash| {
+                    let mut extra = self.split.iter().flat_map(|s| &s.experiment);
+                    extra.any(|d| d.hash == *hash && d.weight > 0)
+                },
+            };
+            let world = serin_controller::experiment::observe(&cluster);
+            let decision = serin_core::experiment::decide(&world, self.now);
+            let spec = |_: &str| Ok(AnalysisRunSpec::default());
+            let writes = serin_controller::experiment::render(&cluster, &decision, &spec, self.now);
+            if writes.is_empty() {
+                return decision.wake_at;
+            }
+            for write in writes {
+                self.log.extend(line(&write));
+                if let Err(why) = self.send(&write)
+                    && write.failure == Failure::Stop
+                {
+                    self.log.push(format!("  {why}, stops"));
+                    break;
+                }
+            }
+            self.replica_sets();
+        }
+        panic!("it never settles:\n{}", self.log.join("\n"));
     }
 
     /// One pass that is cut off after `writes` writes; says whether it had any, and when to come back.

@@ -2,6 +2,7 @@
 
 use super::{Pass, scale, switch};
 use crate::analysis::{RunKind, RunPhase};
+use crate::canary::experiment;
 use crate::runs;
 use crate::status::RunRef;
 
@@ -25,8 +26,12 @@ pub fn reconcile(pass: &mut Pass) {
             post_promotion(pass);
         }
     }
+    // A canary that became a blue-green rollout leaves its own behind.
+    (pass.status.step_run, pass.status.background_run, pass.status.current_experiment) = (None, None, None);
     runs::stop_unwanted(pass);
     runs::forget_old(pass);
+    experiment::stop_unwanted(pass);
+    experiment::forget_old(pass);
 }
 
 /// Before the switch, once the new version has its members; a member lost later does not take the run back.

@@ -1,6 +1,6 @@
 //! The current step: is it done, and if not, what does it wait for (section 1.7 of the reference).
 
-use super::{Pass, plugins, scale};
+use super::{Pass, experiment, plugins, scale};
 use crate::analysis::RunPhase;
 use crate::reason::Reason;
 use crate::rollout::{Step, pause_over};
@@ -21,7 +21,7 @@ pub fn step(pass: &mut Pass) {
         pass.reasons.push(Reason::PausedByPerson);
         return;
     }
-    if pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() || plugins::closing(pass) {
+    if pass.status.is_inconclusive() || plugins::closing(pass) {
         return;
     }
     let done = match step {
@@ -29,6 +29,7 @@ pub fn step(pass: &mut Pass) {
         Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => router_ready(pass),
         Step::Pause(duration) => pause(pass, *duration),
         Step::Analysis => analysis(pass),
+        Step::Experiment(_) => experiment::is_successful(pass),
         Step::Plugin(plugin) => plugins::step(pass, index, plugin),
     };
     if done {
@@ -42,7 +43,7 @@ fn complete(pass: &mut Pass, step: &Step) {
     let resumed = pass.status.pause(PauseReason::CanaryPauseStep).is_some();
     pass.status.step_index = Some(index + 1);
     pass.status.remove_pause(PauseReason::CanaryPauseStep);
-    pass.status.step_run = None;
+    (pass.status.step_run, pass.status.current_experiment) = (None, None);
     let (number, text) = (index + 1, step.to_string());
     pass.event("RolloutStepCompleted", format!("Rollout step {number}/{total} completed ({text})"));
     if resumed {

@@ -36,6 +36,7 @@ fn healthy(pass: &Pass, counts: &Counts) -> bool {
 /// Whether the current step is one that is meant to wait.
 //= compat: 2.6-13
 fn waits(pass: &Pass) -> bool {
-    let waiting_step = matches!(pass.strategy.step(pass.status.step_index), Some(Step::Analysis | Step::Pause(_)));
+    let step = pass.strategy.step(pass.status.step_index);
+    let waiting_step = matches!(step, Some(Step::Analysis | Step::Experiment(_) | Step::Pause(_)));
     waiting_step && !pass.fully_promoted()
 }

@@ -1,6 +1,6 @@
 //! Where the requests go: services and the split (sections 2.11 and 6.1 of the reference).
 
-use super::{Pass, pingpong, scale, sizing};
+use super::{Pass, experiment, pingpong, scale, sizing};
 use crate::action::Action;
 use crate::reason::Reason;
 use crate::rollout::Step;
@@ -90,7 +90,9 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
     let stable = pass.status.stable.clone()?;
     let stable_pool = pass.world.pool(&stable)?;
     let weight = weight(pass, stable_pool);
-    if !stable_can_carry(pass, stable_pool, weight) {
+    let experiment = experiment::destinations(pass, total.saturating_sub(weight));
+    let elsewhere = experiment.iter().map(|d| d.weight).fold(weight, u32::saturating_add);
+    if !stable_can_carry(pass, stable_pool, elsewhere) {
         return None;
     }
     if pass.fully_promoted() && weight == 0 {
@@ -103,7 +105,7 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
         _ => pass.rollout().hash.clone(),
     };
     let (header_routes, mirrors) = managed_routes(pass);
-    Some(Split { header_routes, mirrors, canary, weight, ..Split::all_to(stable, total) })
+    Some(Split { header_routes, mirrors, experiment, canary, weight, ..Split::all_to(stable, total) })
 }
 
 /// Weight of the canary; the first rule that fits wins.
@@ -184,18 +186,18 @@ fn step_down(pass: &Pass, stable: &Pool) -> u32 {
 /// its members answers nothing at all, and keeps nothing.
 //= compat: 2.9-4
 //= compat-differs: 6.1-4 traffic leaves an aborted or dead version as soon as stable has a member, not only at full size
-fn stable_can_carry(pass: &mut Pass, stable: &Pool, weight: u32) -> bool {
+fn stable_can_carry(pass: &mut Pass, stable: &Pool, elsewhere: u32) -> bool {
     let total = pass.strategy.weight_total();
     let replicas = pass.rollout().replicas;
     let leaving = (pass.status.abort || pass.fully_promoted()) && !pass.strategy.dynamic_stable_scale;
-    let dead = pass
-        .world
-        .split
-        .as_ref()
-        .is_some_and(|s| s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0));
-    let gains = replicas > 0 && total.saturating_sub(weight) > carried_by(pass, &stable.hash);
-    let moves = pass.world.split.is_none() || carried_by(pass, &stable.hash) != total.saturating_sub(weight);
-    let needed = sizing::share_rounded_down(replicas, total.saturating_sub(weight), total).max(u32::from(gains));
+    let dead = pass.world.split.as_ref().is_some_and(|s| {
+        s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0)
+            || experiment::has_dead_destination(pass.world, s)
+    });
+    let wanted = total.saturating_sub(elsewhere);
+    let gains = replicas > 0 && wanted > carried_by(pass, &stable.hash);
+    let moves = pass.world.split.is_none() || carried_by(pass, &stable.hash) != wanted;
+    let needed = sizing::share_rounded_down(replicas, wanted, total).max(u32::from(gains));
     let wanted = match leaving || dead {
         true => needed.min(1),
         false => needed,

@@ -95,6 +95,17 @@ impl Stage {
             }
             Action::MarkPromoted { hash } => self.change(hash, |p| p.promoted = true),
             Action::DeleteRun { name } => self.world.runs.retain(|r| r.name != *name),
+            Action::StartExperiment { name, step, hash, .. } => self.start_experiment(name, *step, hash),
+            Action::StopExperiment { name } => {
+                for experiment in self.world.experiments.iter_mut().filter(|e| e.name == *name) {
+                    (experiment.terminating, experiment.phase) = (true, RunPhase::Successful);
+                }
+            }
+            Action::DeleteExperiment { name } => {
+                let members = self.world.experiment(name).is_some_and(|e| e.pools.iter().any(|p| p.members > 0));
+                assert!(!members, "{name} has members and is deleted");
+                self.world.experiments.retain(|e| e.name != *name);
+            }
         }
     }
 

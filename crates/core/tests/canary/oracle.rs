@@ -74,8 +74,15 @@ fn share(split: Option<&Split>, hash: &Hash) -> u32 {
 
 /// No pool gets more weight than it has while none of its members is available, unless none at all are wanted.
 fn carried_by_members(world: &World, split: &Split) -> Result<(), String> {
-    if split.weight > split.weight_total || split.weight + split.weight_stable() != split.weight_total {
+    let experiment: u32 = split.experiment.iter().map(|d| d.weight).sum();
+    if split.weight + experiment + split.weight_stable() != split.weight_total {
         return Err(format!("weights do not add up: {split:?}"));
+    }
+    for destination in &split.experiment {
+        let mut pools = world.experiments.iter().flat_map(|e| &e.pools);
+        if !pools.any(|p| p.hash == destination.hash && p.available > 0) {
+            return Err(format!("{} of an experiment has nobody who answers", destination.hash));
+        }
     }
     for hash in [&split.stable, &split.canary] {
         let available = world.pool(hash).map_or(0, |p| p.available);
@@ -188,11 +195,12 @@ pub(crate) fn judge_rest(stage: &Stage, decision: &Decision) -> Result<(), Strin
     let world = &stage.world;
     let status = &world.status;
     let waits_for_person = world.rollout.paused
-        || status.pause(PauseReason::InconclusiveAnalysisRun).is_some()
+        || status.is_inconclusive()
         || (status.pause(PauseReason::CanaryPauseStep).is_some() && pause_without_end(stage))
         || status.abort;
-    let waits_for_run =
-        world.runs.iter().any(|r| !r.phase.is_completed()) || world.plugins.calls.iter().any(|c| c.answer.is_none());
+    let waits_for_run = world.runs.iter().any(|r| !r.phase.is_completed())
+        || world.experiments.iter().any(|e| !e.phase.is_completed())
+        || world.plugins.calls.iter().any(|c| c.answer.is_none());
     if stage.phase() != "Healthy" && !waits_for_person && !waits_for_run && decision.wake_at.is_none() {
         return Err(format!("stuck at {}", stage.state()));
     }

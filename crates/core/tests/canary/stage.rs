@@ -9,7 +9,7 @@ use serin_core::decision::Event;
 use serin_core::plugin::{PluginAnswer, Plugins, open_calls};
 use serin_core::rollout::{Amount, Canary, Rollout, Step, Strategy, Traffic};
 use serin_core::status::Status;
-use serin_core::world::{Pool, Service};
+use serin_core::world::{ExperimentPool, Pool, Service, StepExperiment};
 use serin_core::{Decision, Hash, RoleMetadata, Span, Split, Time, World, decide, intent};
 
 /// Begin of every stage's clock.
@@ -115,6 +115,7 @@ impl Stage {
             status: Status::default(),
             pools: Vec::new(),
             runs: Vec::new(),
+            experiments: Vec::new(),
             services,
             split: None,
             plugins: Plugins::default(),
@@ -189,6 +190,22 @@ impl Stage {
             pool.roster.retain(|m| !m.leaving);
         }
         self.call_the_roll();
+        self.experiments_go_on();
+    }
+
+    /// Experiments whose members are there run; those that are over lose the members that the router sends nothing to.
+    pub(crate) fn experiments_go_on(&mut self) {
+        let carried = self.world.split.as_ref().map_or(&[][..], |s| s.experiment.as_slice());
+        for experiment in &mut self.world.experiments {
+            let over = experiment.phase.is_completed();
+            for pool in experiment.pools.iter_mut().filter(|p| !over || carried.iter().all(|d| d.hash != p.hash)) {
+                pool.members = u32::from(!over);
+                pool.available = pool.members;
+            }
+            if experiment.phase == RunPhase::Pending {
+                experiment.phase = RunPhase::Running;
+            }
+        }
     }
 
     /// A person asks for a restart of every member that is older than now.
@@ -263,6 +280,38 @@ impl Stage {
         }
     }
 
+    /// The experiment of a step, with a pool for each of its weights, whose members do not answer yet.
+    pub(super) fn start_experiment(&mut self, name: &str, step: usize, hash: &Hash) {
+        if self.world.experiment(name).is_some() {
+            return;
+        }
+        let Some(Step::Experiment(step)) = self.world.rollout.canary().and_then(|c| c.step(Some(step))) else {
+            panic!("{name} is started for a step that is no experiment");
+        };
+        let pool = |(template, _): &(String, u32)| ExperimentPool {
+            template: template.clone(),
+            hash: Hash::new(format!("{name}-{template}")),
+            members: 1,
+            available: 0,
+            service: Some(format!("{name}-{template}")),
+        };
+        self.world.experiments.push(StepExperiment {
+            name: name.to_owned(),
+            hash: hash.clone(),
+            phase: RunPhase::Pending,
+            message: String::new(),
+            terminating: false,
+            created: self.now,
+            pools: step.weights.iter().map(pool).collect(),
+        });
+    }
+
+    /// An experiment ends.
+    pub(crate) fn experiment_ends(&mut self, name: &str, phase: RunPhase, message: &str) {
+        let experiment = self.world.experiments.iter_mut().find(|e| e.name == name).expect("the experiment exists");
+        (experiment.phase, experiment.message) = (phase, message.to_owned());
+    }
+
     /// A run ends.
     pub(crate) fn run_ends(&mut self, name: &str, phase: RunPhase, message: &str) {
         let run = self.world.runs.iter_mut().find(|r| r.name == name).expect("the run exists");
@@ -316,11 +365,15 @@ impl Stage {
             format!("{} r{} {}/{}/{}{going}", p.hash, p.revision, p.size, p.members, p.available)
         });
         let runs = world.runs.iter().map(|r| format!("{} {}", r.name, r.phase));
+        let runs =
+            runs.chain(world.experiments.iter().map(|e| format!("experiment {} {} {:?}", e.name, e.phase, e.pools)));
         let (pools, runs): (Vec<_>, Vec<_>) = (pools.collect(), runs.collect());
         let status = &world.status;
         let stable = status.stable.as_ref().map_or("-", |h| h.as_str());
-        let split =
-            world.split.as_ref().map(|s| format!("{} {} / {} {}", s.canary, s.weight, s.stable, s.weight_stable()));
+        let split = world
+            .split
+            .as_ref()
+            .map(|s| format!("{} {} / {} {} {:?}", s.canary, s.weight, s.stable, s.weight_stable(), s.experiment));
         format!(
             "at {} s: {}, template {}, stable {stable}, replicas {}, paused {}, pauses {:?}, controller_pause {}, abort {}, full {}\n\
              pools (size/members/available) {pools:?}\nruns {runs:?}\nsplit {split:?} weights {:?}\nservices {:?} to be {:?}\nProgressing {}\nsteps {:?}",

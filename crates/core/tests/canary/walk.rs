@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serin_core::analysis::RunPhase;
 use serin_core::plugin::PluginPhase;
-use serin_core::rollout::{Canary, CanaryScale, PingPong, Rollout, Threshold};
+use serin_core::rollout::{Canary, CanaryScale, ExperimentStep, PingPong, Rollout, Threshold};
 use serin_core::weight::{HeaderMatch, HeaderRoute, ValueMatch};
 use serin_core::{Metadata, Span, Step, Time, intent};
 
@@ -31,6 +31,12 @@ enum Happening {
     Wake,
     /// The first unfinished run ends.
     RunEnds(RunPhase),
+    /// Members of experiments answer, those of finished ones end.
+    ExperimentsGoOn,
+    /// The first unfinished experiment ends.
+    ExperimentEnds(RunPhase),
+    /// A version of an experiment loses its members.
+    ExperimentDies,
     Abort,
     Retry,
     Promote,
@@ -61,6 +67,14 @@ fn happening() -> impl Strategy<Value = Happening> {
             1 => Just(RunPhase::Error),
             1 => Just(RunPhase::Inconclusive),
         ].prop_map(Happening::RunEnds),
+        3 => Just(Happening::ExperimentsGoOn),
+        2 => prop_oneof![
+            4 => Just(RunPhase::Successful),
+            1 => Just(RunPhase::Failed),
+            1 => Just(RunPhase::Error),
+            1 => Just(RunPhase::Inconclusive),
+        ].prop_map(Happening::ExperimentEnds),
+        1 => Just(Happening::ExperimentDies),
         1 => Just(Happening::Abort),
         2 => Just(Happening::Retry),
         3 => Just(Happening::Promote),
@@ -84,6 +98,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0i64..100).prop_map(|s| Step::Pause(Some(Span::from_secs(s)))),
         1 => Just(Step::Pause(None)),
         2 => Just(Step::Analysis),
+        2 => proptest::collection::vec(0u32..=60, 0..3).prop_map(experiment),
         1 => (0u32..8).prop_map(|n| Step::SetCanaryScale(CanaryScale::Replicas(n))),
         1 => (0u32..=100).prop_map(|w| Step::SetCanaryScale(CanaryScale::Weight(w))),
         1 => Just(Step::SetCanaryScale(CanaryScale::MatchTrafficWeight)),
@@ -91,6 +106,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u32..=100).prop_map(|percentage| mirror("shadow", percentage)),
         1 => Just(plugin("acme/gate")),
     ]
+}
+
+fn experiment(weights: Vec<u32>) -> Step {
+    let weights = weights.into_iter().enumerate().map(|(i, weight)| (format!("t{i}"), weight)).collect();
+    Step::Experiment(ExperimentStep { weights })
 }
 
 fn header_route(remove: bool) -> HeaderRoute {
@@ -198,6 +218,17 @@ fn happen(stage: &mut Stage, happening: &Happening, wake: &mut Option<Time>) {
                 run.phase = *phase;
             }
         }
+        Happening::ExperimentsGoOn => stage.experiments_go_on(),
+        Happening::ExperimentEnds(phase) => {
+            if let Some(experiment) = stage.world.experiments.iter_mut().find(|e| !e.phase.is_completed()) {
+                experiment.phase = *phase;
+            }
+        }
+        Happening::ExperimentDies => {
+            if let Some(pool) = stage.world.experiments.iter_mut().flat_map(|e| &mut e.pools).next() {
+                pool.available = 0;
+            }
+        }
         Happening::Restart => stage.restart(),
         Happening::PluginAnswers(phase) => answer_plugin(stage, *phase),
         Happening::Abort => intent::abort(&mut stage.world.status),
@@ -240,6 +271,8 @@ pub(crate) fn finish(stage: &mut Stage) {
                 .iter_mut()
                 .filter(|r| !r.phase.is_completed())
                 .for_each(|r| r.phase = RunPhase::Successful);
+        } else if let Some(experiment) = stage.world.experiments.iter_mut().find(|e| !e.phase.is_completed()) {
+            experiment.phase = RunPhase::Successful;
         } else if stage.world.plugins.calls.iter().any(|c| c.answer.is_none()) {
             answer_plugin(stage, Some(PluginPhase::Successful));
         } else if status.abort {

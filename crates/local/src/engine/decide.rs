@@ -6,27 +6,30 @@ use std::time::{Duration, Instant};
 use serin_core::analysis::RunStatus;
 use serin_core::decision::Event;
 use serin_core::plugin::PluginCall;
-use serin_core::{Action, Decision, Span, decide, invalid};
+use serin_core::{Action, Decision, Span, Time, decide, invalid};
 
+use super::experiments::ExperimentChanges;
 use super::{Engine, RunKey};
+use crate::experiment::ExperimentRecord;
 use crate::model::{Key, RunState, Workload};
 use crate::record::{RunRecord, WorkloadRecord};
 use crate::store::{Batch, EventRecord, Shelf};
 use crate::{apply, observe};
 
 /// Passes without a change of time before a rollout is called a loop. Far more than any update needs.
-const PASSES_MAX: usize = 100;
+pub(super) const PASSES_MAX: usize = 100;
 
 /// Wait before a target that is not reached yet (the router did not take it) is looked at again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Runs that a decision creates, changes (`Some`) or forgets (`None`).
-type RunChanges = BTreeMap<RunKey, Option<RunState>>;
+pub(super) type RunChanges = BTreeMap<RunKey, Option<RunState>>;
 
 /// The outcome of deciding one rollout.
 pub(super) struct Settled {
     workload: Workload,
     runs: RunChanges,
+    experiments: ExperimentChanges,
     pub(super) calls: Vec<PluginCall>,
     events: Vec<EventRecord>,
     changed: bool,
@@ -74,10 +77,11 @@ impl Engine {
 
     fn put(&self, batch: &mut Batch, key: &Key, settled: &Settled) -> Result<(), crate::LocalError> {
         batch.put(Shelf::Workloads, key.to_string(), &WorkloadRecord::from(&settled.workload))?;
-        for (name, run) in &settled.runs {
-            match run {
-                Some(run) => batch.put(Shelf::Runs, name.to_string(), &RunRecord::from(run))?,
-                None => batch.delete(Shelf::Runs, name.to_string()),
+        put_runs(batch, &settled.runs)?;
+        for (name, experiment) in &settled.experiments {
+            match experiment {
+                Some(state) => batch.put(Shelf::Experiments, name.to_string(), &ExperimentRecord::from(state))?,
+                None => self.put_forgotten(batch, std::slice::from_ref(name)),
             }
         }
         settled.events.iter().cloned().for_each(|e| batch.event(e));
@@ -93,7 +97,24 @@ impl Engine {
         }
         self.routes_stale |= settled.changed;
         self.staff_stale |= settled.changed;
-        for (name, run) in settled.runs {
+        self.adopt_runs(settled.runs);
+        for (name, experiment) in settled.experiments {
+            match experiment {
+                Some(state) => {
+                    self.experiments.insert(name, state);
+                }
+                None => self.forget_experiments(std::slice::from_ref(&name)),
+            }
+        }
+        self.ask_plugins(&key, &settled.workload, &settled.calls);
+        self.workloads.insert(key.clone(), settled.workload);
+        // What the rollout wants of the router or of an experiment may have changed.
+        let mine = self.experiments.iter().filter(|(_, e)| settled.changed && e.belongs_to(&key));
+        self.dirty_experiments.extend(mine.map(|(name, _)| name.clone()));
+    }
+
+    pub(super) fn adopt_runs(&mut self, runs: RunChanges) {
+        for (name, run) in runs {
             match run {
                 Some(run) => {
                     self.runs.insert(name, run);
@@ -103,8 +124,6 @@ impl Engine {
                 }
             }
         }
-        self.ask_plugins(&key, &settled.workload, &settled.calls);
-        self.workloads.insert(key, settled.workload);
     }
 
     /// Decides one rollout until a decision changes nothing.
@@ -113,6 +132,7 @@ impl Engine {
         let mut settled = Settled {
             workload: self.workloads[key].clone(),
             runs: RunChanges::new(),
+            experiments: ExperimentChanges::new(),
             calls: Vec::new(),
             events: Vec::new(),
             changed: false,
@@ -144,6 +164,9 @@ impl Engine {
             for action in applied.runs {
                 changed |= self.run_action(key, &action, &mut settled);
             }
+            for action in applied.experiments {
+                changed |= self.experiment_action(key, &action, &mut settled);
+            }
             // Questions are asked by the loop: a new one is no other memory, but there is more to decide once it counts as asked.
             let asks = !applied.calls.is_empty();
             settled.calls.extend(applied.calls);
@@ -163,8 +186,9 @@ impl Engine {
         let mine = kept.chain(changed).filter(|(_, run)| run.owner.as_ref() == Some(key));
         let named = mine.map(|(name, run)| (name.name.as_str(), run));
         let carried = self.carried_of(key, &settled.workload);
+        let experiments = self.experiments_of(key, &settled.experiments);
         let staffing = |hash: &serin_core::Hash| self.staffing(&settled.workload, hash);
-        observe::world(&settled.workload, staffing, named, carried, self.plugins(key, settled))
+        observe::world(&settled.workload, staffing, named, experiments, carried, self.plugins(key, settled))
     }
 
     /// An action on a run; returns whether it changed anything.
@@ -185,12 +209,7 @@ impl Engine {
             }
             Action::StopRun { name } => {
                 let name = key.beside(name);
-                let Some(mut run) = known(settled, &name).filter(|r| !r.core.terminate) else { return false };
-                run.spec.terminate = true;
-                run.core.terminate = true;
-                if run.status == RunStatus::default() {
-                    run.status.started = Some(self.now());
-                }
+                let Some(run) = known(settled, &name).and_then(|run| stopped(run, self.now())) else { return false };
                 settled.runs.insert(name, Some(run));
                 true
             }
@@ -205,6 +224,66 @@ impl Engine {
             _ => false,
         }
     }
+
+    /// An action on an experiment; returns whether it changed anything.
+    fn experiment_action(&self, key: &Key, action: &Action, settled: &mut Settled) -> bool {
+        let known = |settled: &Settled, name: &Key| match settled.experiments.get(name) {
+            Some(changed) => changed.clone(),
+            None => self.experiments.get(name).cloned(),
+        };
+        let (name, next) = match action {
+            Action::StartExperiment { name, step, hash, revision } => {
+                let key = key.beside(name);
+                if known(settled, &key).is_some() {
+                    return false;
+                }
+                match self.new_experiment(&settled.workload, *step, name, (hash, *revision)) {
+                    Some(state) => (key, Some(state)),
+                    None => return false,
+                }
+            }
+            Action::StopExperiment { name } => {
+                let name = key.beside(name);
+                let Some(mut state) = known(settled, &name).filter(|e| !e.object.spec.terminate) else { return false };
+                state.object.spec.terminate = true;
+                (name, Some(state))
+            }
+            Action::DeleteExperiment { name } => {
+                let name = key.beside(name);
+                if known(settled, &name).is_none() {
+                    return false;
+                }
+                (name, None)
+            }
+            _ => return false,
+        };
+        settled.experiments.insert(name, next);
+        true
+    }
+}
+
+/// A run that is told to stop, `None` if it was already.
+pub(super) fn stopped(mut run: RunState, now: Time) -> Option<RunState> {
+    if run.core.terminate {
+        return None;
+    }
+    run.spec.terminate = true;
+    run.core.terminate = true;
+    if run.status == RunStatus::default() {
+        run.status.started = Some(now);
+    }
+    Some(run)
+}
+
+/// Puts changed runs into a batch.
+pub(super) fn put_runs(batch: &mut Batch, runs: &RunChanges) -> Result<(), crate::LocalError> {
+    for (name, run) in runs {
+        match run {
+            Some(run) => batch.put(Shelf::Runs, name.to_string(), &RunRecord::from(run))?,
+            None => batch.delete(Shelf::Runs, name.to_string()),
+        }
+    }
+    Ok(())
 }
 
 /// The events of a decision, without those of a switch that an earlier one decided and that the router does not carry yet.

@@ -14,6 +14,7 @@ use serin_spec::workload::Holder;
 use serin_spec::{Problem, Severity, Source, validate};
 
 use super::Engine;
+use crate::experiment::{ExperimentRecord, ExperimentState};
 use crate::model::{Key, Objects, RunState, Workload};
 use crate::protocol::Outcome;
 use crate::record::{RunRecord, WorkloadRecord};
@@ -34,6 +35,7 @@ fn allow_here(problem: &mut Problem) {
         validate::HEADER_ROUTE_UNSUPPORTED => ("header-route", "header routes work"),
         validate::MIRROR_ROUTE_UNSUPPORTED => ("mirror-route", "mirror routes work"),
         validate::PING_PONG_UNSUPPORTED => ("ping-pong", "services that swap work"),
+        validate::EXPERIMENT_WEIGHT_UNSUPPORTED => ("experiment-weight", "weights of experiments work"),
         _ => return,
     };
     problem.severity = Severity::Warning;
@@ -226,16 +228,54 @@ impl Engine {
             }
             outcomes.push(outcome("AnalysisRun", &key, changed, "created"));
         }
+        let mut experiments = Vec::new();
+        for entry in catalog.experiments.iter().filter(|e| mine(&e.place.file)) {
+            let key = Key::of(&entry.object.metadata);
+            let (state, changed) = self.applied_experiment(&key, &entry.object)?;
+            if changed {
+                batch.put(Shelf::Experiments, key.to_string(), &ExperimentRecord::from(&state))?;
+                experiments.push((key.clone(), state));
+            }
+            outcomes.push(outcome("Experiment", &key, changed, "configured"));
+        }
         events.iter().cloned().for_each(|e| batch.event(e));
         self.commit_or_refuse(batch, &events)?;
         self.objects = objects;
         self.runs.extend(runs);
+        self.experiments.extend(experiments);
+        self.dirty_experiments.extend(self.experiments.keys().cloned());
         self.workloads.extend(workloads);
         // A changed template, service or ingress may concern any of them.
         self.dirty.extend(self.workloads.keys().cloned());
         self.routes_stale = true;
         self.staff_stale = true;
         Ok(outcomes)
+    }
+
+    /// The experiment that an applied one makes of the present one, and whether anything changed. Versions that have a pool
+    /// keep the pods that it was made with.
+    fn applied_experiment(
+        &self,
+        key: &Key,
+        object: &wire::experiment::Experiment,
+    ) -> Result<(ExperimentState, bool), LocalError> {
+        let mut object = object.clone();
+        object.status = None;
+        let bug = |e: serde_json::Error| LocalError::Bug(e.to_string());
+        let file = serde_json::to_value(&object).map_err(bug)?;
+        let Some(present) = self.experiments.get(key) else {
+            return Ok((ExperimentState::new(object, file, None, self.now()), true));
+        };
+        if let Some((owner, _)) = &present.owner {
+            let message = format!("the experiment {key} belongs to the rollout {owner}");
+            return Err(LocalError::refused_with(message, "give yours another name"));
+        }
+        if present.applied == file {
+            return Ok((present.clone(), false));
+        }
+        let live = serde_json::to_value(&present.object).map_err(bug)?;
+        let merged = serde_json::from_value(merge::merge(&present.applied, &live, &file)).map_err(bug)?;
+        Ok((ExperimentState { object: merged, applied: file, ..present.clone() }, true))
     }
 
     fn own_run(&self, spec: &wire::analysis::AnalysisRunSpec) -> RunState {

@@ -9,10 +9,10 @@ use serin_core::{Hash, Time};
 use serin_providers::{Measured as Answer, ProviderError, embedded, http, prometheus, web};
 use serin_spec::arguments::{self, Analysis, ArgumentError, Filled};
 use serin_spec::lower;
-use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
-use serin_spec::wire::canary::AnalysisTemplateRef;
+use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_spec::wire::provider::Metric as WireMetric;
 
+use super::experiments::event_object;
 use super::{Engine, Report, RunKey};
 use crate::model::{Key, RunState, Workload};
 use crate::record::RunRecord;
@@ -69,7 +69,7 @@ impl Engine {
             status.started = Some(now);
             status.completed = Some(now);
         }
-        RunState { owner, kind, hash, created: now, spec, core, status }
+        RunState { owner, kind, experiment: None, hash, created: now, spec, core, status }
     }
 
     fn run_spec(&self, workload: &Workload, kind: RunKind) -> Result<AnalysisRunSpec, ArgumentError> {
@@ -78,19 +78,13 @@ impl Engine {
             return Ok(AnalysisRunSpec::default());
         };
         let key = workload.key();
-        let find = |reference: &AnalysisTemplateRef| -> Option<&AnalysisTemplateSpec> {
-            match reference.is_cluster_scope() {
-                true => self.objects.cluster_templates.get(&reference.template_name).map(|t| &t.spec),
-                false => self.objects.templates.get(&key.beside(&reference.template_name)).map(|t| &t.spec),
-            }
-        };
         let rollout = serde_json::to_value(workload.manifest()).unwrap_or_default();
         let environment = arguments::Environment {
             rollout: &rollout,
             latest: &workload.rollout.hash,
             stable: workload.status.stable.as_ref(),
         };
-        analysis.run_spec(&find, &environment)
+        analysis.run_spec(&self.finder(&key), &environment)
     }
 
     /// Forgets runs of their own whose time to stay is over. Those of a rollout go when it no longer needs them.
@@ -244,6 +238,9 @@ impl Engine {
         if let Some(owner) = &next.owner {
             self.dirty.insert(owner.clone());
         }
+        if let Some((experiment, _)) = &next.experiment {
+            self.dirty_experiments.insert(experiment.clone());
+        }
         self.runs.insert(name.clone(), next);
     }
 
@@ -252,7 +249,11 @@ impl Engine {
         let because = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
         EventRecord {
             at_ms: self.now().as_millis(),
-            object: run.owner.as_ref().map_or_else(String::new, Key::to_string),
+            object: match (&run.owner, &run.experiment) {
+                (Some(owner), _) => owner.to_string(),
+                (None, Some((experiment, _))) => event_object(experiment),
+                (None, None) => String::new(),
+            },
             reason: "AnalysisRunEnded".to_owned(),
             message: format!("{} is {}{because}", name.name, status.phase),
             warning: matches!(status.phase, RunPhase::Failed | RunPhase::Error),

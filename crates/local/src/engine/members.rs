@@ -80,6 +80,13 @@ impl Members {
         staffing
     }
 
+    /// The members of a version of an experiment.
+    pub(super) fn of_version(&self, set: &Key, hash: &Hash) -> Staffing {
+        let place = (set.clone(), hash.clone());
+        let staffing = self.counts.get(&place).cloned().unwrap_or_default();
+        Staffing { failure: self.failures.get(&place).cloned(), ..staffing }
+    }
+
     pub(super) fn of(&self, key: &Key, hash: &Hash) -> impl Iterator<Item = (&MemberId, &Seen)> {
         let id = |ordinal| MemberId { rollout: key.clone(), hash: hash.clone(), ordinal };
         self.seen.range(id(0)..=id(u32::MAX))
@@ -114,8 +121,7 @@ impl Engine {
             .collect();
         for process in self.supervisor.unclaimed() {
             let Some(id) = MemberId::parse(&process) else { continue };
-            let template =
-                self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)).map(PoolState::member_template);
+            let template = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template);
             let Some(template) = template else { continue };
             if let Ok(spec) = staff::process(&id, &template, self.ground()) {
                 let ready = in_rotation.contains(&id.pod());
@@ -137,7 +143,7 @@ impl Engine {
     pub(super) fn claim(&self) -> Result<(), LocalError> {
         for process in self.supervisor.unclaimed() {
             let Some(id) = MemberId::parse(&process) else { continue };
-            let Some(pool) = self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)) else { continue };
+            let Some(pool) = self.wanted_pool(&id.rollout, &id.hash) else { continue };
             if pool.size > 0
                 && let Err(why) = staff::process(&id, &pool.template, self.ground())
             {
@@ -148,7 +154,7 @@ impl Engine {
         Ok(())
     }
 
-    fn ground(&self) -> Ground<'_> {
+    pub(super) fn ground(&self) -> Ground<'_> {
         Ground { side: &self.side, objects: &self.objects, speed: self.clock.speed }
     }
 
@@ -176,7 +182,7 @@ impl Engine {
             {
                 self.routes_stale = true;
             }
-            let min_ready = self.workloads.get(&id.rollout).and_then(|w| w.object.spec.min_ready_seconds).unwrap_or(0);
+            let min_ready = self.wanted_pool(&id.rollout, &id.hash).map_or(0, |p| p.min_ready_s);
             let available = ready_since.is_some_and(|since| now >= since + Span::from_secs(i64::from(min_ready)));
             let started = view.started_ms.map_or(now, |ms| self.clock.at(ms));
             seen.insert(id, Seen { view, ready_since, started, available });
@@ -191,16 +197,12 @@ impl Engine {
             place.ready += u32::from(seen.ready_since.is_some());
             place.available += u32::from(seen.available);
         }
-        for (place, count) in &counts {
-            if self.members.counts.get(place) != Some(count) {
-                self.dirty.insert(place.0.clone());
-                // A member that became available may let another one go.
-                self.staff_stale = true;
-            }
-        }
-        for place in self.members.counts.keys().filter(|p| !counts.contains_key(*p)) {
-            self.dirty.insert(place.0.clone());
-        }
+        let altered = counts.iter().filter(|(place, count)| self.members.counts.get(*place) != Some(*count));
+        let gone = self.members.counts.keys().filter(|p| !counts.contains_key(*p));
+        let touched: Vec<Key> = altered.map(|(place, _)| place).chain(gone).map(|place| place.0.clone()).collect();
+        touched.iter().for_each(|set| self.touch(set));
+        // A member that became available may let another one go.
+        self.staff_stale |= !touched.is_empty();
         if changed {
             // Who they are matters while they are replaced, not only how many there are.
             let restarting = self.workloads.iter().filter(|(_, w)| w.restart_pending());
@@ -216,51 +218,45 @@ impl Engine {
             return;
         }
         self.staff_stale = false;
-        let mut wanted: Vec<(MemberId, serin_core::Hash)> = Vec::new();
+        let mut wanted: Vec<MemberId> = Vec::new();
         let mut failures = BTreeMap::new();
         let mut stops = Vec::new();
-        for (key, workload) in &self.workloads {
-            for pool in &workload.pools {
-                let (mut live, mut leaving) = (BTreeSet::new(), BTreeSet::new());
-                let (mut serving, mut evicted) = (0, Vec::new());
-                for (id, seen) in self.members.of(key, &pool.hash) {
-                    if seen.is_evicted(id, pool) {
-                        leaving.insert(id.ordinal);
-                        evicted.push((id.ordinal, seen.view.is_ready()));
-                    } else if seen.leaves() {
-                        leaving.insert(id.ordinal);
-                    } else {
-                        live.insert(id.ordinal);
-                        serving += u32::from(seen.available);
-                    }
+        for (key, hash, size) in self.pools() {
+            let restarted = self.workloads.get(&key).and_then(|w| w.pool(&hash));
+            let (mut live, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+            let (mut serving, mut evicted) = (0, Vec::new());
+            for (id, seen) in self.members.of(&key, &hash) {
+                if restarted.is_some_and(|pool| seen.is_evicted(id, pool)) {
+                    leaving.insert(id.ordinal);
+                    evicted.push((id.ordinal, seen.view.is_ready()));
+                } else if seen.leaves() {
+                    leaving.insert(id.ordinal);
+                } else {
+                    live.insert(id.ordinal);
+                    serving += u32::from(seen.available);
                 }
-                let (start, mut stop) = staff::changes(pool.size, &live, &leaving);
-                stop.extend(staff::replaced(pool.size, serving, &evicted));
-                let id = |ordinal| MemberId { rollout: key.clone(), hash: pool.hash.clone(), ordinal };
-                wanted.extend(start.into_iter().map(|n| (id(n), pool.hash.clone())));
-                stops.extend(stop.into_iter().map(id));
             }
+            let (start, mut stop) = staff::changes(size, &live, &leaving);
+            stop.extend(staff::replaced(size, serving, &evicted));
+            let id = |ordinal| MemberId { rollout: key.clone(), hash: hash.clone(), ordinal };
+            wanted.extend(start.into_iter().map(id));
+            stops.extend(stop.into_iter().map(id));
         }
         // Members of pools that are gone.
-        let orphans = self.members.all().filter(|(id, seen)| {
-            !seen.leaves() && self.workloads.get(&id.rollout).and_then(|w| w.pool(&id.hash)).is_none()
-        });
+        let orphans =
+            self.members.all().filter(|(id, seen)| !seen.leaves() && self.wanted_pool(&id.rollout, &id.hash).is_none());
         stops.extend(orphans.map(|(id, _)| id.clone()));
         self.forget_evictions();
         let mut started = false;
-        for (id, hash) in wanted {
-            let Some(template) =
-                self.workloads.get(&id.rollout).and_then(|w| w.pool(&hash)).map(PoolState::member_template)
-            else {
-                continue;
-            };
+        for id in wanted {
+            let Some(template) = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template) else { continue };
             match staff::process(&id, &template, self.ground()) {
                 Ok(spec) => {
                     self.supervisor.want(spec);
                     started = true;
                 }
                 Err(why) => {
-                    failures.insert((id.rollout.clone(), hash), why);
+                    failures.insert((id.rollout.clone(), id.hash.clone()), why);
                 }
             }
         }
@@ -275,11 +271,10 @@ impl Engine {
                 failures.entry((id.rollout.clone(), id.hash.clone())).or_insert_with(|| trouble.clone());
             }
         }
-        for place in failures.keys().chain(self.members.failures.keys()) {
-            if failures.get(place) != self.members.failures.get(place) {
-                self.dirty.insert(place.0.clone());
-            }
-        }
+        let places = failures.keys().chain(self.members.failures.keys());
+        let changed = places.filter(|place| failures.get(*place) != self.members.failures.get(*place));
+        let touched: Vec<Key> = changed.map(|place| place.0.clone()).collect();
+        touched.iter().for_each(|set| self.touch(set));
         self.members.failures = failures;
         if !stops.is_empty() || started {
             self.refresh_members(true);

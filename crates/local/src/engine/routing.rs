@@ -13,7 +13,7 @@ impl Engine {
         if !self.routes_stale || !self.link.is_connected() {
             return;
         }
-        let mut routes = route::routes(&self.objects, &self.workloads, &self.members.endpoints());
+        let mut routes = route::routes(&self.objects, &self.workloads, &self.experiments, &self.members.endpoints());
         if self.going_down {
             // Members on their way out take no new requests; those under way are finished.
             routes.retain(|r| r.split.groups.iter().any(|g| !g.endpoints.is_empty()));
@@ -28,6 +28,9 @@ impl Engine {
                         self.dirty.insert(key);
                     }
                 }
+                // Members of versions that are over wait for the router to let them go.
+                let waiting = self.experiments.iter().filter(|(_, e)| e.pools.iter().any(|p| p.size > 0));
+                self.dirty_experiments.extend(waiting.map(|(key, _)| key.clone()));
             }
             Err(error) => tracing::error!("{error}"),
         }

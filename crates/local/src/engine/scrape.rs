@@ -8,6 +8,7 @@ use serin_promql::{Labels, Limits, text};
 use serin_providers::{Method, Request, http};
 use serin_supervisor::State;
 
+use super::experiments::event_object_of;
 use super::{Engine, Report};
 use crate::staff::{self, MemberId};
 
@@ -77,7 +78,7 @@ impl Engine {
         if !matches!(seen.view.state, State::Ready | State::Draining { .. }) {
             return None;
         }
-        let template = &self.workloads.get(&id.rollout)?.pool(&id.hash)?.member_template();
+        let template = self.wanted_pool(&id.rollout, &id.hash)?.template;
         let annotations = template.annotations();
         if annotations.get("prometheus.io/scrape").map(String::as_str) != Some("true") {
             return None;
@@ -87,7 +88,7 @@ impl Engine {
         let port = staff::port(containers.first()?, &serde_json::Value::String(named)).unwrap_or(seen.view.port);
         let path = annotations.get("prometheus.io/path").map_or("/metrics", String::as_str);
         let scheme = annotations.get("prometheus.io/scheme").map_or("http", String::as_str);
-        Some((id.clone(), target_labels(id, template), format!("{scheme}://127.0.0.1:{port}{path}")))
+        Some((id.clone(), target_labels(id, &template), format!("{scheme}://127.0.0.1:{port}{path}")))
     }
 
     async fn scrape_router(&mut self) {
@@ -133,7 +134,7 @@ impl Engine {
                 self.journal.keep(now, &scraped.labels, None);
                 if self.scrapes.troubled.insert(scraped.member.clone()) {
                     let message = format!("the metrics of {} cannot be read: {why}", scraped.member.pod());
-                    self.note_on(&scraped.member.rollout.to_string(), "ScrapeFailed", message, true);
+                    self.note_on(&event_object_of(&scraped.member.rollout), "ScrapeFailed", message, true);
                 }
             }
         }

@@ -13,6 +13,9 @@ use crate::record::WorkloadRecord;
 use crate::request::{self, Done};
 use crate::store::{Batch, EventRecord, Shelf};
 
+/// Events told with an experiment.
+const EXPERIMENT_EVENTS: usize = 30;
+
 impl Engine {
     pub(super) async fn answer(&mut self, asked: Request) -> Answer {
         if asked == Request::Metrics {
@@ -55,6 +58,15 @@ impl Engine {
                 let keys = self.resolve(Some(&service))?;
                 json(&keys.iter().filter_map(|key| self.workloads.get(key)).map(Workload::manifest).collect::<Vec<_>>())
             }
+            Request::Experiments { name } => {
+                let (keys, events) = match name {
+                    Some(name) => (vec![self.resolve_experiment(&name)?], EXPERIMENT_EVENTS),
+                    None => (self.experiments.keys().cloned().collect(), 0),
+                };
+                json(&keys.iter().map(|key| self.experiment_view(key, events)).collect::<Vec<_>>())
+            }
+            Request::Terminate { experiment } => json(&[self.terminate(&experiment)?]),
+            Request::DeleteExperiment { experiment } => json(&[self.delete_experiment(&experiment)?]),
             Request::Events { service, count } => json(&self.events(service.as_deref(), count)?),
             Request::Logs { service } => {
                 let keys = self.resolve(Some(&service))?;
@@ -78,7 +90,7 @@ impl Engine {
             status: self.status.map(|a| a.to_string()),
             speed: self.clock.speed,
             now_ms: self.now().as_millis(),
-            settled: self.dirty.is_empty() && self.link.is_connected(),
+            settled: self.dirty.is_empty() && self.dirty_experiments.is_empty() && self.link.is_connected(),
         }
     }
 
@@ -161,7 +173,11 @@ impl Engine {
                 batch.delete(Shelf::Runs, name.to_string());
             }
         }
+        let mine = self.experiments.iter().filter(|(_, e)| keys.iter().any(|key| e.belongs_to(key)));
+        let experiments: Vec<Key> = mine.map(|(name, _)| name.clone()).collect();
+        self.put_forgotten(&mut batch, &experiments);
         self.commit_or_refuse(batch, &[])?;
+        self.forget_experiments(&experiments);
         for key in &keys {
             self.workloads.remove(key);
             self.dirty.remove(key);

@@ -1,6 +1,7 @@
 //! Rollouts as plain data for people and machines.
 
 mod blue_green;
+mod experiment;
 
 use serin_core::analysis::{Metric, MetricResult, RunKind};
 use serin_core::plugin::PluginStatus;
@@ -8,9 +9,11 @@ use serin_core::{Hash, Time};
 use serin_supervisor::State;
 
 use super::Engine;
+use super::members::Seen;
 use crate::model::{Key, PoolState, RunState, Workload};
 use crate::request::pool_image;
 use crate::route;
+use crate::staff::MemberId;
 use crate::view::{
     MeasurementView, MemberRow, MetricView, PluginView, PoolView, ReasonView, ReplicasView, RolloutView, RunView,
     StepView, TrafficView, WeightView,
@@ -57,6 +60,7 @@ impl Engine {
             },
             pools: pools.into_iter().map(|p| self.pool_view(key, w, p)).collect(),
             runs: runs.into_iter().map(|(name, run)| run_view(&name.name, run)).collect(),
+            experiments: self.experiment_views(key),
             traffic: self.traffic(key, w),
             plugins: status.plugins.iter().map(plugin_view).collect(),
             reasons: self.reasons(w),
@@ -123,22 +127,6 @@ impl Engine {
             (false, true) => "canary",
             (false, false) => "",
         };
-        let members = self.members.of(key, &pool.hash).map(|(id, seen)| MemberRow {
-            name: id.pod(),
-            state: match seen.view.state {
-                State::Waiting { .. } => "Waiting",
-                State::Starting => "Starting",
-                State::Ready => "Ready",
-                State::Draining { .. } => "Draining",
-                State::Stopping { .. } | State::Gone => "Stopping",
-            }
-            .to_owned(),
-            pid: seen.view.pid,
-            port: seen.view.port,
-            restarts: seen.view.health.restarts,
-            trouble: seen.view.trouble.clone(),
-            log: absolute(&seen.view.log),
-        });
         PoolView {
             hash: pool.hash.to_string(),
             revision: pool.revision,
@@ -155,8 +143,29 @@ impl Engine {
             created_ms: pool.created.as_millis(),
             scale_down_at_ms: pool.scale_down_at.map(Time::as_millis),
             failure: staffing.failure,
-            members: members.collect(),
+            members: self.member_rows(key, &pool.hash),
         }
+    }
+
+    /// The members of a pool.
+    fn member_rows(&self, set: &Key, hash: &Hash) -> Vec<MemberRow> {
+        let row = |(id, seen): (&MemberId, &Seen)| MemberRow {
+            name: id.pod(),
+            state: match seen.view.state {
+                State::Waiting { .. } => "Waiting",
+                State::Starting => "Starting",
+                State::Ready => "Ready",
+                State::Draining { .. } => "Draining",
+                State::Stopping { .. } | State::Gone => "Stopping",
+            }
+            .to_owned(),
+            pid: seen.view.pid,
+            port: seen.view.port,
+            restarts: seen.view.health.restarts,
+            trouble: seen.view.trouble.clone(),
+            log: absolute(&seen.view.log),
+        };
+        self.members.of(set, hash).map(row).collect()
     }
 
     /// The rollouts as metrics in the text format.
@@ -185,7 +194,11 @@ impl Engine {
 
     /// Pod names and log files.
     pub(super) fn logs(&self, key: &Key) -> Vec<(String, String)> {
-        let members = self.members.all().filter(|(id, _)| id.rollout == *key);
+        let of_experiment = |id: &MemberId| {
+            let experiment = id.rollout.version().and_then(|(name, _)| self.experiments.get(&name));
+            experiment.is_some_and(|e| e.belongs_to(key))
+        };
+        let members = self.members.all().filter(|(id, _)| id.rollout == *key || of_experiment(id));
         members.map(|(id, seen)| (id.pod(), absolute(&seen.view.log))).collect()
     }
 }

@@ -75,7 +75,7 @@ fn routed(objects: &Objects, workload: Workload) -> Vec<Route> {
         ((Key::new("ns", "m"), Hash::new(hash)), vec![endpoint])
     };
     let endpoints = Endpoints::from([member("old", 1), member("new", 2)]);
-    routes(objects, &BTreeMap::from([(workload.key(), workload)]), &endpoints)
+    routes(objects, &BTreeMap::from([(workload.key(), workload)]), &BTreeMap::new(), &endpoints)
 }
 
 /// Name, host, and the members that get its requests, a route a line.

@@ -3,11 +3,13 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serin_local::experiment::ExperimentRecord;
 use serin_local::record::{RunRecord, WorkloadRecord};
 
 pub(crate) fn check(text: &str) {
     again::<WorkloadRecord>(text, |record| WorkloadRecord::from(&record.read()));
     again::<RunRecord>(text, |record| RunRecord::from(&record.read()));
+    again::<ExperimentRecord>(text, |record| ExperimentRecord::from(&record.read()));
 }
 
 /// Reads, keeps, writes, and does it once more: what was normalised the first time must stay.

@@ -52,6 +52,7 @@ pub(super) fn scenario(
 ) -> Result<Scenario, ScenarioError> {
     let entry = choose(catalog, rollout.or(world.rollout.as_deref()))?;
     let object = &entry.object;
+    all_simulated(object)?;
     let time_of_day = world.traffic.deploy_at.as_deref().and_then(time_of_day_ms).unwrap_or(12 * 3_600_000);
     let deploy_at = MIDNIGHT + Span::from_millis(time_of_day);
     let (stable_tag, new_tag) = tags(object, world);
@@ -118,6 +119,20 @@ fn choose<'c>(catalog: &'c Catalog, name: Option<&str>) -> Result<&'c Entry<wire
             found.ok_or_else(|| ScenarioError::NoRollout { name: name.to_owned(), known: known() })
         }
     }
+}
+
+/// Refuses what would stand still here and not in production.
+fn all_simulated(object: &wire::Rollout) -> Result<(), ScenarioError> {
+    let steps = object.spec.strategy.canary.iter().flat_map(|canary| &canary.steps);
+    for (index, step) in steps.enumerate() {
+        if step.experiment.is_some() {
+            return Err(ScenarioError::Step { index, what: "experiment" });
+        }
+        if step.plugin.is_some() {
+            return Err(ScenarioError::Step { index, what: "plugin" });
+        }
+    }
+    Ok(())
 }
 
 /// Stable and new tag.

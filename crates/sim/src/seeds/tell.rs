@@ -52,6 +52,11 @@ impl Transcript {
 
     pub(super) fn tell(&mut self, now: Time, happening: &Happening) {
         match happening {
+            Happening::Experimented(name, decision) => {
+                for action in &decision.actions {
+                    self.line(now, &format!("{name}: {action}"));
+                }
+            }
             Happening::Decided(decision) => self.line(now, &super::oracle::line(decision)),
             Happening::Measured { run, metric, value, phase } => {
                 self.line(now, &format!("{run}: {metric} = {value} {phase}"));

@@ -2,13 +2,14 @@
 
 use serin_core::plugin::{PluginPhase, PluginStep};
 use serin_core::rollout::{
-    Amount, BlueGreen, Canary, CanaryScale, PingPong, Rollout, ScaleDown, Step, Strategy, Threshold, Traffic, Workload,
+    Amount, BlueGreen, Canary, CanaryScale, ExperimentStep, PingPong, Rollout, ScaleDown, Step, Strategy, Threshold,
+    Traffic, Workload,
 };
 use serin_core::weight::{HeaderMatch, HeaderRoute, MirrorRoute, RouteMatch, ValueMatch};
 use serin_core::{Hash, RoleMetadata, Span};
 
 use crate::script;
-use crate::world::Plugin;
+use crate::world::{ExperimentPlan, Plugin, TemplatePlan};
 
 /// The rollout that a story begins with: a canary behind a router, without steps.
 pub(super) fn usual() -> Rollout {
@@ -207,4 +208,32 @@ pub(super) fn plugin(words: &[String]) -> Result<(String, Plugin), String> {
         }
     }
     Ok((name, plugin))
+}
+
+/// `experiment NAME=stable|canary[:REPLICAS[:WEIGHT]] ... [duration 60s] [delay 30s] [analysis NAME] [required NAME]`
+pub(super) fn experiment(words: &[String]) -> Result<(Step, ExperimentPlan), String> {
+    let (mut plan, mut weights) = (ExperimentPlan::default(), Vec::new());
+    let mut i = 1;
+    while let Some(word) = words.get(i) {
+        if let Some((name, what)) = word.split_once('=') {
+            let parts: Vec<&str> = what.split(':').collect();
+            let replicas = parts.get(1).map_or(Ok(1), |n| number(n))?;
+            let weight = parts.get(2).map(|n| number(n)).transpose()?;
+            weights.extend(weight.map(|weight| (name.to_owned(), weight)));
+            let (name, canary) = (name.to_owned(), parts[0] == "canary");
+            plan.templates.push(TemplatePlan { name, canary, replicas, service: weight.is_some() });
+            i += 1;
+            continue;
+        }
+        let value = words.get(i + 1).ok_or_else(|| format!("'{word}' needs a word after it"))?;
+        match word.as_str() {
+            "duration" => plan.duration = Some(script::span(value)?),
+            "delay" => plan.scale_down_delay = script::span(value)?,
+            "analysis" => plan.analyses.push((value.clone(), false)),
+            "required" => plan.analyses.push((value.clone(), true)),
+            other => return Err(format!("an experiment has no '{other}'")),
+        }
+        i += 2;
+    }
+    Ok((Step::Experiment(ExperimentStep { weights }), plan))
 }

@@ -28,26 +28,34 @@ impl Cluster {
             return;
         }
         let plan = self.plans.of(kind, &self.truth.rollout.hash, self.truth.status.stable.as_ref());
+        let phase = self.insert_run(name, plan);
+        let message = self.runs[name].status.message.clone();
+        self.truth.runs.push(serin_core::world::Run {
+            name: name.to_owned(),
+            kind,
+            hash: hash.clone(),
+            phase,
+            message,
+            terminating: false,
+            created: self.now,
+        });
+        // In the order of their names, whatever the order of their creation.
+        self.truth.runs.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// A run of this plan begins; returns where it stands.
+    pub(super) fn insert_run(&mut self, name: &str, plan: Arc<Plan>) -> RunPhase {
         let mut status = RunStatus::default();
         if let Some(problem) = &plan.problem {
             status.phase = RunPhase::Error;
             status.message.clone_from(problem);
             (status.started, status.completed) = (Some(self.now), Some(self.now));
         }
-        self.truth.runs.push(serin_core::world::Run {
-            name: name.to_owned(),
-            kind,
-            hash: hash.clone(),
-            phase: status.phase,
-            message: status.message.clone(),
-            terminating: false,
-            created: self.now,
-        });
-        // In the order of their names, whatever the order of their creation.
-        self.truth.runs.sort_by(|a, b| a.name.cmp(&b.name));
+        let phase = status.phase;
         let spec = plan.spec.clone();
         let wake_at = schedule::wake_at(&spec, &status, self.now);
         self.runs.insert(name.to_owned(), SimRun { plan, spec, status, wake_at });
+        phase
     }
 
     pub(super) fn stop_run(&mut self, name: &str) {
@@ -81,6 +89,19 @@ impl Cluster {
             }
             view.phase = run.status.phase;
             view.message.clone_from(&run.status.message);
+        }
+        for experiment in self.experiments.values_mut() {
+            for view in &mut experiment.runs {
+                let Some(run) = self.runs.get_mut(&view.name) else { continue };
+                if run.status.phase.is_completed() || run.wake_at.is_none_or(|at| at > now) {
+                    continue;
+                }
+                let constants = self.versions.get(&experiment.hash).map(|v| &v.measures);
+                let source = Source { constants, store: self.load.as_ref().map(|l| &l.store), now };
+                run.measure(&view.name, source, seen);
+                view.phase = run.status.phase;
+                view.message.clone_from(&run.status.message);
+            }
         }
     }
 }

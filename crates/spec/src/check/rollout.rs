@@ -1,5 +1,6 @@
 //! One Rollout on its own: Argo's rules with their places, and what Argo lets pass though it can only be a mistake.
 
+use super::experiment;
 use super::nearest::nearest;
 use crate::catalog::Entry;
 use crate::problem::{Findings, Problem};
@@ -187,6 +188,11 @@ fn nginx(entry: &Entry<Rollout>, nginx: &NginxTrafficRouting, problems: &mut Fin
     }
 }
 
+fn weight_total(canary: &CanaryStrategy) -> i32 {
+    let max = canary.traffic_routing.as_ref().and_then(|routing| routing.max_traffic_weight);
+    max.filter(|max| *max > 0).unwrap_or(100)
+}
+
 fn steps(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findings) {
     let origin = &entry.origin;
     let mut highest = None;
@@ -206,6 +212,10 @@ fn steps(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Finding
             problems.push(problem.hint("this field exists at spec.strategy.canary.replicaProgressThreshold"));
         }
         mixed(entry, step, &path, problems);
+        if let Some(experiment) = &step.experiment {
+            let taken = (highest.unwrap_or(0), weight_total(canary));
+            experiment::step(entry, experiment, &format!("{path}.experiment"), taken, problems);
+        }
         scale(entry, step, &path, problems);
         if let Some(route) = &step.set_mirror_route
             && route.percentage.is_some_and(|percentage| !(0..=100).contains(&percentage))

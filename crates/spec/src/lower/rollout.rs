@@ -158,7 +158,7 @@ fn name(wire: Option<&String>) -> Option<String> {
     wire.filter(|text| !text.is_empty()).cloned()
 }
 
-fn seconds(s: i32) -> Span {
+pub(super) fn seconds(s: i32) -> Span {
     Span::from_secs(i64::from(s.max(0)))
 }
 

@@ -41,6 +41,7 @@ pub fn status(wire: &RolloutStatus) -> Status {
         background_run: canary.current_background_analysis_run_status.as_ref().map(run_ref),
         weights: canary.weights.as_ref().map(weights),
         collision_count: count(wire.collision_count),
+        current_experiment: canary.current_experiment.filter(|name| !name.is_empty()),
         restarted_at: timestamp::parse_optional(wire.restarted_at.as_deref()),
         stable_ping_pong: canary.stable_ping_pong.as_deref().and_then(side),
         plugins: canary.step_plugin_statuses.iter().filter_map(plugin).collect(),
@@ -73,7 +74,7 @@ fn pause(wire: &PauseCondition) -> Pause {
 }
 
 //= compat: 2.6-1, 2.6-2
-fn condition(wire: &RolloutCondition) -> Option<Condition> {
+pub(super) fn condition(wire: &RolloutCondition) -> Option<Condition> {
     let kinds = [
         Kind::InvalidSpec,
         Kind::Available,

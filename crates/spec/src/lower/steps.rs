@@ -2,17 +2,17 @@
 
 use serin_core::Span;
 use serin_core::plugin::PluginStep;
-use serin_core::rollout::{CanaryScale, Step};
+use serin_core::rollout::{CanaryScale, ExperimentStep, Step};
 use serin_core::weight::{HeaderMatch, HeaderRoute, MirrorRoute, RouteMatch, ValueMatch};
 
 use super::rollout::count;
 use crate::duration;
 use crate::wire::canary::{CanaryStep, SetCanaryScale, SetHeaderRoute, SetMirrorRoute};
+use crate::wire::experiment::{ExperimentStep as WireExperiment, ExperimentStepTemplate};
 use crate::wire::meta::IntOrString;
 use crate::wire::traffic::{self as wire, HeaderRoutingMatch, StringMatch};
 
-/// One step. Experiments, which the core does not carry out, hold the rollout until a person goes on, as does an item without
-/// any kind of step.
+/// One step. An item without any kind of step holds the rollout until a person goes on.
 pub(super) fn step(wire: &CanaryStep) -> Step {
     if let Some(weight) = wire.set_weight {
         return Step::SetWeight(count(weight));
@@ -22,6 +22,9 @@ pub(super) fn step(wire: &CanaryStep) -> Step {
     }
     if let Some(scale) = &wire.set_canary_scale {
         return Step::SetCanaryScale(canary_scale(scale));
+    }
+    if let Some(experiment) = &wire.experiment {
+        return Step::Experiment(experiment_step(experiment));
     }
     if wire.analysis.is_some() {
         return Step::Analysis;
@@ -36,6 +39,16 @@ pub(super) fn step(wire: &CanaryStep) -> Step {
         return Step::Plugin(PluginStep { name: plugin.name.clone() });
     }
     Step::Pause(None)
+}
+
+/// The versions with a share of the requests. What else an experiment is goes into the object that is made of it.
+//= compat: 5.4-1
+fn experiment_step(wire: &WireExperiment) -> ExperimentStep {
+    let weight = |t: &ExperimentStepTemplate| {
+        let weight = t.weight.and_then(|w| u32::try_from(w).ok()).filter(|w| *w > 0)?;
+        Some((t.name.clone(), weight))
+    };
+    ExperimentStep { weights: wire.templates.iter().filter_map(weight).collect() }
 }
 
 /// Seconds as an int or a string of digits, else a Go duration cut off to whole seconds. A text that is neither, or a

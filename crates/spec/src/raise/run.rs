@@ -46,7 +46,7 @@ pub fn analysis_run(
             namespace: rollout.metadata.namespace.clone(),
             labels,
             annotations,
-            owner_references: owner(rollout),
+            owner_references: owner_of("Rollout", &rollout.metadata),
             ..ObjectMeta::default()
         },
         spec,
@@ -57,12 +57,17 @@ pub fn analysis_run(
 /// What makes `rollout` the controller of an object, as a list for `metadata.ownerReferences`. A reference needs the owner's
 /// uid, which a rollout that no server has seen does not have.
 pub fn owner(rollout: &Rollout) -> Vec<serde_json::Value> {
-    let uid = rollout.metadata.uid.as_ref();
+    owner_of("Rollout", &rollout.metadata)
+}
+
+/// The same for an object of any kind of Argo's.
+pub(super) fn owner_of(kind: &str, metadata: &ObjectMeta) -> Vec<serde_json::Value> {
+    let uid = metadata.uid.as_ref();
     let reference = uid.map(|uid| {
         json!({
             "apiVersion": "argoproj.io/v1alpha1",
-            "kind": "Rollout",
-            "name": rollout.metadata.name(),
+            "kind": kind,
+            "name": metadata.name(),
             "uid": uid,
             "controller": true,
             "blockOwnerDeletion": true,

@@ -41,7 +41,7 @@ pub fn status(core: &Status, rollout: &Rollout) -> RolloutStatus {
         promote_full: core.promote_full,
         phase: Some(core.phase.as_str().to_owned()),
         message: text(&core.message),
-        canary: canary(core, rollout, former.canary),
+        canary: canary(core, rollout),
         workload_observed_generation: former.workload_observed_generation,
         restarted_at: core.restarted_at.map(timestamp::format),
         blue_green: blue_green(core),
@@ -55,7 +55,7 @@ fn pause(core: &Pause) -> PauseCondition {
     PauseCondition { reason: core.reason.as_str().to_owned(), start_time: timestamp::format(core.start) }
 }
 
-fn condition(core: &Condition) -> RolloutCondition {
+pub(super) fn condition(core: &Condition) -> RolloutCondition {
     RolloutCondition {
         kind: core.kind.as_str().to_owned(),
         status: core.truth.as_str().to_owned(),
@@ -66,13 +66,12 @@ fn condition(core: &Condition) -> RolloutCondition {
     }
 }
 
-fn canary(core: &Status, rollout: &Rollout, former: Option<CanaryStatus>) -> Option<CanaryStatus> {
-    let former = former.unwrap_or_default();
+fn canary(core: &Status, rollout: &Rollout) -> Option<CanaryStatus> {
     let status = CanaryStatus {
         current_step_analysis_run_status: core.step_run.as_ref().map(run_ref),
         current_background_analysis_run_status: core.background_run.as_ref().map(run_ref),
         weights: core.weights.as_ref().map(|w| weights(w, rollout)),
-        current_experiment: former.current_experiment,
+        current_experiment: core.current_experiment.clone(),
         stable_ping_pong: core.stable_ping_pong.map(|side| side.as_str().to_owned()),
         step_plugin_statuses: core.plugins.iter().map(plugin).collect(),
     };

@@ -4,7 +4,6 @@ use crate::catalog::{Catalog, Entry, Origin};
 use crate::check::providers;
 use crate::problem::Problem;
 use crate::wire::Rollout;
-use crate::wire::canary::{CanaryStep, CanaryStrategy};
 use crate::wire::provider::Metric;
 use crate::wire::traffic::RolloutTrafficRouting;
 
@@ -23,10 +22,6 @@ pub fn local(catalog: &Catalog) -> Vec<Problem> {
     for entry in &catalog.analysis_runs {
         metrics(&entry.origin, &entry.object.spec.metrics, &mut problems);
     }
-    for entry in &catalog.experiments {
-        let problem = refused(&entry.origin, "", "experiments are not run on one machine yet");
-        problems.push(problem.hint("leave the object out; serin lint still checks it"));
-    }
     problems
 }
 
@@ -41,7 +36,7 @@ fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
     let canary = affinity(strategy.canary.as_ref().is_some_and(|c| c.anti_affinity.is_some()), "canary");
     let blue_green = affinity(strategy.blue_green.as_ref().is_some_and(|b| b.anti_affinity.is_some()), "blueGreen");
     for path in canary.into_iter().chain(blue_green) {
-        problems.push(origin.warning("kept-without-effect", &path, "antiAffinity has no effect on one machine"));
+        problems.push(origin.warning("no-effect", &path, "antiAffinity has no effect on one machine"));
     }
     if let Some(blue_green) = &strategy.blue_green
         && blue_green.active_service.as_deref().unwrap_or_default().is_empty()
@@ -54,7 +49,6 @@ fn rollout(entry: &Entry<Rollout>, problems: &mut Vec<Problem>) {
     if let Some(routing) = &canary.traffic_routing {
         routers(origin, routing, problems);
     }
-    steps(origin, canary, problems);
 }
 
 fn routers(origin: &Origin, routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
@@ -74,24 +68,6 @@ fn routers(origin: &Origin, routing: &RolloutTrafficRouting, problems: &mut Vec<
         problems
             .push(problem.hint("use trafficRouting.nginx with an Ingress; the embedded router reads the same fields"));
     }
-}
-
-fn steps(origin: &Origin, canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
-    for (i, step) in canary.steps.iter().enumerate() {
-        for (field, why, hint) in not_executed(step) {
-            let path = format!("spec.strategy.canary.steps[{i}].{field}");
-            problems.push(refused(origin, &path, why).hint(hint));
-        }
-    }
-}
-
-/// The parts of a step that are not carried out: field, reason, way out.
-fn not_executed(step: &CanaryStep) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let parts = [(
-        step.experiment.is_some(),
-        ("experiment", "experiments are not run on one machine yet", "use an analysis step"),
-    )];
-    parts.into_iter().filter(|(set, _)| *set).map(|(_, part)| part)
 }
 
 fn metrics(origin: &Origin, metrics: &[Metric], problems: &mut Vec<Problem>) {

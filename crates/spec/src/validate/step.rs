@@ -144,6 +144,10 @@ fn managed(routing: Option<&RolloutTrafficRouting>, name: &str, path: &str) -> O
     Some(FieldError::invalid(path, detail))
 }
 
+/// Argo's words for weights of an experiment with a router that has none.
+pub const EXPERIMENT_WEIGHT_UNSUPPORTED: &str =
+    "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time";
+
 //= compat: 8.3-21
 fn experiment(routing: Option<&RolloutTrafficRouting>, step: &CanaryStep, path: &str) -> Vec<FieldError> {
     let templates = step.experiment.as_ref().map(|experiment| experiment.templates.as_slice()).unwrap_or_default();
@@ -160,7 +164,7 @@ fn experiment(routing: Option<&RolloutTrafficRouting>, step: &CanaryStep, path: 
                     if supported {
                         return None;
                     }
-                    "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time"
+                    EXPERIMENT_WEIGHT_UNSUPPORTED
                 }
             };
             Some(FieldError::invalid(&format!("{path}.experiment.templates[{i}].weight"), detail))

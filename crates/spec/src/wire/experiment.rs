@@ -2,12 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::analysis::{AnalysisRunArgument, Argument};
 use super::meta::{LabelSelector, ObjectMeta, PodMetadata};
 use super::pod::PodTemplate;
 use super::provider::{DryRun, MeasurementRetention};
+use super::status::RolloutCondition;
 
 /// `steps[].experiment`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +56,16 @@ pub struct ExperimentStepTemplate {
     pub weight: Option<i32>,
     /// A service of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<Value>,
+    pub service: Option<TemplateService>,
+}
+
+/// A service for the pods of a version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TemplateService {
+    /// Its name; that of the pool when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// An analysis of an experiment step.
@@ -92,7 +101,7 @@ pub struct Experiment {
     pub spec: ExperimentSpec,
     /// What is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Value>,
+    pub status: Option<ExperimentStatus>,
 }
 
 /// What is wanted of an experiment.
@@ -147,7 +156,7 @@ pub struct ExperimentTemplate {
     pub template: PodTemplate,
     /// A service of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<Value>,
+    pub service: Option<TemplateService>,
 }
 
 /// An analysis.
@@ -167,4 +176,79 @@ pub struct ExperimentAnalysis {
     /// The experiment lasts until it is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required_for_completion: bool,
+}
+
+/// What is, of an experiment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExperimentStatus {
+    /// `Pending`, `Running`, `Successful`, `Failed`, `Error` or `Inconclusive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When all versions were there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub available_at: Option<String>,
+    /// The versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub template_statuses: Vec<TemplateStatus>,
+    /// The runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub analysis_runs: Vec<ExperimentAnalysisRunStatus>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<RolloutCondition>,
+}
+
+/// What is, of a version.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TemplateStatus {
+    /// Its name.
+    pub name: String,
+    /// Pods.
+    pub replicas: i32,
+    /// Pods of the current template.
+    pub updated_replicas: i32,
+    /// Ready ones.
+    pub ready_replicas: i32,
+    /// Available ones.
+    pub available_replicas: i32,
+    /// Bumped when the name of its pool was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collision_count: Option<i32>,
+    /// `Progressing`, `Running`, `Successful`, `Failed` or `Error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When that changed, or a pod more became available.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub last_transition_time: Option<String>,
+    /// Its service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
+    /// Hash of its pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_template_hash: Option<String>,
+}
+
+/// What is, of an analysis.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExperimentAnalysisRunStatus {
+    /// The analysis.
+    pub name: String,
+    /// Its run.
+    pub analysis_run: String,
+    /// Phase of the run.
+    pub phase: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
