@@ -1,5 +1,6 @@
 //! Plays a scenario: the world goes on, people act, faults happen; then everything heals, and a way out must be found.
 
+use serin_core::plugin::PluginPhase;
 use serin_core::world::World;
 use serin_core::{Decision, Hash, Span, Status, Time, intent, restarting};
 
@@ -10,7 +11,7 @@ use super::tell::{Digest, Transcript};
 use crate::control::{After, Fate, PassFault};
 use crate::drive::Sim;
 use crate::measure::Plans;
-use crate::world::{Behaviour, Cluster, Delay, Happening, Version};
+use crate::world::{Behaviour, Cluster, Delay, Happening, Plugin, Version};
 
 /// Begin of every play's clock.
 pub(super) const EPOCH: Time = Time::from_secs(1_000_000);
@@ -294,7 +295,7 @@ impl<'a> Play<'a> {
         self.sim.touch();
     }
 
-    /// Faults are over and members stay; those that never come still do not.
+    /// Faults are over, members stay, and the plugin answers; members that never come still do not.
     fn heal(&mut self) {
         let now = self.sim.cluster.now;
         if let Some(told) = &mut self.told {
@@ -303,6 +304,10 @@ impl<'a> Play<'a> {
         (self.sim.control.faults.actions, self.sim.control.faults.passes) = Default::default();
         self.timed.clear();
         self.counted.clear();
+        if self.scenario.plugin.runs.is_empty() {
+            let answers = Plugin { runs: vec![PluginPhase::Successful], ..self.scenario.plugin.clone() };
+            self.sim.cluster.set_plugin(PLUGIN, answers);
+        }
         let hashes: Vec<Hash> = self.sim.cluster.versions.keys().cloned().collect();
         for hash in hashes {
             if let Some(version) = self.sim.cluster.versions.get_mut(&hash) {
