@@ -15,7 +15,7 @@ use crate::{TaskError, compat::report::Report};
 /// Options of `compat`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Fail when a behaviour of these sections is open, such as 2.8,3 or A
+    /// Fail when a behaviour of these sections is open or not tested, such as 2.8,3 or A or 1-5
     #[arg(long, value_name = "SECTIONS", value_delimiter = ',')]
     deny_open: Vec<String>,
     /// Name the behaviours in one state
@@ -58,21 +58,43 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     };
     // A reader that has seen enough, such as `head`, is no failure.
     let _ = io::stdout().write_all(text.as_bytes());
-    for section in &options.deny_open {
-        if !report.has_section(section) {
-            return Err(TaskError::Found(format!("there is no section {section}")));
-        }
+    deny(&report, &options.deny_open)
+}
+
+/// Fails where a behaviour of these sections is not decided.
+fn deny(report: &Report, sections: &[String]) -> Result<(), TaskError> {
+    let sections: Vec<String> = sections.iter().flat_map(|section| range(section)).collect();
+    if let Some(section) = sections.iter().find(|section| !report.has_section(section)) {
+        return Err(TaskError::Found(format!("there is no section {section}")));
     }
-    let open = report.open_in(&options.deny_open);
-    match open.as_slice() {
+    let undecided = report.undecided_in(&sections);
+    match undecided.as_slice() {
         [] => Ok(()),
-        ids => Err(TaskError::Found(format!("{} behaviours must not be open: {}", ids.len(), ids.join(", ")))),
+        ids => Err(TaskError::Found(format!(
+            "{} behaviours are neither tested nor different on purpose: {}",
+            ids.len(),
+            ids.join(", ")
+        ))),
     }
 }
 
-/// One line for the end of `test`.
-pub(crate) fn summary() -> Result<String, TaskError> {
-    Ok(collect(&repository::text_files(&repository::root())?)?.summary())
+/// `1-5` is every section from 1 to 5; anything else is one section.
+fn range(text: &str) -> Vec<String> {
+    let ends = text.split_once('-').and_then(|(from, to)| Some((from.parse::<u8>().ok()?, to.parse::<u8>().ok()?)));
+    match ends {
+        Some((from, to)) => (from..=to).map(|n| n.to_string()).collect(),
+        None => vec![text.to_owned()],
+    }
+}
+
+/// The sections about rollouts, runs and experiments themselves, which are the same on one machine and on a cluster.
+const DECIDED: [&str; 2] = ["1-5", "8"];
+
+/// The check of `test`, and one line about everything.
+pub(crate) fn check() -> Result<String, TaskError> {
+    let report = collect(&repository::text_files(&repository::root())?)?;
+    deny(&report, &DECIDED.map(str::to_owned))?;
+    Ok(report.summary())
 }
 
 /// The state of every behaviour. Ids that the list does not know are errors, all named at once.
@@ -92,4 +114,15 @@ fn collect(files: &[TextFile]) -> Result<Report, TaskError> {
         return Err(TaskError::Found(unknown.join("\n")));
     }
     Ok(Report::new(assertions, &marks, &reasons))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn ranges_of_sections_are_told_from_sections() {
+        assert_eq!(range("1-3"), ["1", "2", "3"]);
+        assert_eq!((range("2.8"), range("A"), range("5-4")), (vec!["2.8".to_owned()], vec!["A".to_owned()], vec![]));
+    }
 }

@@ -21,11 +21,11 @@ pub fn look(pass: &mut Pass) {
     pass.status.blue_green.preview = preview;
 }
 
-/// What the active service selected last, unless that answers nobody while the stable version could.
+/// What the active service selected last; the stable version where that would answer nobody and stable can.
 fn former(world: &World) -> Option<Hash> {
     let former = world.pool(world.status.blue_green.active.as_ref()?)?;
-    let better = world.stable_pool().is_some_and(|stable| stable.available > 0);
-    (former.available > 0 || !better).then(|| former.hash.clone())
+    let better = world.stable_pool().filter(|stable| former.available == 0 && stable.available > 0);
+    Some(better.unwrap_or(former).hash.clone())
 }
 
 /// Whether the users' requests go to the current version, or went there last.

@@ -73,3 +73,17 @@ fn without_steps_no_hash_of_steps_is_kept() {
     let stage = deployed(|_| {});
     assert_eq!(stage.world.status.current_steps_hash, None);
 }
+
+/// A service forgot a version that had lost its members while a run waited for a person: users were given nothing, though
+/// stable could have answered.
+#[test]
+fn a_forgotten_version_without_members_gives_way_to_stable() {
+    let mut stage = updating(|own| own.post_promotion = true);
+    stage.run_ends("svc-v2-2-post", RunPhase::Inconclusive, "");
+    stage.settle();
+    stage.members_come = false;
+    stage.available("v2", 0);
+    forget(&mut stage);
+    stage.settle();
+    assert_eq!((services(&stage).split('/').next(), stage.phase()), (Some("v1"), "Paused"));
+}

@@ -104,7 +104,7 @@ fn switch(before: &Stage, hash: &Hash) -> Result<(), String> {
         // The service forgot, and is told again what it selected.
         return Ok(());
     }
-    if world.rollout.paused {
+    if world.rollout.paused && active(world).is_some() {
         return Err("switches while a person halts".to_owned());
     }
     if !back && (pool.available < replicas || world.status.abort) {

@@ -396,13 +396,14 @@ impl<'a> Play<'a> {
 }
 
 /// Whether nothing more happens by itself, except that runs go on which nothing waits for. A restart that waits for members
-/// that never come looks again every half minute, in vain.
+/// that never come, or for a person, looks again every half minute, in vain.
 fn at_rest(sim: &Sim) -> bool {
     let truth = &sim.cluster.truth;
     let status: &Status = &truth.status;
-    let tried = truth.experiments.iter().any(|e| !e.phase.is_completed());
+    let tried = oracle::experiments_are_over(truth).is_err();
     let awaited = status.runs().any(|r| !r.phase.is_completed()) && status.pauses.is_empty();
-    let in_vain = restarting::due(&truth.rollout, status, sim.cluster.now) && lame(sim);
+    let held = truth.rollout.paused || !status.pauses.is_empty();
+    let in_vain = restarting::due(&truth.rollout, status, sim.cluster.now) && (held || lame(sim));
     (sim.control.wake_at().is_none() || in_vain) && sim.cluster.members_rest() && !awaited && !tried
 }
 

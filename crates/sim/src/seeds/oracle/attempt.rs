@@ -29,7 +29,8 @@ pub(super) struct Attempt {
     paused: Option<(usize, Time)>,
     /// Whether a person promoted, which may skip a step.
     promoted: bool,
-    /// Whether it got the users because nobody had any: then no verdict before the switch is asked for.
+    /// Whether it got the users because nobody had any, or has them from an attempt before: then no verdict before the switch is
+    /// asked for.
     unopposed: bool,
     /// Whether the next pass begins another attempt.
     retried: bool,
@@ -71,6 +72,7 @@ impl Attempt {
         *self = Self {
             hash: Some(seen.rollout.hash.clone()),
             former,
+            unopposed: has_users(seen),
             promoted: self.asked > 0,
             asked: self.asked,
             ..Self::default()
@@ -178,6 +180,12 @@ impl Attempt {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the users are with the version of the spec.
+fn has_users(seen: &World) -> bool {
+    let active = seen.rollout.blue_green().and_then(|bg| seen.service(&bg.active_service));
+    active.is_some_and(|s| s.selects.as_ref() == Some(&seen.rollout.hash))
 }
 
 /// Whether nobody has users: the active service selects nothing yet, and the stable version has no member that could answer.
