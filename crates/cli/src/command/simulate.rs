@@ -105,7 +105,9 @@ fn chosen(error: ScenarioError) -> CliError {
         }
         ScenarioError::NoRollouts => "give the folder in which the Rollout lies",
         ScenarioError::NotDescribed(_) => "every version that is deployed needs an item under versions",
-        ScenarioError::Step { .. } => "leave the step out of a copy of the manifest to try the rest",
+        ScenarioError::Step { .. } | ScenarioError::Experiment { .. } => {
+            "leave the step out of a copy of the manifest to try the rest"
+        }
         ScenarioError::Image(_) => "the tag of the version goes into the template of the Rollout",
         ScenarioError::SameVersion(_) => "let deploy.from and deploy.to differ",
     };
