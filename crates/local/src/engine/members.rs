@@ -109,7 +109,8 @@ impl Members {
 
 impl Engine {
     /// Takes up the processes that an earlier control process left, each as what it is: one that the router sends requests to
-    /// counts as ready until its probe says otherwise, so that a restart moves no traffic.
+    /// counts as ready until its probe says otherwise, and since its start, so that a restart moves no traffic and nobody is
+    /// less available than before.
     pub(super) fn adopt(&mut self) {
         let in_rotation: BTreeSet<String> = self
             .link
@@ -119,6 +120,7 @@ impl Engine {
             .flat_map(|route| &route.split.groups)
             .flat_map(|group| group.endpoints.iter().map(|e| e.id.clone()))
             .collect();
+        let mut presumed = BTreeSet::new();
         for process in self.supervisor.unclaimed() {
             let Some(id) = MemberId::parse(&process) else { continue };
             let template = self.wanted_pool(&id.rollout, &id.hash).map(|p| p.template);
@@ -128,11 +130,12 @@ impl Engine {
                 self.supervisor.want(spec);
                 if ready {
                     self.supervisor.presume_ready(&process);
+                    presumed.insert(id);
                 }
             }
         }
         self.supervisor.stop_unclaimed();
-        self.refresh_members(true);
+        self.refresh_members(true, &presumed);
     }
 
     /// Checks that every running member that is still wanted can be taken up. Otherwise the traffic of those that cannot would
@@ -161,18 +164,21 @@ impl Engine {
     pub(super) fn look_at_members(&mut self) {
         let changed = self.supervisor.turn();
         if changed || self.members.awaits_time {
-            self.refresh_members(changed);
+            self.refresh_members(changed, &BTreeSet::new());
         }
     }
 
-    /// Brings what is seen up to date; rollouts whose members changed are decided again.
-    fn refresh_members(&mut self, changed: bool) {
+    /// Brings what is seen up to date; rollouts whose members changed are decided again. `presumed` members are ready since
+    /// they were started.
+    fn refresh_members(&mut self, changed: bool, presumed: &BTreeSet<MemberId>) {
         let now = self.now();
         let views = self.supervisor.members();
         let mut seen = BTreeMap::new();
         for view in views {
             let Some(id) = MemberId::parse(&view.id) else { continue };
+            let started = view.started_ms.map_or(now, |ms| self.clock.at(ms));
             let since = self.members.seen.get(&id).and_then(|s| s.ready_since);
+            let since = since.or_else(|| presumed.contains(&id).then_some(started));
             let ready_since = view.is_ready().then(|| since.unwrap_or(now));
             if self
                 .members
@@ -184,7 +190,6 @@ impl Engine {
             }
             let min_ready = self.wanted_pool(&id.rollout, &id.hash).map_or(0, |p| p.min_ready_s);
             let available = ready_since.is_some_and(|since| now >= since + Span::from_secs(i64::from(min_ready)));
-            let started = view.started_ms.map_or(now, |ms| self.clock.at(ms));
             seen.insert(id, Seen { view, ready_since, started, available });
         }
         self.routes_stale |= changed;
@@ -277,7 +282,7 @@ impl Engine {
         touched.iter().for_each(|set| self.touch(set));
         self.members.failures = failures;
         if !stops.is_empty() || started {
-            self.refresh_members(true);
+            self.refresh_members(true, &BTreeSet::new());
         }
     }
 
@@ -318,7 +323,7 @@ impl Engine {
             }
         }
         if changed {
-            self.refresh_members(true);
+            self.refresh_members(true, &BTreeSet::new());
         }
     }
 
@@ -357,6 +362,6 @@ impl Engine {
             }
         }
         // That they drain is seen at once, or each would wait for the end of its time.
-        self.refresh_members(true);
+        self.refresh_members(true, &BTreeSet::new());
     }
 }
