@@ -34,6 +34,9 @@ pub(super) struct Attempt {
     unopposed: bool,
     /// Whether the next pass begins another attempt.
     retried: bool,
+    /// The attempt before, as long as nothing was decided of this one but to make its pool: a template that is taken back by
+    /// then was never begun.
+    set_aside: Option<Box<Attempt>>,
 }
 
 impl Attempt {
@@ -64,9 +67,19 @@ impl Attempt {
         let status = &seen.status;
         let steps = status.current_steps_hash.as_deref().unwrap_or("") != seen.rollout.steps_hash;
         let known = status.current_hash.as_ref() == Some(&seen.rollout.hash) && !steps;
+        if known && self.hash.as_ref() != Some(&seen.rollout.hash) {
+            let aside = self.set_aside.take().filter(|aside| aside.hash.as_ref() == Some(&seen.rollout.hash));
+            if let Some(aside) = aside {
+                let (asked, promoted) = (self.asked, self.asked > 0 || aside.promoted);
+                *self = Self { asked, promoted, retried: self.retried, ..*aside };
+            }
+        }
         if known && self.hash.as_ref() == Some(&seen.rollout.hash) && !std::mem::take(&mut self.retried) {
+            self.set_aside = None;
             return;
         }
+        let open = status.current_hash.is_some() && status.current_hash == self.hash;
+        let set_aside = (open && !known).then(|| Box::new(Self { set_aside: None, ..self.clone() }));
         let former = seen.runs.iter().filter(|r| r.phase.is_completed()).map(|r| (r.name.clone(), r.created)).collect();
         // A promotion that was asked for before the first pass counts for this attempt.
         *self = Self {
@@ -75,6 +88,7 @@ impl Attempt {
             unopposed: has_users(seen),
             promoted: self.asked > 0,
             asked: self.asked,
+            set_aside,
             ..Self::default()
         };
     }
