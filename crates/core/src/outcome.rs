@@ -246,7 +246,9 @@ fn inconclusive<S>(pass: &mut Pass<S>) {
     }
     let run = status.runs().find(|r| r.phase == RunPhase::Inconclusive).map(|r| (r.name.clone(), r.message.clone()));
     let experiment = status.current_experiment.as_ref().and_then(|name| pass.world.experiment(name));
-    if let Some((run, message)) = run.or_else(|| experiment.map(|e| (e.name.clone(), e.message.clone()))) {
-        pass.reasons.push(Reason::PausedInconclusive { run, message });
+    match run.or_else(|| experiment.map(|e| (e.name.clone(), e.message.clone()))) {
+        Some((run, message)) => pass.reasons.push(Reason::PausedInconclusive { run, message }),
+        // What was inconclusive is not there any more, and the pause still is.
+        None => pass.reasons.push(Reason::PausedForPerson),
     }
 }

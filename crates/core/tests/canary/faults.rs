@@ -365,3 +365,14 @@ fn a_retry_after_two_aborts_begins_anew() {
     judged_settle(&mut stage, 20);
     assert_eq!(stage.next(), " | awaiting-plugin");
 }
+
+/// Where the run that was inconclusive is not known any more, the pause that it led to gave no reason.
+#[test]
+fn an_inconclusive_pause_without_its_run_gives_a_reason_too() {
+    let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], as_is));
+    let now = stage.now;
+    stage.world.status.clear_pauses();
+    stage.world.status.add_pause(serin_core::status::PauseReason::InconclusiveAnalysisRun, now);
+    stage.settle();
+    assert_eq!(stage.next(), " | paused-for-person");
+}
