@@ -3,15 +3,11 @@
 
 use super::{Pass, runs, switch};
 use crate::abort;
-use crate::action::Action;
 use crate::reason::Reason;
 use crate::scale;
 use crate::status::PauseReason;
 use crate::time::Span;
 use crate::world::Pool;
-
-/// Argo's default for both delays: long enough for requests under way to end, and for a second thought.
-pub const DEFAULT_DELAY: Span = abort::DEFAULT_DELAY;
 
 /// Members wanted of the new pool.
 //= compat: 2.8-32, B.7-2
@@ -54,9 +50,7 @@ pub fn resize(pass: &mut Pass) {
     let new = world.new_pool().map(|p| (p, if retiring { p.size } else { new_wanted(pass) }));
     for (pool, size) in stable.into_iter().chain(new) {
         let size = if serves_users(pass, pool) { size.max(replicas) } else { size };
-        if pool.size != size || (pool.size > 0 && pool.replicas_seen != Some(replicas)) {
-            scale::scale_to(pass, pool, size);
-        }
+        scale::follow_replicas(pass, pool, size);
     }
 }
 
@@ -94,7 +88,7 @@ fn abort_delay(pass: &Pass) -> Option<Span> {
     if !pass.status.abort || pass.status.stable.is_none() || pass.fully_promoted() {
         return None;
     }
-    let delay = pass.strategy.abort_scale_down_delay.unwrap_or(DEFAULT_DELAY);
+    let delay = pass.strategy.abort_scale_down_delay.unwrap_or(abort::DEFAULT_DELAY);
     (delay > Span::ZERO).then_some(delay)
 }
 
@@ -109,30 +103,15 @@ fn keep_pools_in_use(pass: &mut Pass) {
         pass.wake(at);
     }
     for pool in world.stable_pool().into_iter().chain(new) {
-        let action = Action::SetScaleDownAt { hash: pool.hash.clone(), at: None };
-        if pool.scale_down_at.is_some() && !pass.actions.contains(&action) {
-            pass.actions.push(action);
-        }
+        scale::keep(pass, pool);
     }
 }
 
 /// An aborted version stays for its delay once stable is whole, and goes when the users have left it.
 //= compat: 2.7-7, B.7-3
 fn retire_aborted(pass: &mut Pass, new: &Pool, delay: Span) {
-    let stable_whole = pass.world.stable_pool().is_some_and(|p| p.available >= pass.rollout().replicas);
-    match new.scale_down_at {
-        _ if new.size == 0 || serves_users(pass, new) => {}
-        None if stable_whole => {
-            let at = pass.now + delay;
-            pass.actions.push(Action::SetScaleDownAt { hash: new.hash.clone(), at: Some(at) });
-            pass.wake(at);
-        }
-        None => {}
-        Some(at) if pass.now < at => {
-            pass.reasons.push(Reason::ScaleDownPlanned { hash: new.hash.clone(), at });
-            pass.wake(at);
-        }
-        Some(_) => scale::scale_to(pass, new, 0),
+    if new.size > 0 && !serves_users(pass, new) && scale::is_retired(pass, new, delay) {
+        scale::scale_to(pass, new, 0);
     }
 }
 
@@ -145,7 +124,7 @@ fn others(pass: &mut Pass) {
         return;
     }
     let replicas = pass.rollout().replicas;
-    let delay = pass.strategy.scale_down_delay.unwrap_or(DEFAULT_DELAY);
+    let delay = pass.strategy.scale_down_delay.unwrap_or(abort::DEFAULT_DELAY);
     let mut waiting = 0;
     for pool in pass.world.other_pools() {
         if pool.size == 0 || serves_users(pass, pool) {
@@ -155,14 +134,11 @@ fn others(pass: &mut Pass) {
         match pool.scale_down_at {
             None if delay > Span::ZERO && within_limit => {
                 waiting += 1;
-                let at = pass.now + delay;
-                pass.actions.push(Action::SetScaleDownAt { hash: pool.hash.clone(), at: Some(at) });
-                pass.wake(at);
+                scale::plan(pass, pool, delay);
             }
             Some(at) if pass.now < at && within_limit => {
                 waiting += 1;
-                pass.reasons.push(Reason::ScaleDownPlanned { hash: pool.hash.clone(), at });
-                pass.wake(at);
+                scale::await_plan(pass, pool, at);
                 if pool.size != replicas && pool.promoted {
                     scale::scale_to(pass, pool, replicas);
                 }

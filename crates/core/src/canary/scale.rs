@@ -4,7 +4,6 @@
 use super::Pass;
 use super::sizing::{self, Limits, Routed, Size, Sizes};
 use crate::abort;
-use crate::action::Action;
 use crate::reason::Reason;
 use crate::scale;
 use crate::time::Span;
@@ -14,22 +13,19 @@ fn size(pool: Option<&Pool>) -> Size {
     pool.map_or_else(Size::default, |p| Size { wanted: p.size, available: p.available })
 }
 
-/// A pass that only adjusts sizes to changed replicas. Every pool in use learns the new replicas, also one whose size
-/// stays, or the rollout would do nothing else for ever. What must wait for the router or for the delay of an abort is
-/// left to the passes after it.
+/// A pass that only adjusts sizes to changed replicas. What must wait for the router or for the delay of an abort is left to
+/// the passes after it.
 //= compat: 2.2-8, 10.18
 pub fn resize(pass: &mut Pass) {
     pass.reasons.push(Reason::Resized);
     let sizes = sizes(pass);
-    let (world, replicas) = (pass.world, pass.rollout().replicas);
+    let world = pass.world;
     let retiring = abort_delay(pass).is_some() && !pass.fully_promoted();
     let stable = world.stable_pool().filter(|p| p.hash != world.rollout.hash).map(|p| (p, sizes.stable));
     let new = world.new_pool().map(|p| (p, if retiring { p.size } else { sizes.new }));
     for (pool, size) in stable.into_iter().chain(new) {
         let size = if may_shrink(pass, pool, size) { size } else { pool.size };
-        if pool.size != size || (pool.size > 0 && pool.replicas_seen != Some(replicas)) {
-            scale::scale_to(pass, pool, size);
-        }
+        scale::follow_replicas(pass, pool, size);
     }
 }
 
@@ -94,10 +90,7 @@ fn keep_pools_in_use(pass: &mut Pass) {
     let keeps_new = abort_delay(pass).is_none() || pass.fully_promoted();
     let new = pass.world.new_pool().filter(|_| keeps_new);
     for pool in pass.world.stable_pool().into_iter().chain(new) {
-        let action = Action::SetScaleDownAt { hash: pool.hash.clone(), at: None };
-        if pool.scale_down_at.is_some() && !pass.actions.contains(&action) {
-            pass.actions.push(action);
-        }
+        scale::keep(pass, pool);
     }
 }
 
@@ -230,27 +223,11 @@ pub fn new_wanted(pass: &Pass) -> u32 {
 /// An aborted canary stays for its delay once stable is whole, and then goes. Returns whether it was scaled.
 //= compat: 2.7-7, B.5-5
 fn retire_aborted(pass: &mut Pass, new: &Pool, delay: Span) -> bool {
-    let stable_whole = pass.world.stable_pool().is_some_and(|p| p.available >= pass.rollout().replicas);
-    match new.scale_down_at {
-        _ if new.size == 0 => false,
-        None if stable_whole => {
-            let at = pass.now + delay;
-            pass.actions.push(Action::SetScaleDownAt { hash: new.hash.clone(), at: Some(at) });
-            pass.wake(at);
-            false
-        }
-        None => false,
-        Some(at) if pass.now < at => {
-            pass.reasons.push(Reason::ScaleDownPlanned { hash: new.hash.clone(), at });
-            pass.wake(at);
-            false
-        }
-        Some(_) if may_shrink(pass, new, 0) => {
-            scale::scale_to(pass, new, 0);
-            true
-        }
-        Some(_) => false,
+    let goes = new.size > 0 && scale::is_retired(pass, new, delay) && may_shrink(pass, new, 0);
+    if goes {
+        scale::scale_to(pass, new, 0);
     }
+    goes
 }
 
 /// Pools that are neither new nor stable: they lose unhealthy members first, then the rest as availability or the
@@ -298,14 +275,11 @@ fn routed_others(pass: &mut Pass) {
         match pool.scale_down_at {
             None if delayed && delay > Span::ZERO && within_limit => {
                 waiting += 1;
-                let at = pass.now + delay;
-                pass.actions.push(Action::SetScaleDownAt { hash: pool.hash.clone(), at: Some(at) });
-                pass.wake(at);
+                scale::plan(pass, pool, delay);
             }
             Some(at) if delayed && pass.now < at && within_limit => {
                 waiting += 1;
-                pass.reasons.push(Reason::ScaleDownPlanned { hash: pool.hash.clone(), at });
-                pass.wake(at);
+                scale::await_plan(pass, pool, at);
             }
             _ => scale::scale_to(pass, pool, 0),
         }
