@@ -50,6 +50,16 @@ impl Rig {
         rig
     }
 
+    /// One that gives an answer a minute instead of a second, and has none at first.
+    fn patient() -> Self {
+        let mut rig = Self::new(None);
+        let side = std::fs::read_to_string(rig.machine.app().join("serin.yaml")).unwrap();
+        rig.machine.write("serin.yaml", &side.replace("timeoutSeconds: 1", "timeoutSeconds: 60"));
+        rig.machine.kill_control();
+        rig.machine.up_again();
+        rig
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.machine.beside("plugin").join(name)
     }
@@ -189,11 +199,7 @@ fn crashes_and_nonsense_are_told_and_asked_again() {
 /// The question that was under way when the control process was killed is asked again under the same name, and its process ends.
 #[test]
 fn a_kill_in_the_middle_of_a_question_loses_and_doubles_nothing() {
-    let mut rig = Rig::new(None);
-    let side = std::fs::read_to_string(rig.machine.app().join("serin.yaml")).unwrap();
-    rig.machine.write("serin.yaml", &side.replace("timeoutSeconds: 1", "timeoutSeconds: 60"));
-    rig.machine.kill_control();
-    rig.machine.up_again();
+    let mut rig = Rig::patient();
     rig.deploy();
     eventually("it is asked", || rig.pids().len() == 2);
     let load = rig.machine.load(&rig.app);
@@ -213,11 +219,7 @@ fn a_kill_in_the_middle_of_a_question_loses_and_doubles_nothing() {
 //= compat: 6.13-4
 #[test]
 fn going_back_ends_a_question_that_is_under_way() {
-    let mut rig = Rig::new(None);
-    let side = std::fs::read_to_string(rig.machine.app().join("serin.yaml")).unwrap();
-    rig.machine.write("serin.yaml", &side.replace("timeoutSeconds: 1", "timeoutSeconds: 60"));
-    rig.machine.kill_control();
-    rig.machine.up_again();
+    let rig = Rig::patient();
     rig.deploy();
     eventually("it is asked", || rig.pids().len() == 2);
     rig.answer(0, r#"{"phase": "Successful"}"#);
