@@ -11,7 +11,7 @@ use crate::repository::{Dependency, Metadata, Package, TextFile};
 const LIST: &str = "xtask/dependencies.toml";
 
 /// The arrows of ARCHITECTURE.md: what a crate of ours may know of our others. A crate that is not named knows none.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("serin-core", &["serin-expr", "serin-stats"]),
     ("serin-spec", &["serin-core", "serin-expr", "serin-stats"]),
     ("serin-routes", &["serin-core", "serin-spec"]),
@@ -20,6 +20,9 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("serin-server", &["serin-core", "serin-spec"]),
     ("serin-local", LOCAL),
     ("serin-controller", CONTROLLER),
+    ("serin-cluster", CLUSTER),
+    ("serin-kubectl", &["serin-controller", "serin-core", "serin-spec"]),
+    ("serin-e2e", &["serin-spec"]),
     ("serin-cli", CLI),
     ("serin-expr", &[]),
     ("serin-stats", &[]),
@@ -50,8 +53,13 @@ const CONTROLLER: &[&str] = &[
     "serin-spec",
     "serin-stats",
 ];
+/// What waits around the pure adapter of a cluster.
+const CLUSTER: &[&str] =
+    &["serin-controller", "serin-core", "serin-expr", "serin-providers", "serin-routes", "serin-spec", "serin-stats"];
 /// The one binary knows all.
 const CLI: &[&str] = &[
+    "serin-cluster",
+    "serin-kubectl",
     "serin-controller",
     "serin-core",
     "serin-expr",
