@@ -210,6 +210,7 @@ impl Client {
             Verb::MergePatch(patch) => ("patch", with("PATCH", object, MERGE, patch)),
             Verb::StatusPatch(patch) => ("patch", with("PATCH", format!("{object}/status"), MERGE, patch)),
             Verb::StrategicPatch(patch) => ("patch", with("PATCH", object, STRATEGIC, patch)),
+            Verb::JsonPatch(patch) => ("patch", with("PATCH", object, JSON_PATCH, patch)),
             Verb::Delete { foreground } => {
                 let policy = if *foreground { "Foreground" } else { "Background" };
                 ("delete", with("DELETE", object, JSON, &json!({ "propagationPolicy": policy })))
@@ -278,6 +279,7 @@ impl Client {
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const JSON_PATCH: &str = "application/json-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 fn with(method: &str, path: String, kind: &str, body: &Value) -> http::Result<Request<Vec<u8>>> {
