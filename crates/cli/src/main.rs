@@ -1,9 +1,11 @@
 //! `serin`: the one binary. Each command is one file under `command/`; what they print goes through [`output`].
 
 mod arguments;
+mod cluster;
 mod command;
 mod error;
 mod output;
+mod plugin;
 mod screen;
 
 use std::process::ExitCode;
@@ -11,8 +13,15 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    if let Some(words) = plugin::command_line(std::env::args_os()) {
+        return plugin::run(words);
+    }
     let cli = arguments::Cli::parse();
-    start_log(cli.verbose);
+    start_log(match cli.verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    });
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -23,12 +32,7 @@ fn main() -> ExitCode {
 }
 
 /// Diagnostics go to standard error; `SERIN_LOG` filters them as `RUST_LOG` does elsewhere.
-fn start_log(verbose: u8) {
-    let default = match verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "debug",
-    };
+fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SERIN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());

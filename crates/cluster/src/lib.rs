@@ -3,8 +3,10 @@
 pub mod calls;
 pub mod client;
 pub mod error;
+pub mod overrides;
 pub mod resource;
 
 pub use client::{Client, Options, Told};
 pub use error::{Class, Error};
+pub use overrides::Overrides;
 pub use resource::Resource;
