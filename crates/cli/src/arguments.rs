@@ -14,6 +14,8 @@ pub(crate) struct Cli {
     /// State folder of the control process
     #[arg(long, global = true, env = "SERIN_STATE", default_value = ".serin", value_name = "DIR")]
     pub(crate) state: PathBuf,
+    #[command(flatten)]
+    pub(crate) kube: Kube,
     /// How to print results
     #[arg(long, short = 'o', global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
@@ -23,6 +25,37 @@ pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Which cluster, instead of the control process of this machine. Any of these makes a command work there.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "On a cluster")]
+pub(crate) struct Kube {
+    /// Work on the cluster of this context of the kubeconfig
+    #[arg(long, global = true, env = "SERIN_KUBE_CONTEXT", value_name = "CONTEXT")]
+    pub(crate) kube_context: Option<String>,
+    /// Work on the cluster of this kubeconfig
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Work in this namespace of the cluster
+    #[arg(long, short = 'n', global = true, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+}
+
+impl Kube {
+    /// Whether a cluster is meant.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.kube_context.is_some() || self.kubeconfig.is_some() || self.namespace.is_some()
+    }
+
+    /// What the client is told.
+    pub(crate) fn options(&self) -> serin_cluster::Options {
+        serin_cluster::Options {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.kube_context.clone(),
+            ..serin_cluster::Options::default()
+        }
+    }
 }
 
 const AFTER: &str = "\
@@ -354,8 +387,8 @@ pub(crate) struct Logs {
 /// `lint`
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
-    /// Files or folders
-    #[arg(required_unless_present_any = ["explain", "list"])]
+    /// Files or folders; without them, on a cluster, what is in its namespace
+    #[arg(required_unless_present_any = ["explain", "list", "kube_context", "kubeconfig", "namespace"])]
     pub(crate) files: Vec<PathBuf>,
     /// Also check what one machine can carry out
     #[arg(long)]

@@ -1,11 +1,16 @@
 //! A cluster as the commands see it: one namespace, its objects, and writes with what they fall back to.
 
+mod answer;
 pub(crate) mod follow;
+mod seen;
+mod view;
+mod workload;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serin_cluster::resource::{
-    ANALYSIS_RUN, DEPLOYMENT, EXPERIMENT, POD, POD_TEMPLATE, REPLICA_SET, ROLLOUT, Resource,
+    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, DEPLOYMENT, EXPERIMENT, INGRESS, POD, POD_TEMPLATE,
+    REPLICA_SET, ROLLOUT, Resource, SERVICE,
 };
 use serin_cluster::{Client, Error, Options};
 use serin_controller::write::Target;
@@ -13,6 +18,10 @@ use serin_controller::{Object, Write};
 use serin_core::Time;
 use serin_kubectl::verb::undo;
 use serin_kubectl::{Change, Family};
+use serin_local::protocol::Request;
+use serin_spec::Source;
+
+use crate::error::CliError;
 
 /// How often a write is tried again that somebody else was faster than.
 const ATTEMPTS: usize = 5;
@@ -100,6 +109,44 @@ impl Cluster {
         unreachable!("the last attempt returns")
     }
 
+    /// The objects of the namespace that lints look at, as manifests, without those that are written already.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) async fn sources(&self, written: &[serde_json::Value]) -> Result<Vec<Source>, Error> {
+        let kinds = [ROLLOUT, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, SERVICE, INGRESS, DEPLOYMENT];
+        let mut sources = Vec::new();
+        for kind in kinds {
+            let all = match self.all(kind).await {
+                // Whoever may not read a kind is told about the others.
+                Err(error) if error.code() == 403 => continue,
+                all => all?,
+            };
+            for mut object in all {
+                let same =
+                    |one: &serde_json::Value| one["kind"] == kind.kind && one["metadata"]["name"] == object.name();
+                // What experiments and rollouts made is theirs, and says nothing of its own.
+                if object.controller().is_some() || written.iter().any(same) {
+                    continue;
+                }
+                let name = format!("{}/{}", kind.plural, object.name());
+                trim(&mut object.0);
+                // JSON is YAML, but nobody can read a place in it.
+                let text = serde_saphyr::to_string(&object.0);
+                sources.extend(text.ok().map(|text| Source::new(name, text)));
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Answers what a control process answers on one machine.
+    ///
+    /// # Errors
+    /// What was refused, or that the cluster is not reached.
+    pub(crate) async fn answer(&self, request: &Request) -> Result<serde_json::Value, CliError> {
+        answer::answer(self, request).await
+    }
+
     /// A rollout by its name.
     pub(crate) async fn rollout(&self, name: &str) -> Result<Object, Error> {
         self.get(ROLLOUT, name).await?.ok_or_else(|| missing(&ROLLOUT.target(&self.namespace, name)))
@@ -124,6 +171,16 @@ fn known(listed: Result<Vec<Object>, Error>) -> Result<Vec<Object>, Error> {
     match listed {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         listed => listed,
+    }
+}
+
+/// An object as its author wrote it: without what the server and the controller put there.
+fn trim(object: &mut serde_json::Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.retain(|key, _| matches!(key.as_str(), "name" | "namespace" | "labels" | "annotations"));
     }
 }
 

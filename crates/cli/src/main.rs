@@ -5,6 +5,7 @@ mod cluster;
 mod command;
 mod error;
 mod output;
+mod place;
 mod plugin;
 mod screen;
 

@@ -108,7 +108,7 @@ pub struct Image {
 
 impl RolloutInfo {
     /// What is known of a rollout.
-    pub fn of(rollout: &Object, family: &Family) -> Self {
+    pub fn of(rollout: &Object, family: &Family, now: Time) -> Self {
         let (spec, status) = (&rollout.0["spec"], &rollout.0["status"]);
         let canary = &spec["strategy"]["canary"];
         let strategy = match () {
@@ -121,7 +121,7 @@ impl RolloutInfo {
             "Canary" => (set_weight(rollout).to_string(), actual_weight(rollout, &replica_sets).to_string()),
             _ => (String::new(), String::new()),
         };
-        let (phase, message) = phase::of(rollout);
+        let (phase, message) = phase::of(rollout, now);
         let count = |field: &str| status[field].as_i64().unwrap_or(0);
         Self {
             name: rollout.name().to_owned(),

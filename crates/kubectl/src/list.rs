@@ -38,7 +38,7 @@ const NAMESPACE: (&str, usize) = ("NAMESPACE", 9);
 const TIMESTAMP: (&str, usize) = ("TIMESTAMP", 20);
 
 /// The columns of a rollout, without time and namespace: what is compared to know whether a line is news.
-pub fn rollout_cells(rollout: &Object) -> [String; 9] {
+pub fn rollout_cells(rollout: &Object, now: Time) -> [String; 9] {
     let (spec, status) = (&rollout.0["spec"], &rollout.0["status"]);
     let canary = spec["strategy"]["canary"].is_object();
     let strategy = match () {
@@ -51,7 +51,7 @@ pub fn rollout_cells(rollout: &Object) -> [String; 9] {
     [
         rollout.name().to_owned(),
         strategy.to_owned(),
-        phase::of(rollout).0,
+        phase::of(rollout, now).0,
         if step.is_empty() { "-".to_owned() } else { step },
         if canary { set_weight(rollout).to_string() } else { "-".to_owned() },
         format!("{}/{}", count("readyReplicas"), count("replicas")),
@@ -64,7 +64,7 @@ pub fn rollout_cells(rollout: &Object) -> [String; 9] {
 /// Rollouts as a table, with its head if that is wanted.
 //= compat: 7.3-2
 pub fn rollouts(rollouts: &[Object], before: Before, now: Time, head: bool) -> String {
-    let cells = |rollout: &Object| rollout_cells(rollout).to_vec();
+    let cells = |rollout: &Object| rollout_cells(rollout, now).to_vec();
     lines(&ROLLOUT, rollouts, cells, before, now, head)
 }
 
@@ -93,8 +93,8 @@ fn experiment_cells(experiment: &Object, now: Time) -> [String; 5] {
     ]
 }
 
-/// A duration of Argo's: Go's form, or a number of seconds.
-pub(crate) fn duration_ms(text: &str) -> Option<i64> {
+/// Milliseconds of a duration of Argo's: Go's form, or a number of seconds.
+pub fn duration_ms(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(seconds) => seconds.checked_mul(1000),
         Err(_) => duration::parse_ms(text).ok(),

@@ -25,7 +25,8 @@ const LEAST: Duration = Duration::from_millis(200);
 type Draw = fn(&Object, &Family, Paint) -> String;
 
 fn rollout_screen(rollout: &Object, family: &Family, paint: Paint) -> String {
-    screen::rollout(&RolloutInfo::of(rollout, family), now(), paint)
+    let now = now();
+    screen::rollout(&RolloutInfo::of(rollout, family, now), now, paint)
 }
 
 fn experiment_screen(experiment: &Object, family: &Family, paint: Paint) -> String {

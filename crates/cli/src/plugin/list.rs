@@ -48,7 +48,7 @@ async fn watch(
     loop {
         let is_news = |rollout: &Object| {
             let key = (rollout.namespace().to_owned(), rollout.name().to_owned());
-            let cells = list::rollout_cells(rollout);
+            let cells = list::rollout_cells(rollout, now());
             told.insert(key, cells.clone()).is_none_or(|before| before != cells)
         };
         let mut news = named(follow.all(ROLLOUT));

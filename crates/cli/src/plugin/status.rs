@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::PluginError;
 use super::arguments::Status;
-use crate::cluster::Cluster;
 use crate::cluster::follow::Follow;
+use crate::cluster::{Cluster, now};
 use crate::output::line;
 
 //= compat: 7.3-4, 7.3-5, 7.3-6, 10.48
@@ -18,7 +18,7 @@ pub(super) async fn run(cluster: &Cluster, asked: &Status) -> Result<ExitCode, P
     let gone = || PluginError::Said(format!("rollout.argoproj.io \"{}\" not found", asked.name));
     if !asked.watch {
         let rollout = cluster.get(ROLLOUT, &asked.name).await?.ok_or_else(gone)?;
-        let (phase, message) = phase::of(&rollout);
+        let (phase, message) = phase::of(&rollout, now());
         match phase.as_str() {
             "Healthy" | "Degraded" => line(&phase),
             _ => line(format!("{phase} - {message}")),
@@ -31,7 +31,7 @@ pub(super) async fn run(cluster: &Cluster, asked: &Status) -> Result<ExitCode, P
     let mut told = String::new();
     loop {
         let rollout = follow.all(ROLLOUT).into_iter().find(is_asked).ok_or_else(gone)?;
-        let (phase, message) = phase::of(&rollout);
+        let (phase, message) = phase::of(&rollout, now());
         let says = if message.is_empty() { phase.clone() } else { format!("{phase} - {message}") };
         if says != told {
             line(&says);

@@ -40,15 +40,22 @@ pub fn undo(
         Some("Deployment" | "ReplicaSet" | "PodTemplate") => workload.unwrap_or(rollout),
         Some(kind) => return Err(VerbError::Workload(kind.to_owned())),
     };
-    let (path, present) = match holder.kind() {
-        "PodTemplate" => ("/template", &holder.0["template"]),
-        _ => ("/spec/template", &holder.0["spec"]["template"]),
-    };
+    let present = holder.0.pointer(path(holder)).unwrap_or(&Value::Null);
     if present.is_object() && pod::is_same(&restored, &Default::default(), &PodTemplate(present.clone())) {
         return Ok(Undone::Already(number));
     }
-    let patch = json!([{ "op": "replace", "path": path, "value": restored.0 }]);
-    Ok(Undone::To(number, Write::new(Target::of(holder), Verb::JsonPatch(patch))))
+    Ok(Undone::To(number, replace(holder, &restored)))
+}
+
+/// Another template in the object that holds it: the whole template, and nothing else of the object.
+pub fn replace(holder: &Object, template: &PodTemplate) -> Write {
+    let patch = json!([{ "op": "replace", "path": path(holder), "value": template.0 }]);
+    Write::new(Target::of(holder), Verb::JsonPatch(patch))
+}
+
+/// Where an object holds its template.
+fn path(holder: &Object) -> &'static str {
+    if holder.kind() == "PodTemplate" { "/template" } else { "/spec/template" }
 }
 
 /// The ReplicaSet of a revision among those of the rollout.

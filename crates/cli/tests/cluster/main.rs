@@ -1,0 +1,6 @@
+//! The commands on a cluster: the real binary under each of its names, an API server in memory on loopback, and every call named.
+
+mod person;
+mod screens;
+mod server;
+mod verbs;
