@@ -73,12 +73,21 @@ pub(crate) fn command_line(mut words: impl Iterator<Item = OsString>) -> Option<
 /// Runs the plugin. Wrong usage and failures end with 1, as the original does.
 //= compat: 7.1-1
 pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
-    let parsed = arguments::command().try_get_matches_from(words).and_then(|m| Plugin::from_arg_matches(&m));
+    if let [_, verb, asked @ ..] = words.as_slice()
+        && (verb == "__complete" || verb == "__completeNoDesc")
+    {
+        let asked: Vec<String> = asked.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        return completion::complete(&asked);
+    }
+    let parsed = arguments::command().try_get_matches_from(words.clone()).and_then(|m| Plugin::from_arg_matches(&m));
     let plugin = match parsed {
         Ok(plugin) => plugin,
         Err(error) => {
             // Nobody is left to tell when the stream is closed.
             let _ = error.print();
+            if error.use_stderr() && !error.to_string().contains("Usage:") {
+                eprintln!("\n{}", completion::deepest(&words).render_usage());
+            }
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
@@ -119,14 +128,17 @@ fn carry_out(plugin: Plugin) -> Result<ExitCode, PluginError> {
         Verb::Notifications(_) => return Err(elsewhere("notifications", NOTIFICATIONS)),
         _ => {}
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(CliError::io("start the runtime"))?;
-    runtime.block_on(talking(&connection, verb))
+    runtime()?.block_on(talking(&connection, verb))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(CliError::io("start the runtime"))
 }
 
 //= compat-differs: 7.7-1 there is no dashboard in the plugin: it changed rollouts for whoever reached its port; get --watch shows the same
+//= compat-differs: 7.7-2 nothing listens, so there is no REST either; the read-only status of a machine is `serin up --status`
+//= compat-differs: 7.7-3 nothing listens for others: whoever runs a verb acts with their own kubeconfig, and nobody through them
 const DASHBOARD: &str = "`kubectl argo rollouts get rollout NAME --watch` shows the same in a terminal; Argo's own dashboard works on the same objects";
 //= compat-differs: 7.7-4 templates and triggers belong to Argo's notification engine, which goes on working beside us with its own plugin
 const NOTIFICATIONS: &str = "Argo's notification engine and its own plugin work on the same objects";
@@ -136,9 +148,6 @@ fn elsewhere(what: &str, instead: &str) -> PluginError {
 }
 
 async fn talking(connection: &Connection, verb: Verb) -> Result<ExitCode, PluginError> {
-    if let Verb::Complete(asked) | Verb::CompleteNoDesc(asked) = &verb {
-        return Ok(completion::complete(connection, &asked.words).await);
-    }
     let cluster = Cluster::connect(&connection.options()?, connection.namespace.as_deref()).await?;
     match verb {
         Verb::Abort(names) => change::abort(&cluster, &names.names).await,
@@ -162,9 +171,7 @@ async fn talking(connection: &Connection, verb: Verb) -> Result<ExitCode, Plugin
         | Verb::Completion { .. }
         | Verb::Lint { .. }
         | Verb::Dashboard(_)
-        | Verb::Notifications(_)
-        | Verb::Complete(_)
-        | Verb::CompleteNoDesc(_) => Err(CliError::Bug("a verb came to the wrong place".to_owned()).into()),
+        | Verb::Notifications(_) => Err(CliError::Bug("a verb came to the wrong place".to_owned()).into()),
     }
 }
 

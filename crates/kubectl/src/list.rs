@@ -79,7 +79,7 @@ fn experiment_cells(experiment: &Object, now: Time) -> [String; 5] {
     let status = &experiment.0["status"];
     let phase = text(&status["phase"]);
     let lasts = experiment.0["spec"]["duration"].as_str().filter(|text| !text.is_empty());
-    let lasts = lasts.and_then(duration_ms);
+    let lasts = lasts.and_then(|text| duration::parse_ms(text).ok());
     let over = matches!(phase, "Successful" | "Failed" | "Error" | "Inconclusive");
     let begun = status["availableAt"].as_str().and_then(timestamp::parse).filter(|_| !over);
     let left = lasts.zip(begun).map(|(lasts, begun)| begun.as_millis() + lasts - now.as_millis());
@@ -91,14 +91,6 @@ fn experiment_cells(experiment: &Object, now: Time) -> [String; 5] {
         shown(left.filter(|left| *left > 0)),
         age::since(created(experiment), now),
     ]
-}
-
-/// Milliseconds of a duration of Argo's: Go's form, or a number of seconds.
-pub fn duration_ms(text: &str) -> Option<i64> {
-    match text.parse::<i64>() {
-        Ok(seconds) => seconds.checked_mul(1000),
-        Err(_) => duration::parse_ms(text).ok(),
-    }
 }
 
 fn lines(

@@ -179,7 +179,7 @@ fn experiment_of(name: &str, seen: &Seen, now: Time) -> Option<ExperimentView> {
 pub(super) fn experiment(object: &Object, seen: &Seen, now: Time, events: Vec<EventRecord>) -> ExperimentView {
     let info = ExperimentInfo::of(object, &seen.family);
     let (spec, status) = (&object.0["spec"], &object.0["status"]);
-    let lasts = spec["duration"].as_str().and_then(serin_kubectl::list::duration_ms);
+    let lasts = spec["duration"].as_str().and_then(|text| serin_spec::duration::parse_ms(text).ok());
     let begun = moment(&status["availableAt"]);
     let over = matches!(info.phase.as_str(), "Successful" | "Failed" | "Error" | "Inconclusive");
     let ends = begun.zip(lasts).filter(|_| !over).map(|(at, lasts)| at.as_millis() + lasts);

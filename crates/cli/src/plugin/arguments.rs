@@ -213,12 +213,6 @@ pub(crate) enum Verb {
         #[arg(long)]
         short: bool,
     },
-    /// What may stand next on a command line, for completion scripts
-    #[command(name = "__complete", hide = true)]
-    Complete(Elsewhere),
-    /// The same without descriptions
-    #[command(name = "__completeNoDesc", hide = true)]
-    CompleteNoDesc(Elsewhere),
 }
 
 /// Whatever stands there.
@@ -227,7 +221,7 @@ pub(crate) enum Verb {
 pub(crate) struct Elsewhere {
     /// Arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0.., hide = true)]
-    pub(crate) words: Vec<String>,
+    words: Vec<String>,
 }
 
 /// Objects by name.

@@ -82,10 +82,7 @@ pub(super) async fn promote(cluster: &Cluster, asked: &Promote) -> Done {
 //= compat: 7.4-4
 pub(super) async fn restart(cluster: &Cluster, asked: &Restart) -> Done {
     let wrong = |why: &str| PluginError::Said(format!("failed to restart rollout '{}': {why}", asked.name));
-    let ms = match asked.within.parse::<i64>() {
-        Ok(seconds) => seconds.saturating_mul(1000),
-        Err(_) => serin_spec::duration::parse_ms(&asked.within).map_err(|e| wrong(&e.to_string()))?,
-    };
+    let ms = serin_spec::duration::parse_ms(&asked.within).map_err(|e| wrong(&e.to_string()))?;
     let at = Time::from_millis(now().as_millis().saturating_add(ms));
     cluster.change(&verb::restart(&cluster.namespace, &asked.name, at)).await?;
     line(format!("rollout '{}' restarts in {}", asked.name, asked.within));

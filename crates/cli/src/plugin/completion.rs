@@ -1,5 +1,6 @@
 //! Completion: scripts that ask the binary, and its answer, in the form that kubectl asks its plugins for.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Command, Parser, ValueEnum};
@@ -59,15 +60,15 @@ enum Next {
     Nothing,
 }
 
-/// Answers what may stand next.
+/// Answers what may stand next: candidates with their descriptions, and a directive at the end. kubectl asks so of its plugins.
 //= compat: 7.7-5
-pub(super) async fn complete(connection: &Connection, words: &[String]) -> ExitCode {
+pub(super) fn complete(words: &[String]) -> ExitCode {
     let (last, before) = words.split_last().map_or(("", &[][..]), |(last, before)| (last.as_str(), before));
     let (found, directive) = match next(before, last) {
         Next::Words(words) => (words, Directive::NoFiles),
         Next::File => (Vec::new(), Directive::Files),
         Next::Nothing => (Vec::new(), Directive::NoFiles),
-        Next::Names(kind) => match names(connection, before, kind).await {
+        Next::Names(kind) => match names(before, kind) {
             Some(names) => (names.into_iter().map(|name| (name, String::new())).collect(), Directive::NoFiles),
             None => (Vec::new(), Directive::Error),
         },
@@ -81,7 +82,7 @@ pub(super) async fn complete(connection: &Connection, words: &[String]) -> ExitC
 
 /// Only the flags of the connection, wherever they stand.
 #[derive(Debug, Parser)]
-#[command(ignore_errors = true, disable_help_flag = true, allow_hyphen_values = true)]
+#[command(ignore_errors = true, disable_help_flag = true)]
 struct Anywhere {
     #[command(flatten)]
     connection: Connection,
@@ -89,13 +90,25 @@ struct Anywhere {
     rest: Vec<String>,
 }
 
-async fn names(connection: &Connection, before: &[String], kind: Resource) -> Option<Vec<String>> {
+fn names(before: &[String], kind: Resource) -> Option<Vec<String>> {
     let named = std::iter::once("kubectl-argo-rollouts").chain(before.iter().map(String::as_str));
-    let found = Anywhere::try_parse_from(named).map(|any| any.connection);
-    let connection = found.as_ref().unwrap_or(connection);
-    let cluster = Cluster::connect(&connection.options().ok()?, connection.namespace.as_deref()).await.ok()?;
-    let all = cluster.all(kind).await.ok()?;
-    Some(all.iter().map(|object| object.name().to_owned()).collect())
+    let connection = Anywhere::try_parse_from(named).map(|any| any.connection).ok()?;
+    let asked = async {
+        let cluster = Cluster::connect(&connection.options().ok()?, connection.namespace.as_deref()).await.ok()?;
+        let all = cluster.all(kind).await.ok()?;
+        Some(all.iter().map(|object| object.name().to_owned()).collect())
+    };
+    super::runtime().ok()?.block_on(asked)
+}
+
+/// The verb that a command line names, for its usage.
+pub(super) fn deepest(words: &[OsString]) -> Command {
+    let mut command = arguments::command();
+    command.build();
+    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+        command = command.find_subcommand(word).cloned().unwrap_or(command);
+    }
+    command
 }
 
 /// What may follow these words.

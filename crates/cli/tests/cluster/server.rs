@@ -110,14 +110,17 @@ impl Server {
         state.take(&key);
     }
 
-    /// The calls that changed something, and forgets them.
+    /// The calls that changed something, and forgets all.
     pub(crate) fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.lock().calls).into_iter().filter(|call| !call.starts_with("GET")).collect()
+        let all = std::mem::take(&mut self.lock().calls).into_iter();
+        all.filter(|call| !call.starts_with("GET ") && !call.starts_with("WATCH ")).collect()
     }
 
-    /// The calls that read, and forgets all.
-    pub(crate) fn reads(&self) -> Vec<String> {
-        std::mem::take(&mut self.lock().calls).into_iter().filter(|call| call.starts_with("GET")).collect()
+    /// Waits until somebody watches so many kinds.
+    pub(crate) fn watched(&self, kinds: usize) {
+        while self.lock().calls.iter().filter(|call| call.starts_with("WATCH ")).count() < kinds {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn serve(&self, stream: TcpStream) {
@@ -252,7 +255,10 @@ impl State {
         let mut body = body.clone();
         let metadata = &mut body["metadata"];
         if let Some(begin) = metadata["generateName"].as_str().map(str::to_owned) {
-            metadata["name"] = format!("{begin}x7k2p").into();
+            let taken =
+                |n: &u32| self.objects.contains_key(&(plural.clone(), namespace.clone(), format!("{begin}{n}")));
+            let free = (1..).find(|n| !taken(n)).unwrap_or(0);
+            metadata["name"] = format!("{begin}{free}").into();
         }
         let name = metadata["name"].as_str().unwrap_or_default().to_owned();
         let key = (plural.clone(), namespace.clone(), name.clone());
@@ -371,7 +377,9 @@ impl Request {
         let how = how.map(|how| format!(" {how}")).next().unwrap_or_default();
         let labels = self.query.get("labelSelector").map(|labels| format!(" [{labels}]")).unwrap_or_default();
         let body = if self.body.is_null() { String::new() } else { format!(" {}", sorted(&self.body)) };
-        format!("{}{how} {}{labels}{body}", self.method, self.path)
+        let watch = self.query.get("watch").is_some_and(|watch| watch == "true" || watch == "1");
+        let method = if watch { "WATCH" } else { &self.method };
+        format!("{method}{how} {}{labels}{body}", self.path)
     }
 }
 

@@ -6,70 +6,9 @@ use serde_json::{Value, json};
 
 use crate::person::{Person, finish};
 use crate::server::Server;
+use crate::shop::{shop, template};
 
 const SHOP: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop";
-
-fn template(image: &str) -> Value {
-    json!({ "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "web", "image": image }] } })
-}
-
-fn rollout(name: &str) -> Value {
-    json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
-        "metadata": { "name": name, "namespace": "shop", "uid": format!("r-{name}"), "generation": 2 },
-        "spec": {
-            "replicas": 2, "selector": { "matchLabels": { "app": "web" } }, "template": template("m:2"),
-            "strategy": { "canary": { "steps": [{ "setWeight": 20 }, { "pause": {} }, { "setWeight": 60 }] } },
-        },
-        "status": {
-            "phase": "Progressing", "message": "more replicas need to be updated", "observedGeneration": "2",
-            "currentPodHash": "b", "stableRS": "a", "currentStepIndex": 1,
-        },
-    })
-}
-
-fn replica_set(rollout: &str, hash: &str, revision: u32) -> Value {
-    let mut template = template(&format!("m:{revision}"));
-    template["metadata"]["labels"]["rollouts-pod-template-hash"] = hash.into();
-    json!({
-        "apiVersion": "apps/v1", "kind": "ReplicaSet",
-        "metadata": {
-            "name": format!("{rollout}-{hash}"), "namespace": "shop", "uid": format!("s-{rollout}-{hash}"),
-            "labels": { "app": "web", "rollouts-pod-template-hash": hash },
-            "annotations": { "rollout.argoproj.io/revision": revision.to_string() },
-            "ownerReferences": [{ "kind": "Rollout", "name": rollout, "uid": format!("r-{rollout}"), "controller": true }],
-        },
-        "spec": { "replicas": 1, "template": template },
-    })
-}
-
-fn experiment() -> Value {
-    json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment", "metadata": { "name": "trial", "namespace": "shop" },
-        "spec": { "templates": [] }, "status": { "phase": "Failed" },
-    })
-}
-
-fn run() -> Value {
-    json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": { "name": "check", "namespace": "shop" },
-        "spec": { "metrics": [] }, "status": { "phase": "Running" },
-    })
-}
-
-fn shop() -> (Server, Person) {
-    let server = Server::with([
-        rollout("web"),
-        rollout("api"),
-        replica_set("web", "a", 1),
-        replica_set("web", "b", 2),
-        replica_set("api", "c", 9),
-        experiment(),
-        run(),
-    ]);
-    let person = Person::at(&server);
-    (server, person)
-}
 
 /// A verb says a text and makes these calls.
 #[track_caller]
@@ -246,10 +185,10 @@ fn an_image_is_set_whoever_else_writes() {
 #[test]
 fn objects_are_created_from_files() {
     let shop = shop();
-    shop.1.write("exp.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Experiment\nmetadata: {name: e}\nspec: {templates: [{name: a, specRef: stable}]}\n");
+    shop.1.write("exp.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Experiment\nmetadata: {name: e}\nspec: {duration: 5m, templates: [{name: a, selector: {matchLabels: {app: t}}, template: {metadata: {labels: {app: t}}, spec: {containers: [{name: t, image: i}]}}}]}\n");
     shop.1.write("t.json", "{\"apiVersion\": \"argoproj.io/v1alpha1\", \"kind\": \"ClusterAnalysisTemplate\", \"metadata\": {\"name\": \"t\"}, \"spec\": {\"metrics\": []}}");
     let said = "experiment.argoproj.io/e created\nclusteranalysistemplate.argoproj.io/t created\n";
-    let experiment = "{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Experiment\",\"metadata\":{\"name\":\"e\",\"namespace\":\"shop\"},\"spec\":{\"templates\":[{\"name\":\"a\",\"specRef\":\"stable\"}]}}";
+    let experiment = "{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Experiment\",\"metadata\":{\"name\":\"e\",\"namespace\":\"shop\"},\"spec\":{\"duration\":\"5m\",\"templates\":[{\"name\":\"a\",\"selector\":{\"matchLabels\":{\"app\":\"t\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"t\"}},\"spec\":{\"containers\":[{\"image\":\"i\",\"name\":\"t\"}]}}}]}}";
     let template = "{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"ClusterAnalysisTemplate\",\"metadata\":{\"name\":\"t\"},\"spec\":{\"metrics\":[]}}";
     let calls = [
         &*format!("POST SHOP/experiments {experiment}"),
@@ -302,7 +241,7 @@ fn runs_are_created_from_templates() {
         shop.0.get("analysisruns", name).unwrap()
     };
     let run = made(&shop.1, "--from health -a host=a=b --argument limit=7 --instance-id two");
-    assert_eq!(run["metadata"]["name"], "health-x7k2p");
+    assert_eq!(run["metadata"]["name"], "health-1");
     assert_eq!(run["metadata"]["labels"], json!({ "argo-rollouts.argoproj.io/controller-instance-id": "two" }));
     assert_eq!(run["spec"]["args"], json!([{ "name": "host", "value": "a=b" }, { "name": "limit", "value": "7" }]));
     let run = made(&shop.1, "--from both --name mine -a host=h");
@@ -311,7 +250,7 @@ fn runs_are_created_from_templates() {
     let run = made(&shop.1, "--global --from common --generate-name g- -a host=h");
     assert_eq!(
         run["metadata"],
-        json!({ "generateName": "g-", "name": "g-x7k2p", "namespace": "shop", "resourceVersion": run["metadata"]["resourceVersion"], "uid": "u-g-x7k2p" })
+        json!({ "generateName": "g-", "name": "g-1", "namespace": "shop", "resourceVersion": run["metadata"]["resourceVersion"], "uid": "u-g-1" })
     );
     shop.1.write(
         "t.yaml",
@@ -362,11 +301,10 @@ fn a_status_is_told_until_it_is_final() {
     let timed = person.kubectl("status web --timeout 200ms");
     assert_eq!(timed.out, "Progressing - more replicas need to be updated\n");
     assert_eq!(timed.fails(1), "Error: Rollout status watch exceeded timeout\n");
+    server.calls();
     let watching = person.begin("status web");
     // Two more phases while somebody watches; the last one ends it.
-    while !server.reads().iter().any(|call| call.ends_with("/rollouts")) {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    server.watched(1);
     server.patch("rollouts", "web", &json!({ "status": { "phase": "Paused", "message": "CanaryPauseStep" } }));
     std::thread::sleep(std::time::Duration::from_millis(300));
     server.patch("rollouts", "web", &json!({ "status": { "phase": "Healthy", "message": null } }));
@@ -387,9 +325,7 @@ fn a_status_is_told_until_it_is_final() {
 fn a_watch_draws_again_and_ends_in_time() {
     let (server, person) = shop();
     let watching = person.begin("get rollout web -w --timeout-seconds 3");
-    while !server.reads().iter().any(|call| call.ends_with("/analysisruns")) {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    server.watched(5);
     std::thread::sleep(std::time::Duration::from_millis(200));
     server.patch("rollouts", "web", &json!({ "status": { "phase": "Healthy", "message": null } }));
     let drawn = finish(watching, "get rollout").ok();
@@ -406,9 +342,7 @@ fn a_watch_draws_again_and_ends_in_time() {
 fn a_list_tells_what_changes() {
     let (server, person) = shop();
     let mut watching = person.begin("list rollouts --watch --name web");
-    while !server.reads().iter().any(|call| call.ends_with("/rollouts")) {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    server.watched(1);
     std::thread::sleep(std::time::Duration::from_millis(300));
     server.patch("rollouts", "api", &json!({ "status": { "readyReplicas": 2 } }));
     server.patch("rollouts", "web", &json!({ "status": { "readyReplicas": 2 } }));

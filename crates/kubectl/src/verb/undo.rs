@@ -15,7 +15,7 @@ pub enum Undone {
     /// The template is that of this revision already.
     Already(i64),
     /// The template of this revision, put where the present one is.
-    To(i64, Write),
+    To(i64, Box<Write>),
 }
 
 /// Puts the template of a revision (0 for the one before the newest) where the present one is: into the rollout, or into the
@@ -44,7 +44,7 @@ pub fn undo(
     if present.is_object() && pod::is_same(&restored, &Default::default(), &PodTemplate(present.clone())) {
         return Ok(Undone::Already(number));
     }
-    Ok(Undone::To(number, replace(holder, &restored)))
+    Ok(Undone::To(number, Box::new(replace(holder, &restored))))
 }
 
 /// Another template in the object that holds it: the whole template, and nothing else of the object.
@@ -80,10 +80,11 @@ pub fn template(set: &Object) -> PodTemplate {
     let mut template = set.template();
     let ephemeral = set.ephemeral();
     let mut take = |kind: &str, keys: &mut dyn Iterator<Item = &str>| {
-        let Some(held) = template.0["metadata"][kind].as_object_mut() else { return };
+        let Some(metadata) = template.0.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+        let Some(held) = metadata.get_mut(kind).and_then(Value::as_object_mut) else { return };
         keys.for_each(|key| _ = held.remove(key));
         if held.is_empty() {
-            template.0["metadata"].as_object_mut().and_then(|metadata| metadata.remove(kind));
+            metadata.remove(kind);
         }
     };
     take("labels", &mut ephemeral.labels.keys().map(String::as_str).chain([HASH_LABEL]));
