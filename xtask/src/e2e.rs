@@ -85,9 +85,9 @@ fn inside(dir: &Path, options: &Options) -> Result<(), TaskError> {
 fn tests<'a>(command: &'a mut Command, more: &[&str]) -> &'a mut Command {
     if has_nextest() {
         let config = repository::root().join("e2e/nextest.toml");
-        command.args(["nextest", "run", "--no-fail-fast", "--config-file"]).arg(config);
+        command.args(["nextest", "run", "--config-file"]).arg(config);
     } else {
-        command.args(["test", "--no-fail-fast"]);
+        command.arg("test");
     }
     command.args(TESTS).args(more)
 }
