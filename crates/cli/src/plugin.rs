@@ -3,6 +3,7 @@
 mod arguments;
 mod change;
 mod completion;
+mod connection;
 mod create;
 mod get;
 mod lint;
@@ -22,10 +23,11 @@ use serin_kubectl::create::CreateError;
 
 use crate::cluster::Cluster;
 use crate::error::CliError;
-use arguments::{Connection, Create, CreateWhat, Get, List, Plugin, Retry, Set, Terminate, Verb};
+use arguments::{Create, CreateWhat, Get, List, Plugin, Retry, Set, Terminate, Verb};
+use connection::Connection;
 
-/// Names under which the binary is a plugin of kubectl. kubectl looks for dashes in its own arguments as underscores.
-const NAMES: [&str; 4] = ["kubectl-argo-rollouts", "kubectl-argo_rollouts", "kubectl-serin", "kubectl-serin_rollouts"];
+/// Names under which the binary is a plugin of kubectl; `kubectl argo-rollouts` looks for the one with the underscore.
+const NAMES: [&str; 3] = ["kubectl-argo-rollouts", "kubectl-argo_rollouts", "kubectl-serin"];
 
 /// Names under which kubectl asks a plugin what may stand next.
 const COMPLETING: [&str; 2] = ["kubectl_complete-argo-rollouts", "kubectl_complete-serin"];

@@ -138,8 +138,12 @@ impl Asker {
         };
         let mut views = Vec::new();
         for rollout in rollouts {
-            let (held, _) = asker.held(rollout, &seen).await?;
-            views.push(view::rollout(rollout, &held, &seen, now()));
+            views.push(match asker.held(rollout, &seen).await {
+                Ok((held, _)) => view::rollout(rollout, &held, &seen, now()),
+                // One that nobody here can read hides none of the others.
+                Err(error @ CliError::Usage { .. }) if service.is_none() => view::unread(rollout, &error, now()),
+                Err(error) => return Err(error),
+            });
         }
         Ok(views)
     }

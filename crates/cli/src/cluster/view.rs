@@ -3,6 +3,7 @@
 use serin_controller::Object;
 use serin_core::{Hash, Time};
 use serin_kubectl::info::{ExperimentInfo, PodInfo, ReplicaSetInfo, RolloutInfo, RunInfo};
+use serin_kubectl::phase;
 use serin_local::EventRecord;
 use serin_local::model::Workload;
 use serin_local::request::pool_image;
@@ -57,6 +58,18 @@ pub(super) fn rollout(object: &Object, w: &Workload, seen: &Seen, now: Time) -> 
         wake_at_ms: w.wake_at.map(Time::as_millis),
         phase: info.phase,
         message: info.message,
+    }
+}
+
+/// A rollout that cannot be read any further.
+pub(super) fn unread(object: &Object, why: &dyn std::error::Error, now: Time) -> RolloutView {
+    RolloutView {
+        namespace: object.namespace().to_owned(),
+        name: object.name().to_owned(),
+        phase: phase::of(object, now).0,
+        message: why.to_string(),
+        now_ms: now.as_millis(),
+        ..RolloutView::default()
     }
 }
 

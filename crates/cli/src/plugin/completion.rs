@@ -7,7 +7,8 @@ use clap::{ArgAction, Command, Parser, ValueEnum};
 use serin_cluster::Resource;
 use serin_cluster::resource::{ANALYSIS_RUN, EXPERIMENT, ROLLOUT};
 
-use super::arguments::{self, Connection};
+use super::arguments;
+use super::connection::Connection;
 use crate::cluster::Cluster;
 use crate::output::{line, text};
 

@@ -61,7 +61,7 @@ pub(super) async fn run(cluster: &Cluster, asked: &CreateRun) -> Result<ExitCode
         (None, Some(path)) => {
             let source = source(path)?;
             let first = read::objects(std::slice::from_ref(&source)).into_iter().next();
-            Object(first.ok_or_else(|| CreateError::Empty(source.name))?)
+            Object(first.ok_or(CreateError::Empty(source.name))?)
         }
         _ => return Err(PluginError::Said("one of --from or --from-file must be specified".to_owned())),
     };

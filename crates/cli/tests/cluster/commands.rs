@@ -174,6 +174,21 @@ fn manifests_are_applied_as_they_are_written() {
     assert_eq!(server.calls(), Vec::<String>::new());
 }
 
+#[test]
+fn one_that_cannot_be_read_hides_no_other() {
+    let (server, person) = shop();
+    server.patch("rollouts", "api", &json!({ "spec": { "fieldOfTomorrow": 1 } }));
+    let status = person.serin("status -n shop").ok();
+    assert!(
+        status.contains("\nweb ") && status.contains("api: failed to read the rollout shop/api: unknown field"),
+        "{status}"
+    );
+    let refused = person.serin("promote api -n shop").fails(2);
+    assert!(refused.contains("unknown field `fieldOfTomorrow`"), "{refused}");
+    assert!(person.kubectl("get rollout api").ok().contains("Status:          ◌ Progressing"));
+    assert_eq!(person.kubectl("abort api").ok(), "rollout 'api' aborted\n");
+}
+
 fn linted(name: &str, service: &str) -> Value {
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": { "name": name, "namespace": "shop" },

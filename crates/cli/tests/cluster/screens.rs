@@ -85,3 +85,91 @@ fn screens_are_those_of_the_original() {
         assert_eq!(format!("{}{}", ours.out, ours.err), wanted, "{line}");
     }
 }
+
+/// Verbs whose words and writes are those of the original. Where ours are others on purpose, `verbs.rs` holds them.
+const VERBS: [&str; 40] = [
+    "abort web",
+    "abort web given-up",
+    "retry rollout given-up",
+    "retry rollouts given-up web",
+    "pause web",
+    "promote web",
+    "promote web --full",
+    "promote api",
+    "promote api --full",
+    "promote plain",
+    "promote plain --full=true",
+    "promote plain --skip-current-step",
+    "promote plain -c",
+    "promote plain --skip-all-steps",
+    "promote plain -c -a",
+    "promote api -a",
+    "promote done -c",
+    "promote done --full",
+    "set image web web=shop/web:4",
+    "set image web *=shop/all:4",
+    "set image web none=shop/web:4",
+    "terminate analysisrun web-h3-3-bg",
+    "terminate ar web-h3-3-bg web-h2-2-3",
+    "undo web --to-revision 9",
+    "undo done",
+    "abort none",
+    "abort none web",
+    "retry rollout none",
+    "pause none",
+    "promote none",
+    "promote none --full",
+    "restart none",
+    "undo none",
+    "set image none web=i",
+    "terminate ar none",
+    "terminate experiment none",
+    "get rollout none",
+    "get experiment none",
+    "list rollouts -n none",
+    "list experiments -n none",
+];
+
+/// What a verb says, how it ends, and what it wrote; the time of a restart is left out.
+fn told(program: &Path, line: &str, objects: &[Value]) -> String {
+    let server = Server::with(objects.to_vec());
+    let person = Person::at(&server);
+    let ran = person.run(program.to_owned(), line);
+    let calls: String =
+        server.calls().into_iter().filter(|call| !call.contains("restartAt")).map(|call| call + "\n").collect();
+    format!("$ {line}\n{}{}exit {}\n{calls}\n", ran.out, ran.err, ran.code)
+}
+
+//= compat: 7.1-1, 7.1-2, 7.4-1, 7.4-2, 7.4-3, 7.4-5, 7.4-6, 7.5-1, 7.5-2, 7.5-4, 7.5-6, 7.6-1
+#[test]
+fn verbs_say_and_write_what_the_original_does() {
+    let objects = shop();
+    let path = folder().join("verbs.txt");
+    let all = |program: &Path| VERBS.iter().map(|line| told(program, line, &objects)).collect::<String>();
+    let still = |text: String| {
+        // Times were moved to be as long ago as they were; updates carry them.
+        text.lines()
+            .map(|line| if line.starts_with("PUT ") { untimed(line) } else { line.to_owned() } + "\n")
+            .collect::<String>()
+    };
+    if let Some(original) = std::env::var_os("SERIN_ARGO_PLUGIN").map(PathBuf::from) {
+        let theirs = still(all(&original));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &theirs).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap_or_default(),
+            theirs,
+            "verbs.txt is not what the original does"
+        );
+    }
+    let here = Person::at(&Server::with([]));
+    let ours = still(all(&here.path("kubectl-argo-rollouts")));
+    assert_eq!(ours, std::fs::read_to_string(&path).unwrap_or_default());
+}
+
+/// A line without its times.
+fn untimed(line: &str) -> String {
+    let is_time = |part: &&str| part.len() == 20 && part.ends_with('Z') && timestamp::parse(part).is_some();
+    line.split('"').map(|part| if is_time(&part) { "TIME" } else { part }).collect::<Vec<_>>().join("\"")
+}
