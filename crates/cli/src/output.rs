@@ -113,6 +113,9 @@ pub(crate) fn age(ms: i64) -> String {
 
 /// The tag or digest of an image, for narrow columns.
 pub(crate) fn tag(image: &str) -> String {
+    if image.is_empty() {
+        return "-".to_owned();
+    }
     let parts = serin_spec::image::split(image);
     parts.tag.or(parts.digest).unwrap_or("latest").to_owned()
 }

@@ -62,10 +62,10 @@ fn commands(objects: &[Value]) -> Vec<(String, String)> {
 //= compat: 7.1-1, 7.2-1, 7.2-2, 7.3-1, 7.3-2, 7.3-3, 7.3-5, 7.3-6, 10.48
 #[test]
 fn screens_are_those_of_the_original() {
-    let objects = shop();
-    let person = Person::at(&Server::with(objects.clone()));
     let original = std::env::var_os("SERIN_ARGO_PLUGIN").map(PathBuf::from);
-    for (line, file) in commands(&objects) {
+    for (line, file) in commands(&shop()) {
+        // Made anew each time, so that they are as old as they should be, however slow the commands are.
+        let person = Person::at(&Server::with(shop()));
         let path = folder().join(format!("{file}.txt"));
         if let Some(original) = &original {
             let theirs = person.run(original.clone(), &line);
@@ -166,6 +166,36 @@ fn verbs_say_and_write_what_the_original_does() {
     let here = Person::at(&Server::with([]));
     let ours = still(all(&here.path("kubectl-argo-rollouts")));
     assert_eq!(ours, std::fs::read_to_string(&path).unwrap_or_default());
+}
+
+/// What `serin` shows of the same rollouts, lengths of time left out.
+#[test]
+fn pictures_of_a_cluster_are_those_of_one_machine() {
+    let person = Person::at(&Server::with(shop()));
+    let length = |word: &str| {
+        let bare = word.trim_end_matches([',', '.', ')']);
+        let clock = bare.len() == 8 && bare.split(':').count() == 3;
+        let begins = bare.starts_with(|c: char| c.is_ascii_digit());
+        clock || begins && bare.ends_with(['s', 'm', 'h']) && serin_spec::duration::parse_ns(bare).is_ok()
+    };
+    let still = |text: &str| {
+        let words = |line: &str| {
+            line.split(' ').map(|word| if length(word) { "#" } else { word }).collect::<Vec<_>>().join(" ")
+        };
+        text.lines().map(words).collect::<Vec<_>>().join("\n")
+    };
+    for line in [
+        "get rollout web",
+        "get rollout api",
+        "explain web",
+        "explain api",
+        "explain given-up",
+        "status",
+        "list experiments",
+    ] {
+        let told = person.serin(&format!("{line} -n shop")).ok();
+        insta::assert_snapshot!(line.replace(' ', "-"), still(&told));
+    }
 }
 
 /// A line without its times.

@@ -68,7 +68,7 @@ fn promoting_writes_the_status_and_then_the_spec() {
     );
     shop.0.patch("rollouts", "web", &json!({ "status": { "abort": true } }));
     assert!(shop.1.kubectl("promote web").fails(1).starts_with("Error: the update of rollout 'web' was aborted"));
-    assert_eq!(shop.0.calls(), [unpaused.replace("SHOP", SHOP); 0]);
+    assert_eq!(shop.0.calls(), Vec::<String>::new());
 }
 
 //= compat: 7.4-1, 7.5-5
@@ -415,8 +415,12 @@ fn names_are_completed_from_the_cluster() {
     }
     assert!(person.kubectl("completion tcsh").fails(1).contains("possible values"));
     // What bash does when the key is pressed.
-    person.write("bash", &format!(
-        "source <(./kubectl-argo-rollouts completion bash)\nCOMP_WORDS=(./kubectl-argo-rollouts abort '')\nCOMP_CWORD=2\n_kubectl_argo_rollouts\necho \"${{COMPREPLY[@]}}\"\n"
-    ));
+    let pressed = "source <(./kubectl-argo-rollouts completion bash)
+COMP_WORDS=(./kubectl-argo-rollouts abort '')
+COMP_CWORD=2
+_kubectl_argo_rollouts
+echo \"${COMPREPLY[@]}\"
+";
+    person.write("bash", pressed);
     assert_eq!(person.run("/bin/bash".into(), "bash").ok(), "api web\n");
 }
