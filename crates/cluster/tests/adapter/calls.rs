@@ -18,9 +18,24 @@ fn told(calls: &[Call]) -> String {
     };
     let line = |call: &Call| {
         let path = call.path.trim_start_matches("/apis/").trim_start_matches("/api/");
-        format!("{} {} {path} {}\n", call.code, call.verb, masked(&call.body))
+        let body = match path.ends_with("/status") {
+            true => turning_point(&call.body)?,
+            false => call.body.clone(),
+        };
+        Some(format!("{} {} {path} {}\n", call.code, call.verb, masked(&body)))
     };
-    calls.iter().map(line).collect()
+    calls.iter().filter_map(line).collect()
+}
+
+/// What of a status patch is a turning point. Counts and conditions are written whenever the pods are heard of, which may be
+/// together with something else or apart from it.
+fn turning_point(body: &Value) -> Option<Value> {
+    const KEPT: [&str; 8] =
+        ["currentPodHash", "stableRS", "currentStepIndex", "pauseConditions", "abort", "blueGreen", "phase", "message"];
+    let status: serde_json::Map<String, Value> = body["status"].as_object()?.clone();
+    let kept: serde_json::Map<String, Value> =
+        status.into_iter().filter(|(key, _)| KEPT.contains(&key.as_str())).collect();
+    (!kept.is_empty()).then(|| json!({ "status": kept, "metadata": body["metadata"] }))
 }
 
 /// Times, and versions and uids of objects, are different each time.
