@@ -2,5 +2,7 @@
 
 #[path = "cluster/disturbing.rs"]
 mod disturbing;
+#[path = "cluster/example.rs"]
+mod example;
 #[path = "cluster/platform.rs"]
 mod platform;
