@@ -2,3 +2,5 @@
 
 mod install;
 mod server;
+mod stage;
+mod troubles;
