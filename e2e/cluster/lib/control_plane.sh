@@ -36,4 +36,6 @@ T
     --allocate-node-cidrs=false --cluster-cidr="$POD_RANGE" --node-monitor-grace-period="$grace" \
     --concurrent-replicaset-syncs=10 --horizontal-pod-autoscaler-sync-period=5s
   start scheduler bin/kube-scheduler --kubeconfig=pki/scheduler.kubeconfig --leader-elect=false
+  # Made by the controller manager: from here on namespaces and pods come to life.
+  await controller-manager 60 kubectl get serviceaccount default
 }
