@@ -1,0 +1,8 @@
+//! The routers against objects of a cluster: recorded cases, random ones, and the rules of Argo one by one.
+
+mod gateway;
+mod golden;
+mod nginx;
+mod property;
+mod stage;
+mod unsupported;
