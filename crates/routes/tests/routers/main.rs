@@ -1,5 +1,6 @@
 //! The routers against objects of a cluster: recorded cases, random ones, and the rules of Argo one by one.
 
+mod examples;
 mod gateway;
 mod golden;
 mod nginx;
