@@ -14,7 +14,7 @@ use crate::problem::Problem;
 
 const FIELD: &str = "spec.strategy.canary.trafficRouting";
 const SUPPORTED: &str =
-    "use plugins[\"argoproj-labs/gatewayAPI\"] with an HTTPRoute or a GRPCRoute, or nginx with an Ingress";
+    "use plugins[argoproj-labs/gatewayAPI] with an HTTPRoute or a GRPCRoute, or nginx with an Ingress";
 
 /// A traffic router as a Rollout configures it.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ pub fn routers(rollout: &Rollout) -> Result<Vec<Router>, Vec<Problem>> {
         problems.push(unsupported(&format!("{FIELD}.{name}"), name));
     }
     for name in routing.plugins.keys().filter(|name| *name != PLUGIN) {
-        problems.push(unsupported(&format!("{FIELD}.plugins[{name:?}]"), &format!("the plugin {name}")));
+        problems.push(unsupported(&format!("{FIELD}.plugins[{name}]"), &format!("the plugin {name}")));
     }
     let nginx = routing.nginx.as_ref().map(|wire| Nginx::of(rollout, wire).map(Router::Nginx));
     let gateway = routing.plugins.get(PLUGIN).map(|wire| Gateway::of(rollout, wire).map(Router::Gateway));

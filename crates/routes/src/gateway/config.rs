@@ -12,7 +12,7 @@ use crate::object::Pick;
 use crate::problem::Problem;
 
 /// Field of the plugin's configuration.
-pub(super) const FIELD: &str = "spec.strategy.canary.trafficRouting.plugins[\"argoproj-labs/gatewayAPI\"]";
+pub(super) const FIELD: &str = "spec.strategy.canary.trafficRouting.plugins[argoproj-labs/gatewayAPI]";
 const STEPS: &str = "spec.strategy.canary.steps";
 const LABEL_KEY: &str = "rollouts.argoproj.io/gatewayapi-canary";
 const LABEL_VALUE: &str = "in-progress";

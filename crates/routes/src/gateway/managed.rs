@@ -208,7 +208,8 @@ fn is_alike(found: &Value, wanted: &Value) -> bool {
 /// A rule without its name and the weights of its backends, which change while it stands.
 fn weightless(rule: &Value) -> Value {
     let mut rule = without_name(rule);
-    for backend in rule["backendRefs"].as_array_mut().into_iter().flatten() {
+    let backends = rule.get_mut("backendRefs").and_then(Value::as_array_mut);
+    for backend in backends.into_iter().flatten() {
         if let Some(fields) = backend.as_object_mut() {
             fields.shift_remove("weight");
         }

@@ -3,6 +3,7 @@
 mod examples;
 mod gateway;
 mod golden;
+mod hostile;
 mod nginx;
 mod property;
 mod stage;

@@ -117,7 +117,7 @@ impl Stage {
                 let version = &found["metadata"]["resourceVersion"];
                 let asked = &patch["metadata"]["resourceVersion"];
                 assert!(asked.is_null() || asked == version, "a conflict: {asked} instead of {version}");
-                let next = version.as_str().unwrap_or("0").parse::<u64>().unwrap() + 1;
+                let next = version.as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1;
                 self.objects[at] = self.stored(merged(found, patch), next);
             }
         }
@@ -128,7 +128,7 @@ impl Stage {
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         if !self.keeps_names {
             for rule in object["spec"]["rules"].as_array_mut().into_iter().flatten() {
-                rule.as_object_mut().unwrap().shift_remove("name");
+                rule.as_object_mut().map(|fields| fields.shift_remove("name"));
             }
         }
         object
