@@ -90,7 +90,7 @@ fn stage() -> Stage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn nonsense_never_panics(parts in prop::collection::vec(json(), 4), rules in prop::collection::vec(json(), 0..4), weight in 0_u32..=100) {

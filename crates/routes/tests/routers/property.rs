@@ -267,7 +267,7 @@ fn assert_untouched(before: &Stage, now: &Stage) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     //= compat: 6.1-1, 6.1-2, 6.2-10, 6.11-4, 6.11-5, 10.38
     #[test]
