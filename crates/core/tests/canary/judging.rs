@@ -239,3 +239,21 @@ fn finished_runs_are_kept_by_result_newest_first() {
         "one good, two bad, none of a version without a pool, and the current one whatever the limits"
     );
 }
+
+/// Aborted by its run and retried before anything else was decided: the run that failed aborted it once more.
+//= compat: 4.3-5, 2.7-10
+#[test]
+fn a_retry_right_after_the_abort_is_not_aborted_by_the_former_run() {
+    for background in [None, Some(0)] {
+        let steps = if background.is_some() { [weight(25), PAUSE] } else { [Step::Analysis, PAUSE] };
+        let mut stage = updating(&steps, background);
+        let name = stage.world.runs[0].name.clone();
+        stage.run_ends(&name, RunPhase::Failed, "");
+        stage.pass();
+        assert!(stage.world.status.abort);
+        intent::retry(&mut stage.world.status);
+        stage.settle();
+        assert!(!stage.world.status.abort, "{}", stage.brief());
+        assert_eq!(runs(&stage), [format!("{name} Failed"), format!("{name}.1 Running")]);
+    }
+}
