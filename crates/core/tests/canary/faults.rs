@@ -400,3 +400,20 @@ fn a_header_route_leaves_a_dead_canary_though_stable_lacks_members() {
     judged_settle(&mut stage, 20);
     assert_eq!(header_routes(&stage), Some(0), "{}", stage.brief());
 }
+
+/// An abort goes back to the first step, and a `setCanaryScale` there took the members before the traffic was gone.
+#[test]
+fn an_abort_into_a_canary_scale_keeps_the_members_until_the_traffic_is_gone() {
+    let scale = Step::SetCanaryScale;
+    let steps = [scale(CanaryScale::Replicas(1)), weight(75), scale(CanaryScale::MatchTrafficWeight), PAUSE];
+    let stays = Some(Span::ZERO);
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.abort_scale_down_delay = stays));
+    assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 3", Some(75)));
+    stage.router_obeys = false;
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 3", Some(75)));
+    stage.router_obeys = true;
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 1", Some(0)), "the canary is meant to stay");
+}
