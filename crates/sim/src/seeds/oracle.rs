@@ -219,10 +219,17 @@ pub(super) fn final_state(truth: &World, at_rest: bool, lame: bool) -> Verdict {
     about("waits for nothing, and nothing happens")
 }
 
-/// Every experiment has ended, and nobody is left of it.
+/// Every experiment has ended, and nobody is left of it. As long as nothing may move (a person holds the rollout, or has to
+/// say how it goes on) members may be left that the router needs: no pool grows then, and while stable lacks members it is
+/// better that requests are answered by a version of the experiment than by too few or none. As soon as the person lets it
+/// go on, stable grows and they go; the way out sees to it.
 pub(super) fn experiments_are_over(truth: &World) -> Verdict {
+    let halted = truth.rollout.paused || truth.status.is_inconclusive();
+    let lacking = truth.stable_pool().is_none_or(|stable| stable.available < truth.rollout.replicas);
+    let shares = truth.split.as_ref().filter(|_| halted && lacking).map_or(&[][..], |split| &split.experiment);
+    let needed = |hash: &Hash| shares.iter().any(|share| share.hash == *hash && share.weight > 0);
     for experiment in &truth.experiments {
-        let members: u32 = experiment.pools.iter().map(|p| p.members).sum();
+        let members: u32 = experiment.pools.iter().filter(|p| !needed(&p.hash)).map(|p| p.members).sum();
         if !experiment.phase.is_completed() || members > 0 {
             let (name, phase) = (&experiment.name, experiment.phase);
             return Err(("experiments", format!("{name} is {phase} and has {members} members\n{}", brief(truth))));
