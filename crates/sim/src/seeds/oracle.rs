@@ -67,6 +67,7 @@ impl Judge {
         if decision.wake_at.is_some_and(|at| at < now) {
             return Err(("wakes", "wakes in the past".to_owned()));
         }
+        nothing_is_said_twice(decision)?;
         abort_stays(seen, decision)?;
         halted_stays(seen, decision)?;
         forgets_nothing_in_use(seen, decision)?;
@@ -94,6 +95,15 @@ impl Judge {
             return Err(("durable", format!("...{}\n  became ...{}", part(&before), part(&after))));
         }
         Ok(())
+    }
+}
+
+/// People read reasons: each is given once.
+fn nothing_is_said_twice(decision: &Decision) -> Verdict {
+    let reasons = &decision.reasons;
+    match reasons.iter().enumerate().find(|(i, reason)| reasons[..*i].contains(reason)) {
+        Some((_, reason)) => Err(("says-why", format!("says twice: {reason}"))),
+        None => Ok(()),
     }
 }
 
