@@ -37,7 +37,7 @@ fn which_runs_there_are_and_their_names() {
     stage.settle();
     assert_eq!(runs(&stage), ["svc-v2-2 Running", "svc-v2-2-2 Successful", "svc-v2-2-4 Running"], "one background run");
 
-    // Another start takes the next free name.
+    // Another start takes the next name.
     intent::abort(&mut stage.world.status);
     stage.settle();
     intent::retry(&mut stage.world.status);
