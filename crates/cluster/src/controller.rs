@@ -1,6 +1,6 @@
 //! The loop of the controller: what is heard makes objects due, what is due gets a pass, many at the same time on one thread.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -114,8 +114,15 @@ impl Controller {
             lost_runs: Default::default(),
             tally: Default::default(),
             stopping: Default::default(),
+            turned: Default::default(),
+            failing: Default::default(),
         };
         Self { shared: Rc::new(shared) }
+    }
+
+    /// What its passes share, for those that tell of it.
+    pub(crate) fn shared(&self) -> Rc<Shared> {
+        self.shared.clone()
     }
 
     /// Works until it is told to stop, and ends what it began. Must run on a [`tokio::task::LocalSet`].
@@ -128,12 +135,12 @@ impl Controller {
             followers: BTreeMap::new(),
             running: BTreeMap::new(),
             passes: JoinSet::new(),
-            failing: BTreeSet::new(),
         };
         self.shared.wanted.borrow_mut().extend(self.shared.settings.always());
         let mut resync = tokio::time::interval(self.shared.settings.resync.max(Duration::from_secs(1)));
         resync.tick().await;
         while !*stop.borrow() {
+            self.shared.turned.set(Some(Instant::now()));
             loop_.follow_wanted();
             loop_.begin_due();
             let sleep = loop_.sleep();
@@ -161,8 +168,6 @@ struct Loop {
     followers: BTreeMap<Resource, AbortHandle>,
     running: BTreeMap<Id, (Key, Instant)>,
     passes: JoinSet<Result<Next, Error>>,
-    /// Kinds whose watch fails at the moment.
-    failing: BTreeSet<Resource>,
 }
 
 impl Loop {
@@ -204,7 +209,7 @@ impl Loop {
         let shared = self.shared.clone();
         match heard {
             Heard::Listed(resource, objects, at) => {
-                self.failing.remove(&resource);
+                shared.failing.borrow_mut().remove(&resource);
                 let first = !shared.store.borrow().is_synced(resource);
                 let changed = shared.store.borrow_mut().replace(resource, &objects, &at);
                 changed.iter().for_each(|object| shared.learn(resource, object));
@@ -222,7 +227,7 @@ impl Loop {
                 }
             }
             Heard::Changed(resource, Told::Applied(object)) => {
-                self.failing.remove(&resource);
+                shared.failing.borrow_mut().remove(&resource);
                 let news = shared.store.borrow_mut().put(resource, &object);
                 if news != crate::store::News::Nothing {
                     shared.learn(resource, &object);
@@ -234,7 +239,7 @@ impl Loop {
                 }
             }
             Heard::Failed(resource, error) => {
-                if self.failing.insert(resource) {
+                if shared.failing.borrow_mut().insert(resource) {
                     tracing::warn!(kind = resource.kind, %error, "cannot follow the kind; it is tried again");
                 }
             }

@@ -44,6 +44,12 @@ impl Key {
     }
 }
 
+impl crate::queue::Kind for Key {
+    fn kind(&self) -> &'static str {
+        Self::kind(self)
+    }
+}
+
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.kind(), self.name())

@@ -187,7 +187,7 @@ async fn ready(
     let run_spec = |kind: RunKind| run_spec(cluster, view, kind);
     let sources = Sources { pods: &cluster.pods, run_spec: &run_spec, now };
     let rendered = render(view, &decision, &sources);
-    shared.tally.events(&cluster.rollout, &decision.events);
+    shared.tally.events(&cluster.rollout, &decision.events, now);
     let (events, writes): (Vec<Write>, Vec<Write>) =
         rendered.writes.into_iter().partition(|write| write.target.kind == "Event");
     let applied = apply_all(shared, writes, versions).await;
