@@ -19,7 +19,7 @@ use page::Page;
 /// What the page tells of.
 pub(crate) struct Scene<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) queue: &'a Queue<Key>,
+    pub(crate) queues: &'a [&'a Queue<Key>],
     pub(crate) tally: &'a Tally,
     pub(crate) calls: &'a BTreeMap<Call, u64>,
     /// Kinds whose watch fails.
@@ -144,7 +144,7 @@ fn queues(page: &mut Page, scene: &Scene<'_>) {
     for (family, of, help, number) in numbers {
         page.family(family, of, help);
         for (kind, name) in QUEUES {
-            page.sample(family, &[("name", name)], number(scene.queue, kind));
+            page.sample(family, &[("name", name)], scene.queues.iter().map(|queue| number(queue, kind)).sum());
         }
     }
     page.family("workqueue_work_duration_seconds", "histogram", "How long looks at objects took.");
@@ -184,7 +184,8 @@ fn own(page: &mut Page, scene: &Scene<'_>) {
     page.sample("serin_panics_total", &[], count(scene.tally.panics.get()));
     page.family("serin_passes_running", "gauge", "Looks at objects that are under way.");
     for (kind, name) in QUEUES {
-        page.sample("serin_passes_running", &[("name", name)], size(scene.queue.running(kind)));
+        let running = scene.queues.iter().map(|queue| queue.running(kind)).sum();
+        page.sample("serin_passes_running", &[("name", name)], size(running));
     }
     page.family("serin_api_requests_total", "counter", "Requests to the API server, by verb and status.");
     let mut verbs: BTreeMap<(&str, u16), u64> = BTreeMap::new();

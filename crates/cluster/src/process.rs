@@ -1,6 +1,6 @@
 //! The whole process: the lock of the leader, the loop, probes and metrics.
 
-use std::cell::Cell;
+use std::cell::{Cell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use crate::error::Error;
 use crate::fault::Fault;
 use crate::fence::Fence;
 use crate::metrics;
+use crate::pass::Key;
+use crate::queue::Queue;
 use crate::serve::{Answer, serve};
 use crate::shared::Shared;
 
@@ -187,9 +189,10 @@ impl State {
         let known = path == "/metrics";
         known.then(|| {
             let shared = &self.shared;
+            let queues: Vec<Ref<'_, Queue<Key>>> = shared.queues.iter().map(RefCell::borrow).collect();
             let body = metrics::page(&metrics::Scene {
                 store: &shared.store.borrow(),
-                queue: &shared.queue.borrow(),
+                queues: &queues.iter().map(|queue| &**queue).collect::<Vec<_>>(),
                 tally: &shared.tally,
                 calls: &shared.client.calls().all(),
                 failing: &shared.failing.borrow(),
