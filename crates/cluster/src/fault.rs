@@ -34,7 +34,8 @@ impl Fault {
     /// A sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(rollout) = text.strip_prefix("panic:") {
-            let name = rollout.split_once('/').ok_or_else(|| format!("{rollout:?} is not of the form NAMESPACE/NAME"))?;
+            let name =
+                rollout.split_once('/').ok_or_else(|| format!("{rollout:?} is not of the form NAMESPACE/NAME"))?;
             return Ok(Self { panics: Some(Name::new(name.0, name.1)), ..Self::default() });
         }
         let parts: Vec<&str> = text.split(':').collect();

@@ -1,4 +1,6 @@
 //! The controller against an API server on loopback that keeps objects as the real one does, runs nothing, and names every call.
 
 mod install;
+mod process;
 mod server;
+mod trouble;
