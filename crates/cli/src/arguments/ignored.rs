@@ -26,7 +26,6 @@ const THREADS: &str = "one thread looks at everything; --threads says how much a
 const NO_ROUTER: &str = "this traffic router is not there";
 const NO_TARGETS: &str = "target groups are not asked";
 
-//= compat-differs: 9.1-1 the flags are all accepted; those that mean nothing here are named in the log once as ignored
 const FLAGS: [Flag; 24] = [
     flag("kloglevel", "there is one log, see --loglevel"),
     flag("qps", LIMITS),
