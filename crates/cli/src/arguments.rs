@@ -1,6 +1,7 @@
 //! The command line.
 
 mod controller;
+mod ignored;
 
 pub(crate) use controller::Controller;
 use std::net::SocketAddr;

@@ -2,6 +2,10 @@
 
 mod calls;
 mod install;
+mod network;
+mod process;
+mod scope;
 mod server;
 mod stage;
 mod troubles;
+mod works;
