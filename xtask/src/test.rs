@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::repository::{self, cargo};
-use crate::{TaskError, compat, demo, seeds, tidy};
+use crate::{TaskError, compat, demo, deploy, seeds, tidy};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub(crate) struct Options {
 /// One step: its name and what it does.
 type Step = (&'static str, fn() -> Result<(), TaskError>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("formatting", || call(cargo().args(["fmt", "--all", "--check"]))),
     ("clippy", || call(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))),
     ("tests", tests),
@@ -32,6 +32,7 @@ const STEPS: [Step; 8] = [
         println!("{}", compat::check()?);
         Ok(())
     }),
+    ("charts", deploy::check),
     ("seeds", seeds::in_tests),
     ("demo", demo::smoke),
 ];

@@ -7,6 +7,7 @@ mod experiment;
 mod explain;
 mod get;
 mod history;
+mod install;
 mod lint;
 mod logs;
 mod proxy;
@@ -113,6 +114,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(demo) => demo::run(demo, output).await,
+        Command::Install(install) => install::run(&install, output).await,
         Command::Proxy(_)
         | Command::Completions { .. }
         | Command::Man { .. }

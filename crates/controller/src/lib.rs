@@ -6,6 +6,7 @@
 
 pub mod ephemeral;
 pub mod experiment;
+pub mod install;
 pub mod job;
 pub mod merge_patch;
 pub mod object;
