@@ -1,5 +1,8 @@
 //! The command line.
 
+mod controller;
+
+pub(crate) use controller::Controller;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -108,6 +111,8 @@ pub(crate) enum Command {
     Install(Install),
     /// Run the data plane alone (`up` starts it by itself)
     Proxy(Proxy),
+    /// Run the rollouts of a Kubernetes cluster
+    Controller(Controller),
     /// Print a completion script for a shell
     Completions {
         /// The shell

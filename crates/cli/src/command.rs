@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod change;
+mod controller;
 pub(crate) use explain::mark;
 mod demo;
 mod experiment;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
     }
     match command {
         Command::Proxy(proxy) => return proxy::run(proxy),
+        Command::Controller(controller) => return controller::run(controller),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "serin", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
@@ -116,6 +118,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
         Command::Demo(demo) => demo::run(demo, output).await,
         Command::Install(install) => install::run(&install, output).await,
         Command::Proxy(_)
+        | Command::Controller(_)
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::Lint(_)

@@ -22,7 +22,7 @@ pub(crate) enum CliError {
     /// The data plane says no.
     #[error(transparent)]
     Proxy(#[from] serin_proxy::ProxyError),
-    /// The API server of a cluster does.
+    /// The cluster does.
     #[error(transparent)]
     Cluster(#[from] serin_cluster::Error),
     /// A file, pipe or terminal does.

@@ -47,7 +47,7 @@ const fn watched(
 const ARGO: &str = "argoproj.io";
 
 /// Everything that the controller is allowed to do.
-pub const TABLE: [Permission; 20] = [
+pub const TABLE: [Permission; 21] = [
     watched(ARGO, &["rollouts"], &["get", "list", "watch", "patch"], "driven; the revision is noted on them"),
     watched(ARGO, &["rollouts/status"], &["patch"], "their status is the memory of what was decided"),
     watched(
@@ -58,15 +58,21 @@ pub const TABLE: [Permission; 20] = [
     ),
     watched(
         ARGO,
-        &["analysisruns", "experiments"],
+        &["analysisruns"],
         &["get", "list", "watch", "create", "patch", "delete"],
+        "made by rollouts and experiments, carried out, ended, and removed with their history",
+    ),
+    watched(
+        ARGO,
+        &["experiments"],
+        &["list", "watch", "create", "patch", "delete"],
         "made by rollouts, carried out, ended, and removed with their history",
     ),
     watched(ARGO, &["analysistemplates"], &["list", "watch"], "what analyses measure"),
     watched(
         "apps",
         &["replicasets"],
-        &["list", "watch", "create", "update", "patch", "delete"],
+        &["get", "list", "watch", "create", "update", "patch", "delete"],
         "the versions: made, scaled, taken over, and removed with their history",
     ),
     watched(
@@ -82,11 +88,11 @@ pub const TABLE: [Permission; 20] = [
         &["list", "watch", "create", "patch", "delete"],
         "selectors of versions; the services of experiments",
     ),
-    watched("", &["pods"], &["list", "watch", "patch"], "restarts look at them; metadata by role is put on them"),
+    watched("", &["pods"], &["list", "patch"], "restarts look at them; metadata by role is put on them"),
     watched("", &["pods/eviction"], &["create"], "restarts, which disruption budgets may refuse"),
     watched("", &["pods/log"], &["get"], "the last lines of a Job that failed, in the measurement's message"),
     watched("", &["events"], &["create"], "what happened"),
-    watched("batch", &["jobs"], &["list", "watch", "create", "delete"], "the job provider of analyses"),
+    watched("batch", &["jobs"], &["get", "list", "watch", "create", "delete"], "the job provider of analyses"),
     watched(
         "networking.k8s.io",
         &["ingresses"],

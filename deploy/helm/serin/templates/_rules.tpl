@@ -27,9 +27,18 @@
   - argoproj.io
   resources:
   - analysisruns
-  - experiments
   verbs:
   - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
+- apiGroups:
+  - argoproj.io
+  resources:
+  - experiments
+  verbs:
   - list
   - watch
   - create
@@ -47,6 +56,7 @@
   resources:
   - replicasets
   verbs:
+  - get
   - list
   - watch
   - create
@@ -84,7 +94,6 @@
   - pods
   verbs:
   - list
-  - watch
   - patch
 - apiGroups:
   - ""
@@ -109,6 +118,7 @@
   resources:
   - jobs
   verbs:
+  - get
   - list
   - watch
   - create

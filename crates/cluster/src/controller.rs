@@ -1,0 +1,315 @@
+//! The loop of the controller: what is heard makes objects due, what is due gets a pass, many at the same time on one thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use crate::client::{Client, Told};
+use crate::error::{Class, Error};
+use crate::fault::Fault;
+use crate::pass::{Key, Next, failure, pass};
+use crate::resource::{
+    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource, SERVICE,
+};
+use crate::shared::Shared;
+use crate::store::Name;
+use crate::watch::{Followed, Heard, follow};
+
+/// The kinds that are always followed; templates of the cluster only where the controller is not bound to a namespace.
+//= compat: 9.2-5
+pub(crate) const FOLLOWED: [Resource; 7] =
+    [ROLLOUT, EXPERIMENT, ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, REPLICA_SET, SERVICE];
+
+/// How long passes that have begun may take when the controller is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Longest sleep: the wall clock may be set meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+
+/// How a controller works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The one namespace that it looks at; all of them if none is given.
+    pub namespace: Option<String>,
+    /// Objects with this label only; those without one if it is empty.
+    pub instance: String,
+    /// Passes at the same time.
+    pub workers: usize,
+    /// How often everything is looked at though nothing was heard.
+    pub resync: Duration,
+    /// Only analysis runs.
+    pub analysis_only: bool,
+    /// The Prometheus of templates that name none.
+    pub prometheus: Option<String>,
+}
+
+impl Default for Settings {
+    //= compat: 9.1-1
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            instance: String::new(),
+            workers: 30,
+            resync: Duration::from_mins(15),
+            analysis_only: false,
+            prometheus: None,
+        }
+    }
+}
+
+impl Settings {
+    /// The kinds that every pass needs.
+    //= compat: 9.2-5, 9.2-6
+    pub(crate) fn always(&self) -> impl Iterator<Item = Resource> + use<> {
+        let (bound, analysis_only) = (self.namespace.is_some(), self.analysis_only);
+        FOLLOWED.into_iter().filter(move |resource| match (*resource, analysis_only) {
+            (ANALYSIS_RUN, _) => true,
+            (_, true) => false,
+            (CLUSTER_ANALYSIS_TEMPLATE, false) => !bound,
+            (_, false) => true,
+        })
+    }
+
+    /// What of a kind is followed.
+    //= compat: 9.2-7
+    fn followed(&self, resource: Resource) -> Followed {
+        let labels = match resource {
+            REPLICA_SET => HASH_LABEL.to_owned(),
+            ROLLOUT | EXPERIMENT | ANALYSIS_RUN | ANALYSIS_TEMPLATE | CLUSTER_ANALYSIS_TEMPLATE => {
+                match self.instance.as_str() {
+                    "" => format!("!{INSTANCE_LABEL}"),
+                    instance => format!("{INSTANCE_LABEL}={instance}"),
+                }
+            }
+            _ => String::new(),
+        };
+        let namespace = self.namespace.clone().filter(|_| resource.namespaced);
+        Followed { resource, namespace, labels }
+    }
+}
+
+/// A controller that was not started yet.
+pub struct Controller {
+    shared: Rc<Shared>,
+}
+
+impl Controller {
+    /// A controller of a cluster.
+    pub fn new(client: Client, settings: Settings, fault: Fault) -> Self {
+        let shared = Shared {
+            client,
+            settings,
+            store: Default::default(),
+            references: Default::default(),
+            queue: Default::default(),
+            fault,
+            wanted: Default::default(),
+            unsaved: Default::default(),
+            told: Default::default(),
+            labelled: Default::default(),
+            lost_runs: Default::default(),
+            tally: Default::default(),
+            stopping: Default::default(),
+        };
+        Self { shared: Rc::new(shared) }
+    }
+
+    /// Works until it is told to stop, and ends what it began. Must run on a [`tokio::task::LocalSet`].
+    //= compat: 9.2-3
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let (tell, mut hear) = mpsc::channel(1024);
+        let mut loop_ = Loop {
+            shared: self.shared.clone(),
+            tell,
+            followers: BTreeMap::new(),
+            running: BTreeMap::new(),
+            passes: JoinSet::new(),
+            failing: BTreeSet::new(),
+        };
+        self.shared.wanted.borrow_mut().extend(self.shared.settings.always());
+        let mut resync = tokio::time::interval(self.shared.settings.resync.max(Duration::from_secs(1)));
+        resync.tick().await;
+        while !*stop.borrow() {
+            loop_.follow_wanted();
+            loop_.begin_due();
+            let sleep = loop_.sleep();
+            tokio::select! {
+                heard = hear.recv() => {
+                    let Some(heard) = heard else { break };
+                    loop_.hear(heard);
+                    while let Ok(heard) = hear.try_recv() {
+                        loop_.hear(heard);
+                    }
+                }
+                Some(ended) = loop_.passes.join_next_with_id() => loop_.ended(ended).await,
+                () = tokio::time::sleep(sleep) => {}
+                _ = resync.tick() => loop_.everything(),
+                _ = stop.changed() => break,
+            }
+        }
+        loop_.end().await;
+    }
+}
+
+struct Loop {
+    shared: Rc<Shared>,
+    tell: mpsc::Sender<Heard>,
+    followers: BTreeMap<Resource, AbortHandle>,
+    running: BTreeMap<Id, (Key, Instant)>,
+    passes: JoinSet<Result<Next, Error>>,
+    /// Kinds whose watch fails at the moment.
+    failing: BTreeSet<Resource>,
+}
+
+impl Loop {
+    /// Begins to follow the kinds that passes ask for.
+    fn follow_wanted(&mut self) {
+        let wanted = std::mem::take(&mut *self.shared.wanted.borrow_mut());
+        for resource in wanted {
+            if !self.followers.contains_key(&resource) {
+                tracing::debug!(kind = resource.kind, "follows");
+                let followed = self.shared.settings.followed(resource);
+                let task = follow(self.shared.client.clone(), followed, self.tell.clone());
+                self.followers.insert(resource, tokio::task::spawn_local(task).abort_handle());
+            }
+        }
+    }
+
+    fn begin_due(&mut self) {
+        while self.running.len() < self.shared.settings.workers {
+            let next = self.shared.queue.borrow_mut().take(self.shared.now());
+            let Some(key) = next else { return };
+            let (shared, of) = (self.shared.clone(), key.clone());
+            let handle = self.passes.spawn_local(async move { pass(&shared, &of).await });
+            self.running.insert(handle.id(), (key, Instant::now()));
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let queue = self.shared.queue.borrow();
+        if self.running.len() >= self.shared.settings.workers {
+            // A pass that ends wakes the loop.
+            return SLEEP_MAX;
+        }
+        let Some(at) = queue.next_at() else { return SLEEP_MAX };
+        let ms = at.since(self.shared.now()).as_millis();
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0)).min(SLEEP_MAX)
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let shared = self.shared.clone();
+        match heard {
+            Heard::Listed(resource, objects, at) => {
+                self.failing.remove(&resource);
+                let first = !shared.store.borrow().is_synced(resource);
+                let changed = shared.store.borrow_mut().replace(resource, &objects, &at);
+                changed.iter().for_each(|object| shared.learn(resource, object));
+                if first {
+                    tracing::info!(kind = resource.kind, objects = objects.len(), "knows the objects of the kind");
+                    self.everything();
+                }
+            }
+            Heard::Absent(resource) => {
+                let first = !shared.store.borrow().is_synced(resource);
+                shared.store.borrow_mut().absent(resource);
+                if first {
+                    tracing::info!(kind = resource.kind, "the server does not have the kind; it is asked again");
+                    self.everything();
+                }
+            }
+            Heard::Changed(resource, Told::Applied(object)) => {
+                self.failing.remove(&resource);
+                let news = shared.store.borrow_mut().put(resource, &object);
+                if news != crate::store::News::Nothing {
+                    shared.learn(resource, &object);
+                }
+            }
+            Heard::Changed(resource, Told::Deleted(object)) => {
+                if shared.store.borrow_mut().remove(resource, &object) {
+                    shared.learn(resource, &object);
+                }
+            }
+            Heard::Failed(resource, error) => {
+                if self.failing.insert(resource) {
+                    tracing::warn!(kind = resource.kind, %error, "cannot follow the kind; it is tried again");
+                }
+            }
+        }
+    }
+
+    /// Makes everything due.
+    fn everything(&self) {
+        let shared = &self.shared;
+        let keys: Vec<Key> = {
+            let store = shared.store.borrow();
+            let of =
+                |resource: Resource, key: fn(Name) -> Key| store.names(resource).cloned().map(key).collect::<Vec<_>>();
+            let all = [of(ROLLOUT, Key::Rollout), of(EXPERIMENT, Key::Experiment), of(ANALYSIS_RUN, Key::Run)];
+            all.into_iter().flatten().collect()
+        };
+        keys.into_iter().for_each(|key| shared.add(key));
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, Result<Next, Error>), JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some((key, begun)) = self.running.remove(&id) else { return };
+        let shared = self.shared.clone();
+        let now = shared.now();
+        let took = begun.elapsed();
+        match ended {
+            Ok((_, Ok(next))) => {
+                shared.tally.passed(&key, took, None);
+                let at = match next {
+                    Next::Again => {
+                        // A pass that writes without end would starve the others: each further one comes a little later.
+                        shared.queue.borrow_mut().done(&key, Some(now));
+                        return;
+                    }
+                    Next::At(at) => at,
+                };
+                failure::clear(&shared, &key).await;
+                shared.queue.borrow_mut().done(&key, at.map(|at| at.max(now + serin_core::Span::from_millis(10))));
+            }
+            Ok((_, Err(error))) => {
+                shared.tally.passed(&key, took, Some(error.class()));
+                let wait = shared.queue.borrow_mut().failed(&key, now);
+                let failures = shared.queue.borrow().failures(&key);
+                match error.class() {
+                    Class::Conflict => {
+                        tracing::debug!(object = %key, %error, "somebody was faster; it is decided again")
+                    }
+                    _ => tracing::warn!(object = %key, %error, %wait, failures, "a pass failed; it is made again"),
+                }
+                failure::tell(&shared, &key, &error, failures).await;
+            }
+            Err(error) => {
+                let what = match error.try_into_panic() {
+                    Ok(panic) => failure::panic_text(&*panic),
+                    Err(_) => return,
+                };
+                tracing::error!(object = %key, what, "a pass panicked; other objects go on");
+                shared.tally.passed(&key, took, Some(Class::Bug));
+                shared.tally.panicked();
+                shared.queue.borrow_mut().failed(&key, now);
+                failure::tell_panic(&shared, &key, &what).await;
+            }
+        }
+    }
+
+    /// Passes that have begun are ended; no watch is needed for that.
+    async fn end(mut self) {
+        self.shared.stopping.set(true);
+        self.followers.values().for_each(AbortHandle::abort);
+        let all = async { while self.passes.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, all).await.is_err() {
+            tracing::warn!("passes did not end in time");
+        }
+    }
+}
