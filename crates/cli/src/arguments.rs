@@ -1,8 +1,10 @@
 //! The command line.
 
 mod controller;
+mod install;
 
 pub(crate) use controller::Controller;
+pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -109,6 +111,9 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Print what the controller needs on a Kubernetes cluster, or apply it
     Install(Install),
+    /// Print what takes the place of a Deployment, or move a running one
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Run the data plane alone (`up` starts it by itself)
     Proxy(Proxy),
     /// Run the rollouts of a Kubernetes cluster
@@ -446,73 +451,6 @@ pub(crate) struct Demo {
     /// Leave everything running afterwards
     #[arg(long)]
     pub(crate) keep: bool,
-}
-
-/// `install`
-#[derive(Debug, Args)]
-pub(crate) struct Install {
-    /// Drive the rollouts of this namespace alone, instead of those of the whole cluster
-    #[arg(long, value_name = "NAMESPACE", value_parser = name)]
-    pub(crate) namespaced: Option<String>,
-    /// Where the controller runs: `serin`, or with --namespaced the same namespace
-    #[arg(long, value_name = "NAMESPACE", value_parser = name)]
-    pub(crate) controller_namespace: Option<String>,
-    /// Let secrets of this namespace be arguments of analyses (repeat it for more)
-    #[arg(long, value_name = "NAMESPACE", value_parser = name, conflicts_with = "namespaced")]
-    pub(crate) secrets_in: Vec<String>,
-    /// Image of the controller
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) image: Option<String>,
-    /// Processes, of which one leads
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
-    pub(crate) replicas: u32,
-    /// Drive only objects with this controller-instance-id label
-    #[arg(long, default_value = "", value_name = "NAME", value_parser = instance)]
-    pub(crate) instance_id: String,
-    /// Leave out what a cluster has once: the definitions, and the roles for people
-    #[arg(long)]
-    pub(crate) without_crds: bool,
-    /// Apply the objects instead of printing them
-    #[arg(long)]
-    pub(crate) apply: bool,
-    /// Show what applying would change, and change nothing
-    #[arg(long, conflicts_with = "apply")]
-    pub(crate) diff: bool,
-    #[command(flatten)]
-    pub(crate) reach: Reach,
-}
-
-/// Which cluster.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Reach {
-    /// Path of the kubeconfig
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME")]
-    pub(crate) kube_context: Option<String>,
-}
-
-/// Longest name of a namespace.
-const NAME_MAX: usize = 63;
-/// Longest name of an instance, which names of objects begin with.
-const INSTANCE_MAX: usize = 30;
-
-fn name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let good = !text.is_empty() && text.len() <= NAME_MAX && text.chars().all(plain);
-    match good && !text.starts_with('-') && !text.ends_with('-') {
-        true => Ok(text.to_owned()),
-        false => Err("expected small letters, digits and dashes".to_owned()),
-    }
-}
-
-fn instance(text: &str) -> Result<String, String> {
-    match text.len() {
-        0 => Ok(String::new()),
-        1..=INSTANCE_MAX => name(text),
-        _ => Err(format!("expected at most {INSTANCE_MAX} letters")),
-    }
 }
 
 /// `proxy`

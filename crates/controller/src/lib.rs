@@ -9,6 +9,7 @@ pub mod experiment;
 pub mod install;
 pub mod job;
 pub mod merge_patch;
+pub mod migrate;
 pub mod object;
 pub mod observe;
 pub mod pod;

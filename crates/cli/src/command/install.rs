@@ -54,20 +54,23 @@ fn options(install: &Install) -> Options {
 }
 
 /// As documents for `kubectl apply --server-side -f -`, or as one list.
-fn print(objects: &[Object], format: Format) -> Result<(), CliError> {
+pub(super) fn print<'o>(objects: impl IntoIterator<Item = &'o Object>, format: Format) -> Result<(), CliError> {
     if format == Format::Json {
-        let items: Vec<&Value> = objects.iter().map(|object| &object.0).collect();
+        let items: Vec<&Value> = objects.into_iter().map(|object| &object.0).collect();
         output::machine(format, &json!({ "apiVersion": "v1", "kind": "List", "items": items }))?;
         return Ok(());
     }
     for object in objects {
-        let text = serde_saphyr::to_string(&object.0).map_err(|e| CliError::Bug(e.to_string()))?;
-        output::line(format!("---\n{}", text.trim_end()));
+        output::line(format!("---\n{}", yaml(object)?.trim_end()));
     }
     Ok(())
 }
 
-async fn client(reach: &Reach) -> Result<Client, CliError> {
+pub(super) fn yaml(object: &Object) -> Result<String, CliError> {
+    serde_saphyr::to_string(&object.0).map_err(|e| CliError::Bug(e.to_string()))
+}
+
+pub(super) async fn client(reach: &Reach) -> Result<Client, CliError> {
     let options = serin_cluster::Options {
         kubeconfig: reach.kubeconfig.clone(),
         context: reach.kube_context.clone(),
