@@ -6,6 +6,7 @@ use serin_spec::wire::keys::MANAGED_BY;
 use crate::pass::{Key, experiment};
 use crate::references::controller_of;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, JOB, REPLICA_SET, ROLLOUT, Resource, SERVICE};
+use crate::router::ANY;
 use crate::shared::Shared;
 use crate::store::Name;
 
@@ -39,7 +40,11 @@ pub(crate) fn learn(shared: &Shared, resource: Resource, object: &Object) {
     if let Some(owner) = owner {
         shared.add(Key::Rollout(owner));
     }
-    let lookers: Vec<Name> = shared.references.borrow().to(resource, &name).cloned().collect();
+    let lookers: Vec<Name> = {
+        let references = shared.references.borrow();
+        let any = Name::new(name.namespace.clone(), ANY);
+        references.to(resource, &name).chain(references.to(resource, &any)).cloned().collect()
+    };
     if resource == SERVICE && lookers.is_empty() && object.annotation(MANAGED_BY).is_some() {
         shared.add(Key::Service(name));
     }

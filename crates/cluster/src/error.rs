@@ -54,6 +54,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// A traffic router cannot carry what was decided.
+    #[error("failed to route: {message}")]
+    Route {
+        /// The event's reason.
+        reason: &'static str,
+        /// Field of the rollout, and what to do.
+        message: String,
+    },
     /// There is no usable configuration.
     #[error("failed to find the cluster: {0}")]
     Configure(String),
@@ -101,7 +109,7 @@ impl Error {
             // Quota, admission, permissions, an object that the server finds invalid: somebody has to act.
             Self::Api { code: 400 | 401 | 403 | 404 | 422, .. } => Class::User,
             Self::Api { .. } | Self::Reach { .. } => Class::Retry,
-            Self::Configure(_) | Self::Process(_) => Class::User,
+            Self::Configure(_) | Self::Process(_) | Self::Route { .. } => Class::User,
             Self::Kind { .. } => Class::Bug,
         }
     }

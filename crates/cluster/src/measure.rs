@@ -218,16 +218,29 @@ fn lost(shared: &Shared, index: usize, last: Measurement) -> Taken {
     Taken { index, measurement, metadata: BTreeMap::new(), writes: Vec::new() }
 }
 
-/// The last lines of a failed Job's pod.
+/// What the pod of a failed Job ended with, and the last lines of its log.
 async fn log(shared: &Shared, job: &JobRef, pods: &[Object]) -> String {
     let newest = pods.iter().max_by_key(|pod| (pod.created(), pod.name().to_owned()));
     let Some(pod) = newest else { return String::new() };
     let path = format!("{}/log?tailLines={LOG_LINES}", POD.object(&job.namespace, pod.name()));
     let target = POD.target(&job.namespace, pod.name());
-    match shared.client.text(&path, &target).await {
-        Ok(text) => format!("pod {}: {}", pod.name(), tail(text.trim())),
-        Err(error) => format!("pod {}: {error}", pod.name()),
-    }
+    let log = shared.client.text(&path, &target).await.unwrap_or_else(|error| format!("({error})"));
+    let parts = [ended_with(pod).unwrap_or_default(), tail(log.trim()).to_owned()];
+    let told: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    format!("pod {}: {}", pod.name(), told.join("; "))
+}
+
+/// How the first container that failed ended.
+fn ended_with(pod: &Object) -> Option<String> {
+    let statuses = pod.0["status"]["containerStatuses"].as_array()?;
+    let failed =
+        statuses.iter().find(|status| status["state"]["terminated"]["exitCode"].as_i64().is_some_and(|c| c != 0));
+    let status = failed?;
+    let (name, ended) = (status["name"].as_str().unwrap_or_default(), &status["state"]["terminated"]);
+    let text = |key: &str| ended[key].as_str().unwrap_or_default();
+    let why = [text("reason"), text("message").trim()].into_iter().filter(|part| !part.is_empty());
+    let why = why.collect::<Vec<_>>().join(": ");
+    Some(format!("container {name} ended with exit code {} ({})", ended["exitCode"], tail(&why)))
 }
 
 fn tail(text: &str) -> &str {
@@ -277,6 +290,14 @@ mod tests {
     fn secrets_are_decoded_and_what_is_no_text_is_left_out() {
         let secret = Object(json!({ "data": { "a": "aGVsbG8=", "b": "/w==", "c": 3 } }));
         assert_eq!(entries(&secret), [("a".to_owned(), "hello".to_owned())].into());
+    }
+
+    #[test]
+    fn the_container_that_failed_is_named() {
+        let ended = |code: i64, reason: &str| json!({ "name": "c", "state": { "terminated": { "exitCode": code, "reason": reason } } });
+        let pod = Object(json!({ "status": { "containerStatuses": [ended(0, "Completed"), ended(3, "Error")] } }));
+        assert_eq!(ended_with(&pod).as_deref(), Some("container c ended with exit code 3 (Error)"));
+        assert_eq!(ended_with(&Object(json!({}))), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Drops what no decision, comparison or write needs. A ReplicaSet stays whole but for its managed fields: it is written back as
 /// a whole.
 pub(crate) fn trimmed(resource: Resource, mut object: Object) -> Object {
-    if let Some(metadata) = object.0["metadata"].as_object_mut() {
+    if let Some(metadata) = object.0.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
         metadata.remove("selfLink");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {

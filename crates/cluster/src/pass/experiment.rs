@@ -122,7 +122,9 @@ fn carried(shared: &Shared, experiment: &Object) -> Vec<(Hash, u32)> {
     let owner = shared.store.borrow().get(ROLLOUT, &owner);
     let rollout: Option<Rollout> = owner.and_then(|object| serde_json::from_value(object.0).ok());
     let Some(rollout) = rollout else { return Vec::new() };
-    let split = crate::router::Router::of(&rollout).observe(shared, &rollout).split;
+    let version = rollout.status.as_ref().and_then(|status| status.current_pod_hash.clone()).unwrap_or_default();
+    let router = crate::router::Router::of(&rollout);
+    let split = router.observe(shared, &rollout, &Hash::new(version), &router.read(shared)).split;
     split.into_iter().flat_map(|split| split.experiment).map(|one| (one.hash, one.weight)).collect()
 }
 

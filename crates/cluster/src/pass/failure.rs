@@ -105,7 +105,8 @@ fn condition(key: &Key, object: &Object, message: Option<&str>, now: Time) -> Op
 
 /// Takes the condition off before anything is decided: decisions know nothing of it.
 pub(crate) fn without_condition(object: &mut Object) {
-    if let Some(conditions) = object.0["status"]["conditions"].as_array_mut() {
+    // By a pointer: an index would make what is missing.
+    if let Some(conditions) = object.0.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
         conditions.retain(|one| one["type"] != CONDITION);
     }
 }
@@ -160,4 +161,38 @@ fn advice(error: &Error) -> String {
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| Value::Null.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_the_condition_off_changes_nothing_else() {
+        let none = Object(json!({ "spec": {} }));
+        let mut object = none.clone();
+        without_condition(&mut object);
+        assert_eq!(object, none);
+        let mut object =
+            Object(json!({ "status": { "conditions": [{ "type": "Available" }, { "type": CONDITION }] } }));
+        without_condition(&mut object);
+        assert_eq!(object.0, json!({ "status": { "conditions": [{ "type": "Available" }] } }));
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_taken_back_once() {
+        let key = Key::Rollout(crate::store::Name::new("n", "r"));
+        let object = Object(
+            json!({ "metadata": { "resourceVersion": "3" }, "status": { "conditions": [{ "type": "Available" }] } }),
+        );
+        let told = condition(&key, &object, Some("why"), Time::from_secs(5)).unwrap();
+        let Verb::StatusPatch(patch) = told.verb else { panic!("a patch of the status") };
+        assert_eq!(patch["metadata"]["resourceVersion"], "3");
+        let object = Object(json!({ "metadata": {}, "status": patch["status"].clone() }));
+        assert_eq!(condition(&key, &object, Some("why"), Time::from_secs(9)), None);
+        let Verb::StatusPatch(patch) = condition(&key, &object, None, Time::from_secs(9)).unwrap().verb else {
+            panic!("a patch of the status")
+        };
+        assert_eq!(patch["status"]["conditions"], json!([{ "type": "Available" }]));
+    }
 }

@@ -44,26 +44,30 @@ pub(super) async fn pass(shared: &Shared, name: &Name) -> Result<Next, Error> {
     };
     let router = crate::router::Router::of(&rollout);
     refer(shared, name, &rollout, router.objects());
-    let kinds: BTreeSet<Resource> =
-        shared.references.borrow().of(name).map(|(resource, _)| *resource).chain(shared.settings.always()).collect();
+    let kinds: BTreeSet<Resource> = {
+        let references = shared.references.borrow();
+        let named = references.of(name).map(|(resource, _)| *resource);
+        named.chain(router.kinds()).chain(shared.settings.always()).collect()
+    };
     if !shared.knows(kinds) {
         // The loop makes it due when they are there.
         return Ok(Next::At(None));
     }
     let pods = pods(shared, name, &rollout).await?;
-    let mut cluster = gather(shared, rollout, pods);
-    let carried = router.observe(shared, &cluster.rollout);
-    cluster.split = carried.split.clone();
+    let cluster = gather(shared, rollout, pods);
+    let routed = router.read(shared);
     let now = shared.now();
-    let mut versions = versions(&object, &cluster, &carried.objects);
+    let mut versions = versions(&object, &cluster, &routed);
     match observe(&cluster) {
         Observed::Leaving => Ok(Next::At(None)),
         Observed::Written(writes) => finish(shared, writes, &mut versions).await.map(|_| Next::Again),
         Observed::Invalid(view, problem) => invalid_pass(shared, &view, &problem, &mut versions, now).await,
-        Observed::Ready(view) => {
-            if let Some(problem) = carried.problem.filter(|_| view.world.rollout.generation >= 0) {
+        Observed::Ready(mut view) => {
+            let carried = router.observe(shared, &view.rollout, &view.world.rollout.hash, &routed);
+            if let Some(problem) = carried.problem {
                 return invalid_pass(shared, &view, &Problem::Spec(problem), &mut versions, now).await;
             }
+            view.world.split = carried.split;
             if find_missing(shared, name, &view).await? {
                 return Ok(Next::Again);
             }
@@ -134,7 +138,20 @@ async fn invalid_pass(
     let decision = invalid(&view.world, problem, now);
     let rendered = serin_controller::render::invalid(view, &decision);
     let applied = finish(shared, rendered.writes, versions).await?;
-    Ok(if applied.written > 0 { Next::Again } else { Next::At(rendered.wake_at) })
+    if applied.written == 0 {
+        return Ok(Next::At(rendered.wake_at));
+    }
+    // The condition is new: Argo leaves it at that; an event is where people look first.
+    let name = Name::new(view.rollout.metadata.namespace(), view.rollout.metadata.name());
+    let object = shared.store.borrow().get(ROLLOUT, &name);
+    if let Some(object) = object {
+        let mut told = failure::event(&object, problem.message(), now);
+        if let Verb::Create(body) = &mut told.verb {
+            body["reason"] = "InvalidSpec".into();
+        }
+        apply_all(shared, vec![told], versions).await;
+    }
+    Ok(Next::Again)
 }
 
 /// Runs that the status names and no watch has told of: asked for by name, once.
@@ -179,7 +196,7 @@ async fn ready(
     }
     let mut written = applied.written;
     if let Some(split) = &rendered.split {
-        written += router.apply(shared, &view.rollout, split, versions).await?;
+        written += router.apply(shared, &view.rollout, &view.world.rollout.hash, split, versions).await?;
     }
     // What they tell has happened.
     apply_all(shared, events, versions).await;
