@@ -2,11 +2,11 @@
 //! and compared with it.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use crate::repository::{cargo, root};
+use crate::repository::{self, cargo, root};
 use crate::{TaskError, test};
 
 /// Options of `deploy`.
@@ -37,18 +37,13 @@ pub(crate) fn check() -> Result<(), TaskError> {
 }
 
 fn helm() -> Result<String, TaskError> {
-    if let Some(named) = std::env::var_os("SERIN_HELM") {
-        return Ok(named.to_string_lossy().into_owned());
-    }
-    let build = root().join("deploy/helm/tool/build");
-    let output = Command::new(&build).stderr(std::process::Stdio::inherit()).output();
-    let output = output.map_err(|e| TaskError::run("deploy/helm/tool/build", e))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-        false => Err(TaskError::run("deploy/helm/tool/build", output.status)),
+    match std::env::var_os("SERIN_HELM") {
+        Some(named) => Ok(named.to_string_lossy().into_owned()),
+        None => printed("deploy/helm/tool/build", &[]),
     }
 }
 
+/// The one on the path; else that of the test cluster, a program of many names that is called by this one.
 fn kubectl() -> Result<PathBuf, TaskError> {
     if let Some(named) = std::env::var_os("SERIN_KUBECTL") {
         return Ok(named.into());
@@ -56,20 +51,26 @@ fn kubectl() -> Result<PathBuf, TaskError> {
     let on_path = std::env::var_os("PATH").and_then(|path| {
         std::env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|program| program.is_file())
     });
-    let cached = || {
-        let entries = std::fs::read_dir(cache()?).ok()?;
-        let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path().join("kubectl")).collect();
-        found.retain(|program| program.is_file());
-        found.sort();
-        found.pop()
-    };
-    on_path.or_else(cached).ok_or_else(|| {
-        TaskError::Found("kubectl is on no path and in no cache: install it, or build the test cluster".to_owned())
-    })
+    if let Some(found) = on_path {
+        return Ok(found);
+    }
+    printed("e2e/cluster/build", &["hyperkube"])?;
+    let built = PathBuf::from(printed("e2e/cluster/build", &["--path", "hyperkube"])?).join("hyperkube");
+    let link = repository::metadata()?.target_directory.join("kubectl");
+    let failed = |e: std::io::Error| TaskError::run("kubectl", e);
+    if link.symlink_metadata().is_ok() {
+        std::fs::remove_file(&link).map_err(failed)?;
+    }
+    std::os::unix::fs::symlink(built, &link).map_err(failed)?;
+    Ok(link)
 }
 
-/// Where programs that were built for tests are kept.
-fn cache() -> Option<PathBuf> {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/serin-e2e"));
-    std::env::var_os("SERIN_E2E_CACHE").map(PathBuf::from).or_else(home)
+/// The last line that a script of the repository prints; what it says to people is shown.
+fn printed(script: &str, words: &[&str]) -> Result<String, TaskError> {
+    let output = Command::new(root().join(script)).args(words).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|e| TaskError::run(script, e))?;
+    if !output.status.success() {
+        return Err(TaskError::run(script, output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().trim().to_owned())
 }
