@@ -4,6 +4,7 @@ mod compat;
 mod crds;
 mod demo;
 mod deploy;
+mod e2e;
 mod mutants;
 mod repository;
 mod seeds;
@@ -37,6 +38,8 @@ enum Task {
     Seeds(seeds::Options),
     /// Puts faults into the decisions one by one and counts those that the tests notice
     Mutants(mutants::Options),
+    /// Boots a real Kubernetes and runs the tests that need one
+    E2e(e2e::Options),
     /// Runs everything that CI runs
     Test(test::Options),
 }
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Seeds(options) => seeds::run(&options),
         Task::Mutants(options) => mutants::run(&options),
+        Task::E2e(options) => e2e::run(&options),
         Task::Test(options) => test::run(&options),
     };
     match outcome {

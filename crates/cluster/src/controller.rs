@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use serin_core::Span;
 use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -11,7 +12,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use crate::client::{Client, Told};
 use crate::error::{Class, Error};
 use crate::fault::Fault;
-use crate::pass::{Key, Next, failure, pass};
+use crate::pass::{Key, LANES, Next, attempt, failure};
 use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource, SERVICE,
 };
@@ -30,6 +31,12 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Longest sleep: the wall clock may be set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 
+/// Passes in a row that all write something, before they are made one a second: decisions settle after far fewer.
+const ROW_MAX: u32 = 100;
+
+/// Soonest look that an object may ask for by itself.
+const WAKE_MIN: Span = Span::from_millis(10);
+
 /// How a controller works.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -37,8 +44,10 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// Objects with this label only; those without one if it is empty.
     pub instance: String,
-    /// Passes at the same time.
+    /// Passes over rollouts and experiments at the same time.
     pub workers: usize,
+    /// Analysis runs that are measured at the same time.
+    pub analysis_workers: usize,
     /// How often everything is looked at though nothing was heard.
     pub resync: Duration,
     /// Only analysis runs.
@@ -53,7 +62,8 @@ impl Default for Settings {
         Self {
             namespace: None,
             instance: String::new(),
-            workers: 30,
+            workers: 10,
+            analysis_workers: 30,
             resync: Duration::from_mins(15),
             analysis_only: false,
             prometheus: None,
@@ -72,6 +82,10 @@ impl Settings {
             (CLUSTER_ANALYSIS_TEMPLATE, false) => !bound,
             (_, false) => true,
         })
+    }
+
+    fn places(&self, lane: usize) -> usize {
+        if lane == 0 { self.workers.max(1) } else { self.analysis_workers.max(1) }
     }
 
     /// What of a kind is followed.
@@ -105,11 +119,12 @@ impl Controller {
             settings,
             store: Default::default(),
             references: Default::default(),
-            queue: Default::default(),
+            queues: Default::default(),
             fault,
             wanted: Default::default(),
             unsaved: Default::default(),
             told: Default::default(),
+            cleared: Default::default(),
             labelled: Default::default(),
             lost_runs: Default::default(),
             tally: Default::default(),
@@ -127,7 +142,9 @@ impl Controller {
             tell,
             followers: BTreeMap::new(),
             running: BTreeMap::new(),
+            lanes: [0; LANES],
             passes: JoinSet::new(),
+            in_a_row: BTreeMap::new(),
             failing: BTreeSet::new(),
         };
         self.shared.wanted.borrow_mut().extend(self.shared.settings.always());
@@ -145,7 +162,7 @@ impl Controller {
                         loop_.hear(heard);
                     }
                 }
-                Some(ended) = loop_.passes.join_next_with_id() => loop_.ended(ended).await,
+                Some(ended) = loop_.passes.join_next_with_id() => loop_.ended(ended),
                 () = tokio::time::sleep(sleep) => {}
                 _ = resync.tick() => loop_.everything(),
                 _ = stop.changed() => break,
@@ -160,7 +177,11 @@ struct Loop {
     tell: mpsc::Sender<Heard>,
     followers: BTreeMap<Resource, AbortHandle>,
     running: BTreeMap<Id, (Key, Instant)>,
+    /// Running passes by lane.
+    lanes: [usize; LANES],
     passes: JoinSet<Result<Next, Error>>,
+    /// Passes over an object that all wrote something.
+    in_a_row: BTreeMap<Key, u32>,
     /// Kinds whose watch fails at the moment.
     failing: BTreeSet<Resource>,
 }
@@ -179,23 +200,27 @@ impl Loop {
         }
     }
 
+    /// Begins passes over what is due. Measuring waits for others, so analysis runs have places of their own.
     fn begin_due(&mut self) {
-        while self.running.len() < self.shared.settings.workers {
-            let next = self.shared.queue.borrow_mut().take(self.shared.now());
-            let Some(key) = next else { return };
-            let (shared, of) = (self.shared.clone(), key.clone());
-            let handle = self.passes.spawn_local(async move { pass(&shared, &of).await });
-            self.running.insert(handle.id(), (key, Instant::now()));
+        let now = self.shared.now();
+        for (lane, queue) in self.shared.queues.iter().enumerate() {
+            while self.lanes[lane] < self.shared.settings.places(lane) {
+                let next = queue.borrow_mut().take(now);
+                let Some(key) = next else { break };
+                let (shared, of) = (self.shared.clone(), key.clone());
+                let handle = self.passes.spawn_local(async move { attempt(&shared, &of).await });
+                self.lanes[lane] += 1;
+                self.running.insert(handle.id(), (key, Instant::now()));
+            }
         }
     }
 
     fn sleep(&self) -> Duration {
-        let queue = self.shared.queue.borrow();
-        if self.running.len() >= self.shared.settings.workers {
-            // A pass that ends wakes the loop.
-            return SLEEP_MAX;
-        }
-        let Some(at) = queue.next_at() else { return SLEEP_MAX };
+        let free = |lane: &usize| self.lanes[*lane] < self.shared.settings.places(*lane);
+        // Where no place is free a pass that ends wakes the loop.
+        let lanes = (0..LANES).filter(free);
+        let next = lanes.filter_map(|lane| self.shared.queues[lane].borrow().next_at()).min();
+        let Some(at) = next else { return SLEEP_MAX };
         let ms = at.since(self.shared.now()).as_millis();
         Duration::from_millis(u64::try_from(ms).unwrap_or(0)).min(SLEEP_MAX)
     }
@@ -254,51 +279,51 @@ impl Loop {
         keys.into_iter().for_each(|key| shared.add(key));
     }
 
-    async fn ended(&mut self, ended: Result<(Id, Result<Next, Error>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Result<Next, Error>), JoinError>) {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
         let Some((key, begun)) = self.running.remove(&id) else { return };
+        self.lanes[key.lane()] -= 1;
         let shared = self.shared.clone();
-        let now = shared.now();
-        let took = begun.elapsed();
+        let (now, took) = (shared.now(), begun.elapsed());
+        let queue = shared.queue(&key);
         match ended {
-            Ok((_, Ok(next))) => {
+            Ok((_, Ok(Next::Again))) => {
                 shared.tally.passed(&key, took, None);
-                let at = match next {
-                    Next::Again => {
-                        // A pass that writes without end would starve the others: each further one comes a little later.
-                        shared.queue.borrow_mut().done(&key, Some(now));
-                        return;
-                    }
-                    Next::At(at) => at,
-                };
-                failure::clear(&shared, &key).await;
-                shared.queue.borrow_mut().done(&key, at.map(|at| at.max(now + serin_core::Span::from_millis(10))));
+                let row = self.in_a_row.entry(key.clone()).or_default();
+                *row += 1;
+                let wait = if *row > ROW_MAX { Span::from_secs(1) } else { Span::ZERO };
+                if *row == ROW_MAX {
+                    tracing::error!(object = %key, "decisions do not settle; it is looked at once a second from now on");
+                }
+                queue.borrow_mut().done(&key, Some(now + wait));
+            }
+            Ok((_, Ok(Next::At(at)))) => {
+                shared.tally.passed(&key, took, None);
+                self.in_a_row.remove(&key);
+                queue.borrow_mut().done(&key, at.map(|at| at.max(now + WAKE_MIN)));
             }
             Ok((_, Err(error))) => {
                 shared.tally.passed(&key, took, Some(error.class()));
-                let wait = shared.queue.borrow_mut().failed(&key, now);
-                let failures = shared.queue.borrow().failures(&key);
+                let wait = queue.borrow_mut().failed(&key, now);
                 match error.class() {
                     Class::Conflict => {
                         tracing::debug!(object = %key, %error, "somebody was faster; it is decided again")
                     }
-                    _ => tracing::warn!(object = %key, %error, %wait, failures, "a pass failed; it is made again"),
+                    _ => tracing::warn!(object = %key, %error, %wait, "a pass failed; it is made again"),
                 }
-                failure::tell(&shared, &key, &error, failures).await;
             }
             Err(error) => {
-                let what = match error.try_into_panic() {
-                    Ok(panic) => failure::panic_text(&*panic),
-                    Err(_) => return,
-                };
+                let Ok(panic) = error.try_into_panic() else { return };
+                let what = failure::panic_text(&*panic);
                 tracing::error!(object = %key, what, "a pass panicked; other objects go on");
                 shared.tally.passed(&key, took, Some(Class::Bug));
                 shared.tally.panicked();
-                shared.queue.borrow_mut().failed(&key, now);
-                failure::tell_panic(&shared, &key, &what).await;
+                queue.borrow_mut().failed(&key, now);
+                let telling = shared.clone();
+                tokio::task::spawn_local(async move { failure::tell_panic(&telling, &key, &what).await });
             }
         }
     }

@@ -12,6 +12,9 @@ use crate::error::Error;
 use crate::shared::Shared;
 use crate::store::Name;
 
+/// Number of queues, see [`Key::lane`].
+pub(crate) const LANES: usize = 2;
+
 /// An object that passes are made over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
@@ -30,6 +33,14 @@ impl Key {
     pub(crate) const fn name(&self) -> &Name {
         match self {
             Self::Rollout(name) | Self::Experiment(name) | Self::Run(name) | Self::Service(name) => name,
+        }
+    }
+
+    /// The queue it waits in: analysis runs have their own, because they wait for answers from elsewhere.
+    pub(crate) const fn lane(&self) -> usize {
+        match self {
+            Self::Rollout(_) | Self::Experiment(_) | Self::Service(_) => 0,
+            Self::Run(_) => 1,
         }
     }
 
@@ -57,6 +68,20 @@ pub(crate) enum Next {
     Again,
     /// Nothing until then, or until something is heard.
     At(Option<Time>),
+}
+
+/// Makes one pass, and lets the object say so when it failed.
+pub(crate) async fn attempt(shared: &Shared, key: &Key) -> Result<Next, Error> {
+    let next = pass(shared, key).await;
+    match &next {
+        Ok(Next::At(_)) => failure::clear(shared, key).await,
+        Ok(Next::Again) => {}
+        Err(error) => {
+            let failures = shared.queue(key).borrow().failures(key);
+            failure::tell(shared, key, error, failures + 1).await;
+        }
+    }
+    next
 }
 
 /// Makes one pass.

@@ -1,7 +1,7 @@
 //! What all passes of a controller share: the client, what the watches told, who looks at what.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serin_controller::Object;
@@ -11,8 +11,8 @@ use crate::apply::Versions;
 use crate::client::Client;
 use crate::controller::Settings;
 use crate::fault::Fault;
-use crate::pass::Key;
 use crate::pass::run::Unsaved;
+use crate::pass::{Key, LANES};
 use crate::queue::Queue;
 use crate::references::References;
 use crate::resource::Resource;
@@ -25,7 +25,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) store: RefCell<Store>,
     pub(crate) references: RefCell<References>,
-    pub(crate) queue: RefCell<Queue<Key>>,
+    /// What is due, by lane.
+    pub(crate) queues: [RefCell<Queue<Key>>; LANES],
     pub(crate) fault: Fault,
     /// Kinds that a pass misses; the loop begins to follow them.
     pub(crate) wanted: RefCell<Vec<Resource>>,
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) unsaved: RefCell<BTreeMap<Name, Unsaved>>,
     /// What was last said of an object's failures, so that it is said once.
     pub(crate) told: RefCell<BTreeMap<Key, String>>,
+    /// Rollouts that were found, or made, to tell of no failure.
+    pub(crate) cleared: RefCell<BTreeSet<Name>>,
     /// Pods of a rollout that were last found as their role wants them.
     pub(crate) labelled: RefCell<BTreeMap<Name, String>>,
     /// Runs that statuses name and the server does not have.
@@ -67,7 +70,12 @@ impl Shared {
 
     /// Makes an object due.
     pub(crate) fn add(&self, key: Key) {
-        self.queue.borrow_mut().add(key);
+        self.queue(&key).borrow_mut().add(key);
+    }
+
+    /// Where an object is due.
+    pub(crate) fn queue(&self, key: &Key) -> &RefCell<Queue<Key>> {
+        &self.queues[key.lane()]
     }
 
     /// Whether these kinds are known; those that are not are followed from now on.

@@ -2,7 +2,7 @@
 # What a cluster of users would have besides: an ingress data plane with Gateway API, and Prometheus. Sourced, not run.
 
 start_traefik() {
-  kubectl apply --server-side -f "$DIR/gateway-api" >/dev/null
+  kubectl apply --server-side -f "$DIR/gateway-api/" >/dev/null
   start traefik env KUBECONFIG="$DIR/pki/admin.kubeconfig" bin/traefik \
     --global.checknewversion=false --global.sendanonymoususage=false --log.level=INFO --ping=true \
     --entrypoints.web.address="$NODE_IP:80" --entrypoints.traefik.address=127.0.0.1:9000 --api.insecure=true \
@@ -46,11 +46,9 @@ start_prometheus() {
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 scrape_configs:
 - job_name: pods
-  kubernetes_sd_configs:
-  - {role: pod, kubeconfig_file: $DIR/pki/admin.kubeconfig}
+  file_sd_configs: [{files: [$DIR/targets.json]}]
   relabel_configs:
   - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], regex: "true", action: keep}
-  - {source_labels: [__meta_kubernetes_pod_phase], regex: Running, action: keep}
   - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_path], regex: (.+), target_label: __metrics_path__}
   - source_labels: [__meta_kubernetes_pod_ip, __meta_kubernetes_pod_annotation_prometheus_io_port]
     regex: (.+);(\d+)
@@ -60,6 +58,8 @@ scrape_configs:
   - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
   - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
 T
+  # Debian's build does not know Kubernetes by itself.
+  start discovery "$E2E/cluster/discovery" "https://$NODE_IP:6443" admin-token "$DIR/pki/ca.crt" "$DIR/targets.json"
   start prometheus prometheus --config.file="$DIR/prometheus.yaml" --storage.tsdb.path="$DIR/prometheus" \
     --storage.tsdb.retention.time=6h --web.listen-address="$NODE_IP:9090"
   kubectl apply -f - >/dev/null <<T

@@ -33,10 +33,13 @@ require_packages() {
   DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
 
-# Process 1 of the cluster as this machine numbers it; fails when the cluster is not up.
+is_init() { [ "$(readlink "/proc/$1/exe" 2>/dev/null)" = "$DIR/bin/init" ]; }
+
+# Process 1 of the cluster as we number it, which is 1 for whoever is inside already. Fails when the cluster is not up.
 init_pid() {
-  local pid
-  pid=$(cat "$DIR/pids/init" 2>/dev/null) && [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$DIR/bin/init" ] && echo "$pid"
+  local pid=1
+  is_init 1 || { pid=$(cat "$DIR/pids/init" 2>/dev/null) && is_init "$pid"; } || return
+  echo "$pid"
 }
 
 # Runs a command inside.

@@ -21,6 +21,7 @@ launch() {
     exec nsenter --target "$(init_pid)" --net --mount --pid --wdns="$DIR" -- \
       setsid bash -c 'echo $$ >"$1.part" && mv "$1.part" "$1" && shift && exec "$@"' - "$DIR/pids/$name" "${command[@]}"
   ) &
+  disown # its end is told by `await`, not by the shell
 }
 
 running() { local pid; pid=$(cat "$DIR/pids/$1" 2>/dev/null) && inside kill -0 "$pid" 2>/dev/null; }

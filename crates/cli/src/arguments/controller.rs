@@ -25,9 +25,12 @@ pub(crate) struct Controller {
     /// Seconds after which everything is looked at though nothing was heard
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     pub(crate) rollout_resync: u64,
-    /// Objects that are looked at at the same time
-    #[arg(long, visible_alias = "rollout-threads", default_value_t = 30, value_name = "N")]
+    /// Rollouts and experiments that are looked at at the same time
+    #[arg(long, visible_alias = "rollout-threads", default_value_t = 10, value_name = "N")]
     pub(crate) threads: usize,
+    /// Analysis runs that are measured at the same time
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    pub(crate) analysis_threads: usize,
     /// `analysis` to measure analysis runs and leave rollouts to another controller
     #[arg(long, value_name = "NAME", value_parser = ["analysis"])]
     pub(crate) controllers: Option<String>,

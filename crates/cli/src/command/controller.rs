@@ -26,7 +26,8 @@ async fn work(controller: Controller) -> Result<ExitCode, CliError> {
     let settings = Settings {
         namespace: controller.namespaced.then(|| controller.namespace.unwrap_or_else(|| client.namespace().to_owned())),
         instance: controller.instance_id,
-        workers: controller.threads.max(1),
+        workers: controller.threads,
+        analysis_workers: controller.analysis_threads,
         resync: std::time::Duration::from_secs(controller.rollout_resync.max(1)),
         analysis_only: controller.controllers.as_deref() == Some("analysis"),
         prometheus: controller.prometheus_address,

@@ -67,8 +67,10 @@ async fn tell_of(shared: &Shared, key: &Key, message: &str) {
 
 /// A pass went through: the object says nothing of failures any more.
 pub(crate) async fn clear(shared: &Shared, key: &Key) {
-    shared.told.borrow_mut().remove(key);
-    if !matches!(key, Key::Rollout(_)) {
+    let told = shared.told.borrow_mut().remove(key).is_some();
+    // What another process told is seen once, in the first pass of this one.
+    let first = matches!(key, Key::Rollout(name) if shared.cleared.borrow_mut().insert(name.clone()));
+    if !told && !first {
         return;
     }
     let Some(object) = shared.store.borrow().get(key.resource(), key.name()) else { return };

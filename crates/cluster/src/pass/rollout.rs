@@ -83,6 +83,7 @@ fn gone(shared: &Shared, name: &Name) {
     shared.labelled.borrow_mut().remove(name);
     shared.lost_runs.borrow_mut().remove(name);
     shared.told.borrow_mut().remove(&Key::Rollout(name.clone()));
+    shared.cleared.borrow_mut().remove(name);
 }
 
 fn refer(shared: &Shared, name: &Name, rollout: &Rollout, routed: Vec<(Resource, Name)>) {

@@ -1,0 +1,4 @@
+//! The controller against an API server on loopback that keeps objects as the real one does, runs nothing, and names every call.
+
+mod install;
+mod server;

@@ -1,0 +1,4 @@
+//! Tests on a real Kubernetes: `cargo xtask e2e`. One binary, so that it is linked once; a module for each part.
+
+#[path = "cluster/platform.rs"]
+mod platform;
