@@ -102,7 +102,7 @@ pub const TABLE: [Permission; 21] = [
     watched(
         "gateway.networking.k8s.io",
         &["httproutes", "grpcroutes"],
-        &["list", "watch", "update"],
+        &["list", "watch", "patch"],
         "Gateway API: weights, header matches and mirrors in the routes' rules",
     ),
     Permission {

@@ -140,7 +140,7 @@
   verbs:
   - list
   - watch
-  - update
+  - patch
 {{- end }}
 {{- define "serin.rules.cluster" -}}
 - apiGroups:
