@@ -145,6 +145,9 @@ fn words(step: &Step) -> String {
     }
 }
 
+/// Wait before pods of the Deployment go: routers hear of a Service's new pods later than the API server does.
+const SETTLE: Duration = Duration::from_secs(3);
+
 /// A move of one Deployment.
 struct Mover {
     client: Client,
@@ -212,6 +215,9 @@ impl Mover {
             };
             match step {
                 Step::Write { write, .. } => {
+                    if write.target.kind == DEPLOYMENT.kind {
+                        tokio::time::sleep(SETTLE).await;
+                    }
                     match self.client.send(write).await {
                         Ok(_) => say(&text),
                         // Somebody else was faster; what is there now decides the next step.
