@@ -41,6 +41,13 @@ pub(crate) struct Applied {
     pub(crate) stopped: Option<(Write, Error)>,
 }
 
+impl Applied {
+    /// What came of these and of the writes after them.
+    pub(crate) fn then(self, after: Self) -> Self {
+        Self { written: self.written + after.written, skipped: self.skipped.or(after.skipped), stopped: after.stopped }
+    }
+}
+
 /// Sends writes one after the other; `keep` is told every object as the server then has it.
 pub(crate) async fn apply(
     client: &Client,

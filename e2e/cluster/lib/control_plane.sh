@@ -15,6 +15,8 @@ kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
 rules:
 - {level: Metadata, users: [controller, argo]}
+# The changes that a controller answers, for the times between the two.
+- {level: Metadata, users: [admin], verbs: [patch, update], resources: [{group: argoproj.io, resources: [rollouts]}]}
 - {level: None}
 T
     audited=(--audit-policy-file=pki/audit.yaml --audit-log-path=log/audit.jsonl --audit-log-mode=batch)

@@ -189,18 +189,19 @@ async fn ready(
     let sources = Sources { pods: &cluster.pods, run_spec: &run_spec, now };
     let rendered = render(view, &decision, &sources);
     shared.tally.events(&cluster.rollout, &decision.events);
-    let (events, writes): (Vec<Write>, Vec<Write>) =
-        rendered.writes.into_iter().partition(|write| write.target.kind == "Event");
-    let applied = apply_all(shared, writes, versions).await;
+    let mut writes = rendered.writes;
+    let after = writes.split_off(rendered.before_split);
+    let mut applied = apply_all(shared, writes, versions).await;
+    if let (Some(split), None) = (&rendered.split, &applied.stopped) {
+        applied.written += router.apply(shared, &view.rollout, &view.world.rollout.hash, split, versions).await?;
+    }
+    if applied.stopped.is_none() {
+        applied = applied.then(apply_all(shared, after, versions).await);
+    }
     if let Some((write, error)) = applied.stopped {
         return stopped(shared, view, &write, error, versions, now).await;
     }
-    let mut written = applied.written;
-    if let Some(split) = &rendered.split {
-        written += router.apply(shared, &view.rollout, &view.world.rollout.hash, split, versions).await?;
-    }
-    // What they tell has happened.
-    apply_all(shared, events, versions).await;
+    let written = applied.written;
     note_pods(shared, &cluster.rollout, written);
     if let Some(error) = applied.skipped {
         return Err(error);

@@ -1,4 +1,7 @@
 //! The controller against an API server on loopback that keeps objects as the real one does, runs nothing, and names every call.
 
+mod calls;
 mod install;
 mod server;
+mod stage;
+mod troubles;

@@ -58,6 +58,18 @@ struct State {
     objects: Objects,
     calls: Vec<Call>,
     switches: Vec<Switch>,
+    freeze: Freeze,
+}
+
+/// The moment at which nobody is answered any more, as seen by a process that is killed there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Freeze {
+    #[default]
+    Never,
+    /// At the write of this number, events counted: before or after it is carried out.
+    At { nth: u32, after: bool },
+    /// Now.
+    Frozen,
 }
 
 /// A running server. It ends with the runtime that it was started on.
@@ -171,6 +183,41 @@ impl Server {
         self.state().switches.clear();
     }
 
+    /// Nobody is answered any more from the `nth` write on (1 is the next one); that one is carried out or not.
+    pub(crate) fn freeze_at(&self, nth: u32, after: bool) {
+        self.state().freeze = Freeze::At { nth, after };
+    }
+
+    /// Whether it came to that.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.state().freeze == Freeze::Frozen
+    }
+
+    /// Answers again; whoever waited has been forgotten.
+    pub(crate) fn thaw(&self) {
+        self.state().freeze = Freeze::Never;
+        self.cut();
+    }
+
+    /// Whether this request is never answered, and if so whether it is carried out.
+    fn freezes(&self, seen: &Seen) -> Option<bool> {
+        let mut state = self.state();
+        let write = !["get", "list", "watch"].contains(&seen.verb);
+        match &mut state.freeze {
+            Freeze::Never => None,
+            Freeze::Frozen => Some(false),
+            Freeze::At { nth, after } if write && *nth <= 1 => {
+                let after = *after;
+                state.freeze = Freeze::Frozen;
+                Some(after)
+            }
+            Freeze::At { nth, .. } => {
+                *nth -= u32::from(write);
+                None
+            }
+        }
+    }
+
     /// All calls so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.state().calls.clone()
@@ -227,6 +274,13 @@ impl Server {
                 }
                 continue;
             };
+            if let Some(carried_out) = self.freezes(&seen) {
+                if carried_out {
+                    let _ = self.change(|objects| objects.serve(&seen, &request.body));
+                    self.note(&seen, request, 0);
+                }
+                return std::future::pending().await;
+            }
             let trouble = self.meets(&seen, &request);
             if let Some(Trouble::Delay(wait)) = trouble {
                 tokio::time::sleep(wait).await;

@@ -179,7 +179,7 @@ impl Server {
     /// One pass that is cut off after `writes` writes; says whether it had any, and when to come back.
     pub(crate) fn pass(&mut self, mut writes: usize) -> (bool, Option<Time>) {
         let cluster = self.cluster();
-        let (planned, split, wake_at) = match observe(&cluster) {
+        let (planned, mut split, wake_at) = match observe(&cluster) {
             Observed::Leaving => return (false, None),
             Observed::Written(writes) => (writes, None, Some(self.now)),
             Observed::Invalid(view, problem) => {
@@ -191,11 +191,14 @@ impl Server {
                 let pods = self.of("Pod");
                 let sources = Sources { pods: &pods, run_spec: &|_| Ok(AnalysisRunSpec::default()), now: self.now };
                 let rendered = render(&view, &decision, &sources);
-                (rendered.writes, rendered.split, rendered.wake_at)
+                (rendered.writes, rendered.split.map(|split| (rendered.before_split, split)), rendered.wake_at)
             }
         };
         let any = planned.iter().any(|write| write.target.kind != "Event") || split.is_some();
-        for write in &planned {
+        for (i, write) in planned.iter().enumerate() {
+            if let Some((_, split)) = split.take_if(|(before, _)| *before == i) {
+                self.route(split);
+            }
             if writes == 0 {
                 return (any, Some(self.now));
             }
@@ -211,12 +214,16 @@ impl Server {
                 }
             }
         }
-        if let Some(split) = split {
-            self.log.push(format!("router {}% to {}", split.weight, split.canary));
-            self.split = Some(split);
+        if let Some((_, split)) = split {
+            self.route(split);
         }
         self.replica_sets();
         (any, wake_at)
+    }
+
+    fn route(&mut self, split: Split) {
+        self.log.push(format!("router {}% to {}", split.weight, split.canary));
+        self.split = Some(split);
     }
 
     /// What follows when the name of a new ReplicaSet is taken.
