@@ -1,6 +1,8 @@
 //! The command line.
 
 mod controller;
+mod ignored;
+mod install;
 mod kube;
 
 use std::net::SocketAddr;
@@ -11,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::error::CliError;
 
 pub(crate) use controller::Controller;
+pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 pub(crate) use kube::Kube;
 
 /// Progressive delivery for model services: Argo's Rollouts on one machine.
@@ -20,14 +23,14 @@ pub(crate) struct Cli {
     /// State folder of the control process
     #[arg(long, global = true, env = "SERIN_STATE", default_value = ".serin", value_name = "DIR")]
     pub(crate) state: PathBuf,
-    #[command(flatten)]
-    pub(crate) kube: Kube,
     /// How to print results
     #[arg(long, short = 'o', global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
     /// Say more on standard error (twice for even more)
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) kube: Kube,
     /// What to do
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -112,6 +115,11 @@ pub(crate) enum Command {
     },
     /// Watch three model services: one promoted, two rolled back
     Demo(Demo),
+    /// Print what the controller needs on a Kubernetes cluster, or apply it
+    Install(Install),
+    /// Print what takes the place of a Deployment, or move a running one
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Run the data plane alone (`up` starts it by itself)
     Proxy(Proxy),
     /// Run the rollouts of a Kubernetes cluster

@@ -8,8 +8,10 @@ mod experiment;
 mod explain;
 mod get;
 mod history;
+mod install;
 mod lint;
 mod logs;
+mod migrate;
 mod proxy;
 mod simulate;
 mod status;
@@ -22,7 +24,7 @@ use clap::CommandFactory as _;
 use serin_local::protocol::Request;
 use serin_local::view::RolloutView;
 
-use crate::arguments::{Cli, Command, Format, Get, Kube, List, Listed, Meant, Terminate};
+use crate::arguments::{Cli, Command, Format, Get, Kube, List, Listed, Meant, Migrate, Terminate};
 use crate::cluster::Cluster;
 use crate::error::CliError;
 use crate::output;
@@ -53,9 +55,12 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
         .build()
         .map_err(CliError::io("start the runtime"))?;
     runtime.block_on(async {
-        match kube.is_asked() {
-            true => on_cluster(&kube, output, command).await,
-            false => talking(state, output, command).await,
+        match command {
+            // They have the same flags, and work on nothing else.
+            Command::Install(install) => install::run(&install, output).await,
+            Command::Migrate(Migrate::Deployment(migrate)) => migrate::run(&migrate, output).await,
+            command if kube.is_asked() => on_cluster(&kube, output, command).await,
+            command => talking(state, output, command).await,
         }
     })
 }

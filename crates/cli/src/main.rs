@@ -4,6 +4,7 @@ mod arguments;
 mod cluster;
 mod command;
 mod error;
+mod log;
 mod output;
 mod place;
 mod plugin;
@@ -18,11 +19,7 @@ fn main() -> ExitCode {
         return plugin::run(words);
     }
     let cli = arguments::Cli::parse();
-    start_log(match cli.verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "debug",
-    });
+    start_log(&cli);
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -32,14 +29,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Diagnostics go to standard error; `SERIN_LOG` filters them as `RUST_LOG` does elsewhere.
-fn start_log(default: &str) {
-    // What the client of a cluster cannot do is told by whoever asked it.
-    let client = if default == "debug" { "" } else { ",kube_client=off" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SERIN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{default}{client}")));
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
-    // Telling standard error that it cannot be written to would be a panic, and the end of a control process on a full disk.
-    log.log_internal_errors(false).init();
+fn start_log(cli: &arguments::Cli) {
+    let level = match (&cli.command, cli.verbose) {
+        (arguments::Command::Controller(controller), 0) => &controller.loglevel,
+        (_, 0) => "warn",
+        (arguments::Command::Controller(_), _) | (_, 2..) => "debug",
+        (_, 1) => "info",
+    };
+    let json = matches!(&cli.command, arguments::Command::Controller(controller) if controller.logformat == "json");
+    log::start(level, json);
 }

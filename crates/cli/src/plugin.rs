@@ -116,7 +116,7 @@ fn log(connection: &Connection) -> Result<(), PluginError> {
         (_, "error" | "fatal" | "panic") => "error",
         (_, other) => return Err(PluginError::Said(format!("not a valid log level: {other:?}"))),
     };
-    crate::start_log(level);
+    crate::log::start(level, false);
     Ok(())
 }
 

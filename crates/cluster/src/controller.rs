@@ -1,6 +1,6 @@
 //! The loop of the controller: what is heard makes objects due, what is due gets a pass, many at the same time on one thread.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -129,8 +129,15 @@ impl Controller {
             lost_runs: Default::default(),
             tally: Default::default(),
             stopping: Default::default(),
+            turned: Default::default(),
+            failing: Default::default(),
         };
         Self { shared: Rc::new(shared) }
+    }
+
+    /// What its passes share, for those that tell of it.
+    pub(crate) fn shared(&self) -> Rc<Shared> {
+        self.shared.clone()
     }
 
     /// Works until it is told to stop, and ends what it began. Must run on a [`tokio::task::LocalSet`].
@@ -145,12 +152,12 @@ impl Controller {
             lanes: [0; LANES],
             passes: JoinSet::new(),
             in_a_row: BTreeMap::new(),
-            failing: BTreeSet::new(),
         };
         self.shared.wanted.borrow_mut().extend(self.shared.settings.always());
         let mut resync = tokio::time::interval(self.shared.settings.resync.max(Duration::from_secs(1)));
         resync.tick().await;
         while !*stop.borrow() {
+            self.shared.turned.set(Some(Instant::now()));
             loop_.follow_wanted();
             loop_.begin_due();
             let sleep = loop_.sleep();
@@ -182,8 +189,6 @@ struct Loop {
     passes: JoinSet<Result<Next, Error>>,
     /// Passes over an object that all wrote something.
     in_a_row: BTreeMap<Key, u32>,
-    /// Kinds whose watch fails at the moment.
-    failing: BTreeSet<Resource>,
 }
 
 impl Loop {
@@ -229,7 +234,7 @@ impl Loop {
         let shared = self.shared.clone();
         match heard {
             Heard::Listed(resource, objects, at) => {
-                self.failing.remove(&resource);
+                shared.failing.borrow_mut().remove(&resource);
                 let first = !shared.store.borrow().is_synced(resource);
                 let changed = shared.store.borrow_mut().replace(resource, &objects, &at);
                 changed.iter().for_each(|object| shared.learn(resource, object));
@@ -247,7 +252,7 @@ impl Loop {
                 }
             }
             Heard::Changed(resource, Told::Applied(object)) => {
-                self.failing.remove(&resource);
+                shared.failing.borrow_mut().remove(&resource);
                 let news = shared.store.borrow_mut().put(resource, &object);
                 if news != crate::store::News::Nothing {
                     shared.learn(resource, &object);
@@ -259,7 +264,7 @@ impl Loop {
                 }
             }
             Heard::Failed(resource, error) => {
-                if self.failing.insert(resource) {
+                if shared.failing.borrow_mut().insert(resource) {
                     tracing::warn!(kind = resource.kind, %error, "cannot follow the kind; it is tried again");
                 }
             }

@@ -73,6 +73,14 @@ pub enum Error {
         /// Kind.
         kind: String,
     },
+    /// The lock of the leader went to another one, or could not be renewed in time.
+    #[error("failed to keep the lease {lease}: {why}")]
+    Lost {
+        /// Namespace and name of the lease.
+        lease: String,
+        /// Why.
+        why: String,
+    },
     /// A port or file of the process itself.
     #[error("failed to {0}")]
     Process(String),
@@ -108,7 +116,7 @@ impl Error {
             Self::Api { code: 409, .. } => Class::Conflict,
             // Quota, admission, permissions, an object that the server finds invalid: somebody has to act.
             Self::Api { code: 400 | 401 | 403 | 404 | 422, .. } => Class::User,
-            Self::Api { .. } | Self::Reach { .. } => Class::Retry,
+            Self::Api { .. } | Self::Reach { .. } | Self::Lost { .. } => Class::Retry,
             Self::Configure(_) | Self::Process(_) | Self::Route { .. } => Class::User,
             Self::Kind { .. } => Class::Bug,
         }

@@ -55,6 +55,12 @@ impl Key {
     }
 }
 
+impl crate::queue::Kind for Key {
+    fn kind(&self) -> &'static str {
+        Self::kind(self)
+    }
+}
+
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.kind(), self.name())
@@ -86,6 +92,7 @@ pub(crate) async fn attempt(shared: &Shared, key: &Key) -> Result<Next, Error> {
 
 /// Makes one pass.
 pub(crate) async fn pass(shared: &Shared, key: &Key) -> Result<Next, Error> {
+    shared.fault.pass(key);
     match key {
         Key::Rollout(name) => rollout::pass(shared, name).await,
         Key::Experiment(name) => experiment::pass(shared, name).await,

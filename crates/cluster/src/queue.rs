@@ -12,6 +12,21 @@ const BACK_OFF_MIN: Span = Span::from_millis(5);
 //= compat: 9.6-1
 const BACK_OFF_MAX: Span = Span::from_secs(10);
 
+/// What can be looked at, told apart by kind.
+pub(crate) trait Kind {
+    /// Its kind.
+    fn kind(&self) -> &'static str;
+}
+
+/// What is counted by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    /// How often something became due.
+    pub(crate) added: u64,
+    /// How often it was tried again after a failure.
+    pub(crate) retried: u64,
+}
+
 /// A work queue. Times are of the caller's clock.
 #[derive(Debug)]
 pub(crate) struct Queue<K> {
@@ -22,7 +37,7 @@ pub(crate) struct Queue<K> {
     timers: BTreeMap<K, Time>,
     due: BTreeSet<(Time, K)>,
     failures: BTreeMap<K, u32>,
-    added: u64,
+    counts: BTreeMap<&'static str, Counts>,
 }
 
 impl<K> Default for Queue<K> {
@@ -35,16 +50,16 @@ impl<K> Default for Queue<K> {
             timers: BTreeMap::new(),
             due: BTreeSet::new(),
             failures: BTreeMap::new(),
-            added: 0,
+            counts: BTreeMap::new(),
         }
     }
 }
 
-impl<K: Ord + Clone> Queue<K> {
+impl<K: Ord + Clone + Kind> Queue<K> {
     /// Makes an object due now.
     //= compat: 9.6-2
     pub(crate) fn add(&mut self, key: K) {
-        self.added += 1;
+        self.counts.entry(key.kind()).or_default().added += 1;
         if self.running.contains(&key) {
             self.again.insert(key);
         } else if self.waiting.insert(key.clone()) {
@@ -102,6 +117,7 @@ impl<K: Ord + Clone> Queue<K> {
     pub(crate) fn failed(&mut self, key: &K, now: Time) -> Span {
         let failures = self.failures.entry(key.clone()).or_default();
         *failures = failures.saturating_add(1);
+        self.counts.entry(key.kind()).or_default().retried += 1;
         let wait = back_off(*failures);
         let again = *failures == 1;
         self.running.remove(key);
@@ -130,24 +146,19 @@ impl<K: Ord + Clone> Queue<K> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Objects that are due and not being looked at.
-    pub(crate) fn len(&self) -> usize {
-        self.ready.len()
+    /// Objects of a kind that are due and not being looked at.
+    pub(crate) fn waiting(&self, kind: &str) -> usize {
+        self.ready.iter().filter(|key| key.kind() == kind).count()
     }
 
-    /// Whether nothing is due.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ready.is_empty()
+    /// Objects of a kind that are being looked at.
+    pub(crate) fn running(&self, kind: &str) -> usize {
+        self.running.iter().filter(|key| key.kind() == kind).count()
     }
 
-    /// Objects that are being looked at.
-    pub(crate) fn running(&self) -> usize {
-        self.running.len()
-    }
-
-    /// How often something became due.
-    pub(crate) const fn added(&self) -> u64 {
-        self.added
+    /// What was counted of a kind.
+    pub(crate) fn counts(&self, kind: &str) -> Counts {
+        self.counts.get(kind).copied().unwrap_or_default()
     }
 }
 
@@ -162,6 +173,12 @@ mod tests {
     use super::*;
 
     const T: Time = Time::from_secs(100);
+
+    impl Kind for &str {
+        fn kind(&self) -> &'static str {
+            "letter"
+        }
+    }
 
     #[test]
     fn one_is_never_taken_twice_at_the_same_time() {

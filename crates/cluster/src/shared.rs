@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serin_controller::Object;
 use serin_core::Time;
@@ -18,6 +18,12 @@ use crate::references::References;
 use crate::resource::Resource;
 use crate::store::{Name, News, Store};
 use crate::trim::trimmed;
+
+/// The wall clock, in whole milliseconds. The one place that reads it.
+pub(crate) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
 
 /// One per process; passes run on one thread.
 pub(crate) struct Shared {
@@ -43,14 +49,17 @@ pub(crate) struct Shared {
     pub(crate) tally: crate::tally::Tally,
     /// Whether new passes may begin.
     pub(crate) stopping: Cell<bool>,
+    /// When the loop last turned; none before it begins.
+    pub(crate) turned: Cell<Option<Instant>>,
+    /// Kinds whose watch fails at the moment.
+    pub(crate) failing: RefCell<BTreeSet<Resource>>,
 }
 
 impl Shared {
-    /// The wall clock, in whole milliseconds.
-    #[expect(clippy::unused_self, reason = "the one place that reads the clock")]
+    /// The wall clock, as [`now`].
+    #[expect(clippy::unused_self, reason = "passes read the clock through what they share")]
     pub(crate) fn now(&self) -> Time {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        now()
     }
 
     /// Keeps an object that a write or a request brought.

@@ -183,10 +183,23 @@ impl Store {
         orphans.filter_map(|(_, name)| self.get(resource, name)).collect()
     }
 
-    /// How many objects there are, and the bytes of their texts.
-    pub(crate) fn size(&self) -> (usize, usize) {
-        let all = self.kinds.values().flat_map(BTreeMap::values);
-        all.fold((0, 0), |(count, bytes), kept| (count + 1, bytes + kept.json.len()))
+    /// Whether an object is there.
+    pub(crate) fn has(&self, resource: Resource, name: &Name) -> bool {
+        self.kinds.get(&resource).is_some_and(|kind| kind.contains_key(name))
+    }
+
+    /// The objects of a kind as they are kept, JSON.
+    pub(crate) fn texts(&self, resource: Resource) -> impl Iterator<Item = (&Name, &str)> {
+        self.kinds.get(&resource).into_iter().flatten().map(|(name, kept)| (name, &*kept.json))
+    }
+
+    /// The kinds that are known, with how many objects there are and the bytes of their texts.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (Resource, usize, usize)> {
+        self.synced.iter().map(|resource| {
+            let all = self.kinds.get(resource).into_iter().flat_map(BTreeMap::values);
+            let (count, bytes) = all.fold((0, 0), |(count, bytes), kept| (count + 1, bytes + kept.json.len()));
+            (*resource, count, bytes)
+        })
     }
 }
 

@@ -188,7 +188,6 @@ async fn ready(
     let run_spec = |kind: RunKind| run_spec(cluster, view, kind);
     let sources = Sources { pods: &cluster.pods, run_spec: &run_spec, now };
     let rendered = render(view, &decision, &sources);
-    shared.tally.events(&cluster.rollout, &decision.events);
     let mut writes = rendered.writes;
     let after = writes.split_off(rendered.before_split);
     let mut applied = apply_all(shared, writes, versions).await;
@@ -202,15 +201,29 @@ async fn ready(
         return stopped(shared, view, &write, error, versions, now).await;
     }
     let written = applied.written;
+    shared.tally.events(&cluster.rollout, &decision.events, now);
     note_pods(shared, &cluster.rollout, written);
     if let Some(error) = applied.skipped {
         return Err(error);
     }
-    tracing::debug!(rollout = cluster.rollout.metadata.name(), written, wake_at = ?rendered.wake_at, "decided");
+    tell_decision(&cluster.rollout, &decision, written);
     Ok(match written {
         0 => Next::At(rendered.wake_at),
         _ => Next::Again,
     })
+}
+
+/// One line for each decision that changed something.
+fn tell_decision(rollout: &Rollout, decision: &serin_core::Decision, written: usize) {
+    let (namespace, name) = (rollout.metadata.namespace(), rollout.metadata.name());
+    if written == 0 {
+        tracing::debug!(namespace, rollout = name, wake_at = ?decision.wake_at, "nothing to do");
+        return;
+    }
+    let texts = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>().join("; ");
+    let actions = texts(&mut decision.actions.iter().map(ToString::to_string));
+    let reasons = texts(&mut decision.reasons.iter().map(ToString::to_string));
+    tracing::info!(namespace, rollout = name, actions, reasons, written, "decided");
 }
 
 /// A write stopped the pass. A ReplicaSet that could not be made is told of in the status.

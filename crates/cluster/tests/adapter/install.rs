@@ -39,6 +39,11 @@ pub(crate) fn pods_come_up(server: &Server) {
     }
 }
 
+/// Whether there is a ReplicaSet of the size that is wanted.
+pub(crate) fn sized(server: &Server) -> bool {
+    server.all(REPLICA_SET).first().is_some_and(|pool| pool["spec"]["replicas"] == 2)
+}
+
 pub(crate) fn phase(server: &Server, name: &str) -> String {
     let rollout = server.get(ROLLOUT, "shop", name).unwrap();
     rollout["status"]["phase"].as_str().unwrap_or_default().to_owned()
@@ -56,8 +61,7 @@ async fn a_rollout_is_installed_and_then_nothing_is_written_any_more() {
         controller.run(stopped).await;
     };
     let watching = async {
-        let replicas = |server: &Server| server.all(REPLICA_SET).first().map(|pool| pool["spec"]["replicas"].clone());
-        server.until("its ReplicaSet has its size", |server| replicas(server) == Some(json!(2))).await;
+        server.until("its ReplicaSet has its size", sized).await;
         assert_eq!(server.all(REPLICA_SET)[0]["metadata"]["ownerReferences"][0]["name"], "taste");
         server.until("it waits for its pods", |server| phase(server, "taste") == "Progressing").await;
         pods_come_up(&server);
