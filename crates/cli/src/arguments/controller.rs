@@ -108,7 +108,7 @@ mod tests {
     fn parsed(flags: &[&str]) -> Result<Controller, clap::Error> {
         let line = ["serin", "controller"].iter().chain(flags);
         match Cli::try_parse_from(line)?.command {
-            Command::Controller(controller) => Ok(controller),
+            Command::Controller(controller) => Ok(*controller),
             other => panic!("{other:?}"),
         }
     }
