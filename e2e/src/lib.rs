@@ -5,11 +5,12 @@
 mod cluster;
 mod controller;
 mod namespace;
+pub mod prometheus;
 mod traffic;
 mod wait;
 
 pub use cluster::{Cluster, Output};
 pub use controller::Controller;
 pub use namespace::Namespace;
-pub use traffic::{Answers, NODE, Users, ask, ask_with};
+pub use traffic::{Answers, NODE, Users, ask, ask_with, exchange};
 pub use wait::wait_for;

@@ -119,15 +119,16 @@ impl Namespace {
         poll(bound, attempt).map_err(|last| format!("last seen:\n{last}\n{}", self.circumstances()))
     }
 
-    /// Starts a controller that logs for this namespace. It is told nothing but `arguments`.
+    /// Starts a controller that cares for this namespace only, since tests run side by side.
     ///
     /// # Panics
     /// When it cannot be started.
     pub fn controller(&self, arguments: &[&str]) -> Controller {
-        self.controller_with(&self.cluster.kubeconfig("controller"), arguments, &[])
+        let arguments = [&["--namespaced", "--namespace", &self.name], arguments].concat();
+        self.controller_with(&self.cluster.kubeconfig("controller"), &arguments, &[])
     }
 
-    /// The same with a kubeconfig and environment of its own.
+    /// Starts a controller with a kubeconfig, arguments and environment of its own; its log is shown with this namespace's trouble.
     ///
     /// # Panics
     /// When it cannot be started.

@@ -1,8 +1,8 @@
 //! Requests of users, through Traefik as theirs would come.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Error, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -75,25 +75,32 @@ pub fn ask_with(host: &str, headers: &[(&str, &str)], count: u64, bound: Duratio
 
 /// One request; the version that answered.
 fn get(host: &str, headers: &[(&str, &str)]) -> Result<String, String> {
-    let (status, body) = exchange(host, headers).map_err(|e| e.to_string())?;
-    if !status.starts_with('2') {
+    let headers = [&[("host", host)], headers].concat();
+    let (status, body) = exchange(NODE, "/health", &headers).map_err(|e| e.to_string())?;
+    if !(200..300).contains(&status) {
         return Err(format!("{status} {}", body.trim()));
     }
     let version = serde_json::from_str::<Value>(&body).ok().and_then(|body| Some(body["version"].as_str()?.to_owned()));
     version.ok_or_else(|| format!("an answer without a version: {body}"))
 }
 
-/// Status and body. HTTP 1.0, so that the body ends with the connection and is never in chunks.
-fn exchange(host: &str, headers: &[(&str, &str)]) -> std::io::Result<(String, String)> {
-    let address: SocketAddr = NODE.parse().map_err(std::io::Error::other)?;
+/// Asks a server (`name:port` or `address:port`) for a path; status and body.
+///
+/// # Errors
+/// When there is no answer within seconds, or none that HTTP knows.
+pub fn exchange(server: &str, path: &str, headers: &[(&str, &str)]) -> std::io::Result<(u16, String)> {
+    let address = server.to_socket_addrs()?.next().ok_or_else(|| Error::other(format!("{server} has no address")))?;
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    stream.write_all(format!("GET /health HTTP/1.0\r\nhost: {host}\r\n{headers}\r\n").as_bytes())?;
+    // Of the older version, so that the body ends with the connection and is never in chunks.
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n{headers}\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    Ok((head.split(' ').nth(1).unwrap_or("no status").to_owned(), body.to_owned()))
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| Error::other(format!("no answer of HTTP: {head}")))?;
+    Ok((status, body.to_owned()))
 }
 
 /// Users who ask a service of the example for predictions all the time, with rows that the models never saw.

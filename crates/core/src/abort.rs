@@ -22,6 +22,12 @@ pub fn outweighs_promotion<S>(pass: &mut Pass<S>) {
     }
 }
 
+/// Whether a person took back an abort that was carried out: the version is tried once more, and judged anew.
+//= compat: 2.7-10, 4.3-5
+pub fn retried<S>(pass: &Pass<S>) -> bool {
+    pass.status.aborted_at.is_some() && !pass.status.abort
+}
+
 /// Aborts the update: traffic goes back to stable in the next pass, the steps start from the first on a retry.
 /// `cause` is kept in the condition's message.
 //= compat: 2.6-14, 2.6-15, 2.7-6

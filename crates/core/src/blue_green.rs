@@ -57,7 +57,9 @@ fn reconcile(pass: &mut Pass) {
     }
     abort::drop_when_promoted(pass);
     abort::outweighs_promotion(pass);
-    retried(pass);
+    if abort::retried(pass) {
+        forget_verdicts(pass);
+    }
     if crate::scale::resized(pass) {
         return scale::resize(pass);
     }
@@ -86,11 +88,8 @@ fn start_over(pass: &mut Pass) {
 
 /// A retry judges the version anew: neither a former run nor a former pause counts for it.
 //= compat: 2.7-10, 4.3-5
-fn retried(pass: &mut Pass) {
-    let status = &mut pass.status;
-    if status.aborted_at.is_some() && !status.abort {
-        status.blue_green.pre_run = None;
-        status.blue_green.post_run = None;
-        status.blue_green.checkpoint = false;
-    }
+fn forget_verdicts(pass: &mut Pass) {
+    let blue_green = &mut pass.status.blue_green;
+    (blue_green.pre_run, blue_green.post_run) = (None, None);
+    blue_green.checkpoint = false;
 }

@@ -56,6 +56,9 @@ fn reconcile(pass: &mut Pass) {
     }
     abort::drop_when_promoted(pass);
     abort::outweighs_promotion(pass);
+    if abort::retried(pass) {
+        forget_verdicts(pass);
+    }
     restart::skip_within_window(pass);
     if crate::scale::resized(pass) {
         return scale::resize(pass);
@@ -74,4 +77,11 @@ fn reconcile(pass: &mut Pass) {
     plugins::reconcile(pass);
     advance::step(pass);
     pass.actions.extend(revision::expired_pools(pass.world));
+}
+
+/// A retry judges the version anew, also where no pass came between the abort and it that would have ended the runs.
+//= compat: 2.7-10, 4.3-5
+fn forget_verdicts(pass: &mut Pass) {
+    let status = &mut pass.status;
+    (status.step_run, status.background_run, status.current_experiment) = (None, None, None);
 }

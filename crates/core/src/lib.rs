@@ -15,6 +15,7 @@ pub mod experiment;
 pub mod intent;
 pub mod invalid;
 pub mod metadata;
+pub mod naming;
 pub mod outcome;
 pub mod pass;
 pub mod phase;

@@ -1,5 +1,6 @@
 //! What the parts of a pass share, whatever the strategy: the snapshot, and the decision as it grows.
 
+use crate::Hash;
 use crate::action::Action;
 use crate::decision::{Decision, Event};
 use crate::metadata;
@@ -74,6 +75,11 @@ impl<'a, S> Pass<'a, S> {
     /// Whether the current template is the promoted one.
     pub fn fully_promoted(&self) -> bool {
         self.status.stable == self.status.current_hash
+    }
+
+    /// Whether this is the version under way: that of the spec, as long as it is not the stable one.
+    pub fn under_way(&self, hash: &Hash) -> bool {
+        *hash == self.rollout().hash && !self.fully_promoted()
     }
 
     /// The new pool comes first and alone: everything else is decided once it is seen. Returns whether it had to be made

@@ -3,6 +3,7 @@
 use crate::abort;
 use crate::action::Action;
 use crate::analysis::{RunKind, RunPhase};
+use crate::naming::Names;
 use crate::pass::Pass;
 use crate::reason::Reason;
 use crate::revision;
@@ -24,6 +25,11 @@ pub fn follow<S>(pass: &mut Pass<S>, kind: RunKind, current: Option<RunRef>) -> 
         }
         return Some(current);
     };
+    if run.terminating && current.phase == RunPhase::Pending {
+        // It was to be another one, but its name was taken: by a run that was told to stop before, and that the pass which
+        // chose the name did not see. What that one measured is no verdict here.
+        return begin(pass, kind);
+    }
     // Only a run whose result was seen before can have been resumed: another pause leaves the same mark.
     let resumed = current.phase == RunPhase::Inconclusive
         && run.phase == RunPhase::Inconclusive
@@ -46,7 +52,7 @@ fn begin<S>(pass: &mut Pass<S>, kind: RunKind) -> Option<RunRef> {
     if pass.status.pause(PauseReason::InconclusiveAnalysisRun).is_some() {
         return None;
     }
-    let name = free_name(pass, kind);
+    let name = names(pass, kind).next(pass.world.runs.iter().map(|r| r.name.as_str()));
     start(pass, kind, name.clone());
     Some(RunRef { name, phase: RunPhase::Pending, message: String::new() })
 }
@@ -57,25 +63,18 @@ fn start<S>(pass: &mut Pass<S>, kind: RunKind, name: String) {
     pass.actions.push(Action::StartRun { name, kind, hash, revision });
 }
 
-/// The first free name of a run.
+/// The names of the runs of a kind.
 //= compat: 4.1-1
-fn free_name<S>(pass: &Pass<S>, kind: RunKind) -> String {
+fn names<S>(pass: &Pass<S>, kind: RunKind) -> Names {
     let rollout = pass.rollout();
-    let mut name = format!("{}-{}-{}", rollout.name, rollout.hash, revision::number(pass.world));
+    let mut base = format!("{}-{}-{}", rollout.name, rollout.hash, revision::number(pass.world));
     match kind {
-        RunKind::Step(index) => name.push_str(&format!("-{index}")),
+        RunKind::Step(index) => base.push_str(&format!("-{index}")),
         RunKind::Background => {}
-        RunKind::PrePromotion => name.push_str("-pre"),
-        RunKind::PostPromotion => name.push_str("-post"),
+        RunKind::PrePromotion => base.push_str("-pre"),
+        RunKind::PostPromotion => base.push_str("-post"),
     }
-    if pass.world.run(&name).is_none() {
-        return name;
-    }
-    let mut number = 1;
-    while pass.world.run(&format!("{name}.{number}")).is_some() {
-        number += 1;
-    }
-    format!("{name}.{number}")
+    Names::new(base, '.')
 }
 
 //= compat: 4.3-6
@@ -142,8 +141,10 @@ pub fn stop_unwanted<S>(pass: &mut Pass<S>) {
     }
 }
 
-/// Finished runs beyond the history limits are forgotten, and all finished runs of versions that have no pool any more.
+/// Finished runs beyond the history limits are forgotten, and all finished runs of versions that have no pool any more. While an
+/// update is under way the last one of each kind stays, since the numbers of the names count on from it.
 //= compat: 1.2-13, 4.3-7
+//= compat-differs: 4.3-7 the last run of each kind stays until its update is over, so that no name is given twice
 pub fn forget_old<S>(pass: &mut Pass<S>) {
     let current: Vec<&str> = pass.status.runs().map(|r| r.name.as_str()).collect();
     let mut finished: Vec<&Run> =
@@ -157,11 +158,17 @@ pub fn forget_old<S>(pass: &mut Pass<S>) {
             RunPhase::Successful => (&mut successful, limit_successful),
             _ => (&mut other, limit_other),
         };
-        if *kept >= limit || pass.world.pool(&run.hash).is_none() {
-            gone.push(Action::DeleteRun { name: run.name.clone() });
-        } else {
+        if (*kept < limit && pass.world.pool(&run.hash).is_some()) || counted_on(pass, run) {
             *kept += 1;
+        } else {
+            gone.push(Action::DeleteRun { name: run.name.clone() });
         }
     }
     pass.actions.extend(gone);
+}
+
+/// Whether the next run of this kind gets its number after this one.
+fn counted_on<S>(pass: &Pass<S>, run: &Run) -> bool {
+    let taken = pass.world.runs.iter().map(|r| r.name.as_str());
+    pass.under_way(&run.hash) && names(pass, run.kind).is_last(&run.name, taken)
 }

@@ -11,7 +11,7 @@ use serin_core::weight::{HeaderRoute, MirrorRoute, Split};
 
 use crate::backend::{Context, Roles};
 use crate::change::{Change, Verb};
-use crate::object::{self, ObjectRef};
+use crate::object::{self, ObjectRef, Pick};
 use crate::problem::Problem;
 use crate::router::{at_least, carried};
 use config::Source;
@@ -88,61 +88,72 @@ impl Gateway {
     /// The split that the routes carry at most; whether they carry it all is found by rendering it.
     pub(crate) fn observe(&self, context: &Context, objects: &[&Value]) -> Result<Split, Problem> {
         let roles = context.roles();
-        let mut seen: Option<Split> = None;
+        let backends = self.backends(context, roles);
+        let mut all = carried(context, 0);
+        let mut fitting: Vec<String> = Vec::new();
         for route in self.routes(objects)? {
-            let backends = self.backends(context, roles);
             let managed = self.managed(route.source, backends);
-            let (own, _) = managed.sort(route.rules());
+            let own: Vec<Value> = managed.slots(route.rules()).into_iter().flatten().cloned().collect();
             let first = own.iter().find(|rule| backends.names_both(rule));
             let first = first.ok_or_else(|| self.without_services(&route, context, roles))?;
+            let all_routes =
+                Split { header_routes: self.headers.clone(), mirrors: self.mirrors.clone(), ..all.clone() };
+            fitting.extend(self.added(&route, &managed, &own, &all_routes)?.into_iter().map(|(name, _)| name));
             let weights = backends.weights(first, context.weight_total());
-            let mut split = carried(context, weights.canary);
-            split.experiment = weights.experiment;
+            let split = Split { experiment: weights.experiment, ..carried(context, weights.canary) };
             let (headers, mirrors) = managed.present(route.rules(), &own, &split, &self.names);
-            if !headers.is_empty() || !mirrors.is_empty() {
-                split.canary = context.selected(roles.canary);
+            if all.experiment.is_empty() {
+                all.experiment = split.experiment.clone();
             }
-            let mut all = at_least(seen.take(), split.clone());
-            for header in headers.into_iter().filter(|header| !all.header_routes.contains(header)).collect::<Vec<_>>() {
-                all.header_routes.push(header);
-                all.canary = split.canary.clone();
-            }
-            for mirror in mirrors.into_iter().filter(|mirror| !all.mirrors.contains(mirror)).collect::<Vec<_>>() {
-                all.mirrors.push(mirror);
-                all.canary = split.canary.clone();
-            }
-            seen = Some(all);
+            all = at_least(all, &split);
+            all.header_routes.extend(unknown(&all.header_routes, headers));
+            all.mirrors.extend(unknown(&all.mirrors, mirrors));
         }
-        Ok(seen.unwrap_or_else(|| carried(context, 0)))
+        fits(self.headers.iter().map(|r| &r.name).chain(self.mirrors.iter().map(|r| &r.name)), &fitting)?;
+        if !all.header_routes.is_empty() || !all.mirrors.is_empty() {
+            all.canary = context.selected(roles.canary);
+        }
+        Ok(all)
     }
 
     /// The changes that let the routes carry a split.
-    //= compat: 6.11-4, 6.11-10
+    //= compat: 6.11-4
     pub(crate) fn render(&self, context: &Context, objects: &[&Value], split: &Split) -> Result<Vec<Change>, Problem> {
         let roles = context.roles_for(split);
         let backends = self.backends(context, roles);
         let mut changes = Vec::new();
-        let mut carried: Vec<String> = Vec::new();
+        let mut fitting: Vec<String> = Vec::new();
         for route in self.routes(objects)? {
             let managed = self.managed(route.source, backends);
-            let (mut rules, _) = managed.sort(route.rules());
-            if !rules.iter().any(|rule| backends.names_both(rule)) {
+            let slots = managed.slots(route.rules());
+            let mut own: Vec<Value> = slots.iter().flatten().map(|rule| (*rule).clone()).collect();
+            if !own.iter().any(|rule| backends.names_both(rule)) {
                 return Err(self.without_services(&route, context, roles));
             }
-            for rule in rules.iter_mut().filter(|rule| backends.names_both(rule)) {
+            for rule in own.iter_mut().filter(|rule| backends.names_both(rule)) {
                 backends.set(rule, split).map_err(|message| Problem::missing(&route.source.path, message))?;
             }
-            let added = managed.rules(&rules, split);
-            let added = added.map_err(|m| Problem::object(&route.source.path, format!("{}: {m}", route.title())))?;
-            carried.extend(added.iter().map(|(route, _)| route.clone()));
-            rules.extend(added.into_iter().map(|(_, rule)| rule));
-            changes.extend(self.change(&route, rules, split.weight));
+            let (names, added): (Vec<String>, Vec<Value>) =
+                self.added(&route, &managed, &own, split)?.into_iter().unzip();
+            fitting.extend(names);
+            let others = own.iter().filter(|rule| !backends.names_both(rule));
+            let shared = others.into_iter().any(|rule| object::items(rule, "backendRefs").len() > 1);
+            changes.extend(self.change(&route, managed::placed(&slots, own, added), split.weight, shared));
         }
-        let wanted = split.header_routes.iter().map(|r| &r.name).chain(split.mirrors.iter().map(|r| &r.name));
-        match wanted.into_iter().find(|name| !carried.contains(*name)) {
-            Some(name) => Err(Problem::object(config::FIELD, config::fits_nowhere(name))),
-            None => Ok(changes),
-        }
+        fits(split.header_routes.iter().map(|r| &r.name).chain(split.mirrors.iter().map(|r| &r.name)), &fitting)?;
+        Ok(changes)
+    }
+
+    /// The rules that a split adds to a route.
+    fn added(
+        &self,
+        route: &Route,
+        managed: &Managed,
+        own: &[Value],
+        split: &Split,
+    ) -> Result<Vec<(String, Value)>, Problem> {
+        let added = managed.rules(own, split);
+        added.map_err(|message| Problem::object(&route.source.path, format!("{}: {message}", route.title())))
     }
 
     /// The routes that are there, each once.
@@ -150,7 +161,7 @@ impl Gateway {
         let mut routes: Vec<Route<'a>> = Vec::new();
         for source in &self.sources {
             let found = self.wanted(source).find(objects);
-            if found.is_empty() {
+            if found.is_empty() && matches!(source.pick, Pick::Name(_)) {
                 return Err(source.missing(&self.namespace));
             }
             for object in found {
@@ -159,7 +170,10 @@ impl Gateway {
                 routes.extend((!known).then_some(Route { source, object }));
             }
         }
-        Ok(routes)
+        match self.sources.first().filter(|_| routes.is_empty()) {
+            Some(source) => Err(source.missing(&self.namespace)),
+            None => Ok(routes),
+        }
     }
 
     fn backends<'a>(&'a self, context: &'a Context<'a>, roles: Roles<'a>) -> Backends<'a> {
@@ -197,23 +211,28 @@ impl Gateway {
     }
 
     /// The difference to what is there, as a patch that is refused when somebody else was faster. Rules are one list, so
-    /// they are written whole; everything else in the object is left as it is.
-    fn change(&self, route: &Route, rules: Vec<Value>, weight: u32) -> Option<Change> {
+    /// they are written whole; everything else in the object is left as it is. Where another Rollout may share the route, the
+    /// label goes only together with a weight of this one: it may be the other's.
+    //= compat: 6.11-10
+    fn change(&self, route: &Route, rules: Vec<Value>, weight: u32, shared: bool) -> Option<Change> {
         let mut metadata = Map::new();
+        let changed = !rule::are_same(route.rules(), &rules);
         if let Some((key, value)) = &self.label {
             let found = &route.object["metadata"]["labels"][key];
             match weight {
-                0 if !found.is_null() => drop(metadata.insert("labels".to_owned(), json!({ key: null }))),
+                0 if (changed || !shared) && !found.is_null() => {
+                    drop(metadata.insert("labels".to_owned(), json!({ key: null })))
+                }
                 1.. if found != value => drop(metadata.insert("labels".to_owned(), json!({ key: value }))),
                 _ => {}
             }
         }
-        let mut patch = Map::new();
-        if !rule::are_same(route.rules(), &rules) {
-            patch.insert("spec".to_owned(), json!({ "rules": rules }));
-        }
-        if patch.is_empty() && metadata.is_empty() {
+        if !changed && metadata.is_empty() {
             return None;
+        }
+        let mut patch = Map::new();
+        if changed {
+            patch.insert("spec".to_owned(), json!({ "rules": rules }));
         }
         if let Some(version) = route.object["metadata"].get("resourceVersion") {
             metadata.insert("resourceVersion".to_owned(), version.clone());
@@ -228,4 +247,17 @@ impl Gateway {
             event: None,
         })
     }
+}
+
+/// Each route of a step must have a rule somewhere, or it would be without effect and nobody would notice.
+fn fits<'a>(mut names: impl Iterator<Item = &'a String>, fitting: &[String]) -> Result<(), Problem> {
+    match names.find(|name| !fitting.contains(name)) {
+        Some(name) => Err(Problem::object(config::FIELD, config::fits_nowhere(name))),
+        None => Ok(()),
+    }
+}
+
+/// What is not in a list yet.
+fn unknown<T: PartialEq>(known: &[T], more: Vec<T>) -> Vec<T> {
+    more.into_iter().filter(|one| !known.contains(one)).collect()
 }

@@ -64,7 +64,10 @@ impl Nginx {
             if stable.is_empty() {
                 problems.push(Problem::spec(path, "the name is empty: name an Ingress"));
             } else if let Some(other) = pairs.iter().find(|pair| pair.canary == canary) {
-                let message = format!("the canary Ingress of `{stable}` would be that of `{}`, too", other.stable);
+                let message = match other.stable == *stable {
+                    true => format!("`{stable}` is named twice"),
+                    false => format!("the canary Ingress of `{stable}` would be that of `{}`, too", other.stable),
+                };
                 problems.push(Problem::spec(path, message));
             } else {
                 pairs.push(Pair { path, stable: stable.clone(), canary });
@@ -149,7 +152,13 @@ impl Nginx {
     fn stable<'o>(&self, pair: &Pair, roles: Roles, objects: &[&'o Value]) -> Result<&'o Value, Problem> {
         let name = &pair.stable;
         let found = self.ingress(name).find_one(objects).ok_or_else(|| {
-            Problem::missing(&pair.path, format!("ingress `{name}` is not in the namespace `{}`", self.namespace))
+            Problem::missing(
+                &pair.path,
+                format!(
+                    "ingress `{name}` is not in the namespace `{}`: create it, or name another one",
+                    self.namespace
+                ),
+            )
         })?;
         let leads = items(&found["spec"], "rules").iter().any(|rule| leads_to(rule, roles.stable));
         match leads {

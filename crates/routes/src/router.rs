@@ -13,6 +13,8 @@ use crate::object::ObjectRef;
 use crate::problem::Problem;
 
 const FIELD: &str = "spec.strategy.canary.trafficRouting";
+const SUPPORTED: &str =
+    "use plugins[argoproj-labs/gatewayAPI] with an HTTPRoute or a GRPCRoute, or nginx with an Ingress";
 
 /// A traffic router as a Rollout configures it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +45,7 @@ pub fn routers(rollout: &Rollout) -> Result<Vec<Router>, Vec<Problem>> {
         problems.push(unsupported(&format!("{FIELD}.{name}"), name));
     }
     for name in routing.plugins.keys().filter(|name| *name != PLUGIN) {
-        problems.push(unsupported(&format!("{FIELD}.plugins[{name:?}]"), &format!("the plugin {name}")));
+        problems.push(unsupported(&format!("{FIELD}.plugins[{name}]"), &format!("the plugin {name}")));
     }
     let nginx = routing.nginx.as_ref().map(|wire| Nginx::of(rollout, wire).map(Router::Nginx));
     let gateway = routing.plugins.get(PLUGIN).map(|wire| Gateway::of(rollout, wire).map(Router::Gateway));
@@ -54,14 +56,15 @@ pub fn routers(rollout: &Rollout) -> Result<Vec<Router>, Vec<Problem>> {
             Err(more) => problems.extend(more),
         }
     }
+    if routers.is_empty() && problems.is_empty() {
+        // Also what is left of a router that the API server does not know and has dropped.
+        problems.push(Problem::spec(FIELD, format!("no router is configured: {SUPPORTED}")));
+    }
     if problems.is_empty() { Ok(routers) } else { Err(problems) }
 }
 
 fn unsupported(path: &str, what: &str) -> Problem {
-    let message = format!(
-        "{what} is not supported: use trafficRouting.plugins[\"{PLUGIN}\"] with an HTTPRoute or GRPCRoute, or trafficRouting.nginx"
-    );
-    Problem::spec(path, message)
+    Problem::spec(path, format!("{what} is not supported: {SUPPORTED}"))
 }
 
 /// The objects that must be read and watched for these routers.
@@ -92,7 +95,11 @@ pub fn observe(routers: &[Router], context: &Context, objects: &[&Value]) -> Res
         for weight in nginx.weights(context, objects)? {
             missing |= weight.is_none();
             let Some(weight) = weight else { continue };
-            seen = Some(at_least(seen.take(), carried(context, weight)));
+            let carried = carried(context, weight);
+            seen = Some(match seen {
+                Some(seen) => at_least(seen, &carried),
+                None => carried,
+            });
         }
     }
     let Some(mut split) = seen else { return Ok(None) };
@@ -129,10 +136,9 @@ pub(crate) fn carried(context: &Context, weight: u32) -> Split {
 }
 
 /// A split with at least the weight of another one.
-pub(crate) fn at_least(split: Option<Split>, other: Split) -> Split {
-    match split {
-        Some(split) if other.weight > split.weight => Split { weight: other.weight, canary: other.canary, ..split },
-        Some(split) => split,
-        None => other,
+pub(crate) fn at_least(split: Split, other: &Split) -> Split {
+    match other.weight > split.weight {
+        true => Split { weight: other.weight, canary: other.canary.clone(), ..split },
+        false => split,
     }
 }

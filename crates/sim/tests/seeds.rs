@@ -34,11 +34,24 @@ fn the_first_seeds_hold() {
     assert!(situations.len() > 500, "{} situations", situations.len());
 }
 
-/// 70867: a template that is taken back before anything but its pool was decided begins no other attempt. 357526: an
-/// inconclusive pause outlived its run and gave no reason.
+/// Where a decision was wrong:
+/// - 357526: an inconclusive pause outlived its run and gave no reason;
+/// - 388499: a forgotten run left its name to another one, which got its result;
+/// - 159158: requests by header went to a canary without members while stable lacked some;
+/// - 628151: an abort took members before the traffic was gone, because the step it goes back to is a `setCanaryScale`.
+///
+/// Where an oracle was not precise:
+/// - 70867, 991044: a template that is taken back before anything but its pool was decided begins no other attempt, however
+///   many passes it takes to make the pool;
+/// - 308021, 483311, 559906: neither do an abort and a retry between two passes, which nobody sees;
+/// - 897338: a run of the steps before failed while it was on its way to be stopped;
+/// - 386229, 879998, 883329: members of an experiment that is over stay while a person holds the rollout and stable is too
+///   small for their requests.
 #[test]
 fn seeds_that_once_failed_hold() {
-    for seed in [70_867, 357_526] {
+    let decisions = [357_526, 388_499, 159_158, 628_151];
+    let oracles = [70_867, 991_044, 308_021, 483_311, 559_906, 897_338, 386_229, 879_998, 883_329];
+    for seed in decisions.into_iter().chain(oracles) {
         let played = seeds::check(seed).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         assert!(played.figures.decisions > 0);
     }

@@ -15,6 +15,8 @@ kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
 rules:
 - {level: Metadata, users: [controller, argo]}
+# The changes that a controller answers, for the times between the two.
+- {level: Metadata, users: [admin], verbs: [patch, update], resources: [{group: argoproj.io, resources: [rollouts]}]}
 - {level: None}
 T
     audited=(--audit-policy-file=pki/audit.yaml --audit-log-path=log/audit.jsonl --audit-log-mode=batch)
@@ -34,4 +36,6 @@ T
     --allocate-node-cidrs=false --cluster-cidr="$POD_RANGE" --node-monitor-grace-period="$grace" \
     --concurrent-replicaset-syncs=10 --horizontal-pod-autoscaler-sync-period=5s
   start scheduler bin/kube-scheduler --kubeconfig=pki/scheduler.kubeconfig --leader-elect=false
+  # Made by the controller manager: from here on namespaces and pods come to life.
+  await controller-manager 60 kubectl get serviceaccount default
 }

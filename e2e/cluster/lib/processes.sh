@@ -12,16 +12,13 @@ start() {
 launch() {
   local name=$1 command
   mapfile -d '' command <"$DIR/commands/$name"
-  rm -f "$DIR/pids/$name"
-  # The number is written from within, since inside it is another one. It is the number that `stop` and the tests use.
-  # Nothing of the caller stays open: whoever reads its output would otherwise wait for the end of the cluster.
+  # In the background of a shell that ends, so that process 1 inside becomes its parent: only from there is it reaped
+  # whatever happens to it. Nothing of the caller stays open, who would otherwise wait for the end of the cluster.
   (
     cd "$DIR" || exit
-    exec </dev/null >>"$DIR/log/$name.log" 2>&1
-    exec nsenter --target "$(init_pid)" --net --mount --pid --wdns="$DIR" -- \
-      setsid bash -c 'echo $$ >"$1.part" && mv "$1.part" "$1" && shift && exec "$@"' - "$DIR/pids/$name" "${command[@]}"
-  ) &
-  disown # its end is told by `await`, not by the shell
+    # shellcheck disable=SC2016 # expanded inside
+    inside bash -c 'setsid "${@:2}" & echo $! >"$1"' - "$DIR/pids/$name" "${command[@]}" </dev/null >>"$DIR/log/$name.log" 2>&1
+  )
 }
 
 running() { local pid; pid=$(cat "$DIR/pids/$1" 2>/dev/null) && inside kill -0 "$pid" 2>/dev/null; }

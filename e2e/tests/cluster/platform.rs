@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use serin_e2e::{Answers, Cluster, Namespace, ask, ask_with, wait_for};
+use serin_e2e::{Answers, Cluster, Namespace, ask, ask_with, prometheus, wait_for};
 
 /// For what takes a cluster seconds; a machine that is busy with a build needs more of them.
 const SOON: Duration = Duration::from_secs(60);
@@ -198,20 +197,10 @@ fn prometheus_knows_the_metrics_of_a_pod_by_its_labels() {
         "sum by (app, rollouts_pod_template_hash) (bankchurn_requests_total{{namespace=\"{}\", app=\"one\"}}) >= 0",
         namespace.name()
     );
-    let series = namespace.wait_until("a series", SOON, || {
-        let answer = prometheus(&query);
-        let found = answer["data"]["result"].as_array().is_some_and(|series| series.len() == 1);
-        if found { Ok(answer["data"]["result"][0]["metric"].clone()) } else { Err(answer.to_string()) }
+    let series = namespace.wait_until("a series", SOON, || match prometheus::query(&query)?.as_slice() {
+        [one] => Ok(one["metric"].clone()),
+        others => Err(format!("{others:?}")),
     });
     assert_eq!(series, serde_json::json!({ "app": "one", "rollouts_pod_template_hash": "one" }));
-}
-
-/// The answer of Prometheus to an instant query.
-fn prometheus(query: &str) -> Value {
-    let output = std::process::Command::new("curl")
-        .args(["-sSG", "--max-time", "10", "http://prometheus.monitoring.svc.cluster.local:9090/api/v1/query"])
-        .args(["--data-urlencode", &format!("query={query}")])
-        .output()
-        .unwrap();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::String(format!("{output:?}")))
+    assert!(prometheus::query("sum(").is_err_and(|e| e.contains("parse error")));
 }

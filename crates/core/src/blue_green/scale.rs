@@ -27,17 +27,21 @@ pub fn new_wanted(pass: &Pass) -> u32 {
 }
 
 /// Whether the new pool has the members it is to have now, and all are available.
-pub fn at_target(pass: &mut Pass) -> bool {
+pub fn at_target(pass: &Pass) -> bool {
     let wanted = new_wanted(pass);
-    let Some(new) = pass.world.new_pool() else {
-        return false;
-    };
-    let there = new.size == wanted && new.available == wanted;
-    if !there {
+    pass.world.new_pool().is_some_and(|new| new.size == wanted && new.available == wanted)
+}
+
+/// Says that the members of the new pool are waited for, once: the pause and the switch after it may both do.
+pub fn await_members(pass: &mut Pass) {
+    let wanted = new_wanted(pass);
+    if let Some(new) = pass.world.new_pool() {
         let (hash, available) = (new.hash.clone(), new.available);
-        pass.reasons.push(Reason::AwaitingMembers { hash, available, wanted });
+        let reason = Reason::AwaitingMembers { hash, available, wanted };
+        if !pass.reasons.contains(&reason) {
+            pass.reasons.push(reason);
+        }
     }
-    there
 }
 
 /// A pass that only adjusts sizes to changed replicas.

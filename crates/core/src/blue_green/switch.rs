@@ -93,10 +93,13 @@ pub fn pause(pass: &mut Pass) {
         }
         return;
     }
-    if pass.status.blue_green.checkpoint || !scale::at_target(pass) || !judged(pass) {
+    if pass.status.blue_green.checkpoint {
         return;
     }
-    if waited(pass) {
+    if !scale::at_target(pass) {
+        return scale::await_members(pass);
+    }
+    if judged(pass) && waited(pass) {
         pass.status.remove_pause(PauseReason::BlueGreenPause);
         pass.status.controller_pause = false;
         pass.status.blue_green.checkpoint = true;
@@ -174,13 +177,11 @@ fn way_forward(pass: &mut Pass) -> Option<Hash> {
         return Some(stable.hash.clone());
     }
     let free = first || pass.status.blue_green.checkpoint || fast_track(pass).is_some();
-    let replicas = pass.rollout().replicas;
     if !free {
         return None;
     }
     if !whole(pass.world, new) && !rescues(pass, new) {
-        let (hash, available) = (new.hash.clone(), new.available);
-        pass.reasons.push(Reason::AwaitingMembers { hash, available, wanted: replicas });
+        scale::await_members(pass);
         return None;
     }
     Some(new.hash.clone())

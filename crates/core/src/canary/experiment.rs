@@ -4,6 +4,7 @@ use super::Pass;
 use crate::abort;
 use crate::action::Action;
 use crate::analysis::RunPhase;
+use crate::naming::Names;
 use crate::reason::Reason;
 use crate::revision;
 use crate::rollout::{ExperimentStep, Step};
@@ -76,7 +77,7 @@ fn follow(pass: &mut Pass, index: usize) {
 
 /// A new one: an unfinished one of an earlier try is never taken over, or its age and its stop would be inherited.
 fn begin(pass: &mut Pass, index: usize) {
-    let name = free_name(pass, index);
+    let name = names(pass, index).next(pass.world.experiments.iter().map(|e| e.name.as_str()));
     pass.status.current_experiment = Some(name.clone());
     pass.event("ExperimentCreated", format!("Created Experiment '{name}'"));
     start(pass, index, name);
@@ -88,18 +89,12 @@ fn start(pass: &mut Pass, step: usize, name: String) {
     pass.actions.push(Action::StartExperiment { name, step, hash, revision });
 }
 
-/// The first free name of an experiment.
+/// The names of the experiments of a step.
 //= compat: 5.4-2
-fn free_name(pass: &Pass, index: usize) -> String {
+fn names<S>(pass: &crate::pass::Pass<S>, index: usize) -> Names {
     let rollout = pass.rollout();
-    let name = format!("{}-{}-{}-{index}", rollout.name, rollout.hash, revision::number(pass.world));
-    let mut free = name.clone();
-    let mut number = 1;
-    while pass.world.experiment(&free).is_some() {
-        free = format!("{name}-{number}");
-        number += 1;
-    }
-    free
+    let base = format!("{}-{}-{}-{index}", rollout.name, rollout.hash, revision::number(pass.world));
+    Names::new(base, '-')
 }
 
 /// Whether the experiment of the current step ended well.
@@ -154,8 +149,9 @@ pub fn stop_unwanted<S>(pass: &mut crate::pass::Pass<S>) {
 }
 
 /// Finished experiments beyond the history limits are forgotten, and those of versions that have no pool any more; none as
-/// long as it has members.
+/// long as it has members. While an update is under way the last one of each step stays, as with runs.
 //= compat: 5.4-10, 1.2-6, 1.2-13
+//= compat-differs: 5.4-10 the last experiment of each step stays until its update is over, so that no name is given twice
 pub fn forget_old<S>(pass: &mut crate::pass::Pass<S>) {
     let current = pass.status.current_experiment.as_ref();
     let finished = |e: &&StepExperiment| e.phase.is_completed() && Some(&e.name) != current;
@@ -170,11 +166,18 @@ pub fn forget_old<S>(pass: &mut crate::pass::Pass<S>) {
             _ => (&mut other, limit_other),
         };
         let empty = experiment.pools.iter().all(|p| p.members == 0);
-        if *kept < limit && pass.world.pool(&experiment.hash).is_some() {
+        if (*kept < limit && pass.world.pool(&experiment.hash).is_some()) || counted_on(pass, experiment) {
             *kept += 1;
         } else if empty {
             gone.push(Action::DeleteExperiment { name: experiment.name.clone() });
         }
     }
     pass.actions.extend(gone);
+}
+
+/// Whether the next experiment of this step gets its number after this one.
+fn counted_on<S>(pass: &crate::pass::Pass<S>, experiment: &StepExperiment) -> bool {
+    let taken = || pass.world.experiments.iter().map(|e| e.name.as_str());
+    let mut steps = 0..pass.rollout().steps();
+    pass.under_way(&experiment.hash) && steps.any(|index| names(pass, index).is_last(&experiment.name, taken()))
 }

@@ -43,8 +43,7 @@ pub fn reconcile(pass: &mut Pass) {
 /// A new try knows nothing of the tries before, but for what still has to be taken back.
 //= compat: 6.13-5
 pub fn forget(pass: &mut Pass) {
-    let retried = pass.status.aborted_at.is_some() && !pass.status.abort;
-    if retried {
+    if abort::retried(pass) {
         pass.status.plugins.retain(is_open_closing);
     }
     if !pass.status.abort {

@@ -57,7 +57,8 @@ pub fn reconcile(pass: &mut Pass) {
 }
 
 /// A pool shrinks only to what the weight that the router really carries leaves to it: traffic moves first. A
-/// `setCanaryScale` is a wish to have fewer canary members than their weight needs, down to the last one.
+/// `setCanaryScale` is a wish to have fewer canary members than their weight needs, down to the last one. An abort wishes
+/// nothing: the step that it goes back to says how many stay once the traffic is gone.
 //= compat: 2.8-22
 fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
     if size >= pool.size {
@@ -76,7 +77,7 @@ fn may_shrink(pass: &Pass, pool: &Pool, size: u32) -> bool {
             weight = weight.max(1);
         }
     }
-    let wished = pool.hash == pass.rollout().hash && routed(pass).fixed_scale().is_some();
+    let wished = pool.hash == pass.rollout().hash && !pass.status.abort && routed(pass).fixed_scale().is_some();
     let needed = match wished {
         true => weight.min(1),
         false => sizing::share_rounded_up(pass.rollout().replicas, weight, split.weight_total),

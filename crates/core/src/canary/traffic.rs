@@ -191,7 +191,8 @@ fn stable_can_carry(pass: &mut Pass, stable: &Pool, elsewhere: u32) -> bool {
     let replicas = pass.rollout().replicas;
     let leaving = (pass.status.abort || pass.fully_promoted()) && !pass.strategy.dynamic_stable_scale;
     let dead = pass.world.split.as_ref().is_some_and(|s| {
-        s.weight > 0 && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0)
+        let used = s.weight > 0 || !s.header_routes.is_empty();
+        used && pass.world.pool(&s.canary).is_none_or(|canary| canary.available == 0)
             || experiment::has_dead_destination(pass.world, s)
     });
     let wanted = total.saturating_sub(elsewhere);

@@ -3,9 +3,10 @@
 
 use super::status::AnalysisStatus;
 use super::world::Analysis;
-use super::{ExperimentAction, ExperimentReason, Pass, world};
+use super::{ExperimentAction, ExperimentReason, Pass};
 use crate::analysis::RunPhase;
 use crate::decision::Event;
+use crate::naming::Names;
 
 /// Takes over what the runs say. An analysis that cannot be begun is an error, also before it is its time.
 //= compat: 5.3-2
@@ -103,21 +104,12 @@ fn begin(pass: &mut Pass, analysis: &Analysis) {
     pass.actions.push(ExperimentAction::StartRun { name, analysis: analysis.name.clone() });
 }
 
-/// The first free name of a run.
+/// The name of a run that is begun.
 //= compat: 5.3-9
 fn free_name(pass: &Pass, analysis: &Analysis) -> String {
-    let name = format!("{}-{}", pass.experiment().name, analysis.name);
-    let taken = |name: &str| {
-        let run = |r: &world::ExperimentRun| r.name == name;
-        pass.world.runs.iter().any(run) || pass.status.analyses.iter().any(|a| a.run == name)
-    };
-    let mut free = name.clone();
-    let mut number = 1;
-    while taken(&free) {
-        free = format!("{name}.{number}");
-        number += 1;
-    }
-    free
+    let runs = pass.world.runs.iter().map(|r| r.name.as_str());
+    let referred = pass.status.analyses.iter().map(|a| a.run.as_str());
+    Names::new(format!("{}-{}", pass.experiment().name, analysis.name), '.').next(runs.chain(referred))
 }
 
 /// The experiment is told, and its rollout as a warning whatever the phase is, as in the original.

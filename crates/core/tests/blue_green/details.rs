@@ -128,3 +128,13 @@ fn one_stable_member_rescues_the_users_of_a_dead_version() {
     stage.settle();
     assert_eq!(services(&stage).split('/').next(), Some("v1"));
 }
+
+/// Pause and analysis both wait for the members of the new pool; that was said twice.
+#[test]
+fn members_that_are_waited_for_are_told_once() {
+    let mut stage = deployed(|own| (own.auto_promotion, own.pre_promotion) = (false, true));
+    stage.members_come = false;
+    template(&mut stage, "v2");
+    stage.settle();
+    assert_eq!(stage.next(), " | awaiting-members");
+}

@@ -280,3 +280,22 @@ fn an_inconclusive_run_is_named_once() {
     let count = decision.reasons.iter().filter(|r| matches!(r, Reason::PausedInconclusive { .. })).count();
     assert!(count <= 1, "{:?}", decision.reasons);
 }
+
+/// An abort that takes all weight back leaves the name of the version that was aborted, not of the one that had the weight before.
+#[test]
+fn an_abort_names_the_version_of_the_spec_at_weight_zero() {
+    let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], as_is));
+    assert_eq!(stage.weight(), Some(50));
+    stage.template("v3");
+    stage.pass();
+    stage.pass();
+    intent::abort(&mut stage.world.status);
+    assert_eq!(
+        stage.world.status.weights.as_ref().map(|w| w.canary_hash.as_str()),
+        Some("v2"),
+        "nothing was shifted yet"
+    );
+    stage.settle();
+    let split = stage.world.split.as_ref().unwrap();
+    assert_eq!((split.canary.as_str(), split.weight), ("v3", 0));
+}

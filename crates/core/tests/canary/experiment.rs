@@ -10,7 +10,7 @@ use crate::stage::{PAUSE, Stage, as_is, rollout, weight};
 
 const FIRST: &str = "svc-v2-2-1";
 
-fn experiment(weights: &[(&str, u32)]) -> Step {
+pub(crate) fn experiment(weights: &[(&str, u32)]) -> Step {
     let weights = weights.iter().map(|(template, weight)| ((*template).to_owned(), *weight)).collect();
     Step::Experiment(ExperimentStep { weights })
 }
@@ -205,17 +205,25 @@ fn finished_experiments_are_forgotten_like_runs_once_they_have_no_members() {
         intent::retry(&mut stage.world.status);
         stage.wait(60);
     }
-    assert_eq!(experiments(&stage), "svc-v2-2-1 Failed, svc-v2-2-1-1 Running", "names are used again");
-    stage.experiment_ends("svc-v2-2-1-1", RunPhase::Successful, "");
+    assert_eq!(experiments(&stage), "svc-v2-2-1-2 Failed, svc-v2-2-1-3 Running", "no name is used again");
+    stage.experiment_ends("svc-v2-2-1-3", RunPhase::Successful, "");
     judged_settle(&mut stage, 30);
     stage.world.experiments[0].pools[0].members = 1;
     stage.members_come = false;
     stage.world.rollout.run_history_limits = (0, 0);
     judged_settle(&mut stage, 30);
-    assert_eq!(experiments(&stage), "svc-v2-2-1 Failed", "members are never cut off");
+    assert_eq!(
+        experiments(&stage),
+        "svc-v2-2-1-2 Failed, svc-v2-2-1-3 Successful",
+        "members are never cut off, and the next name counts on from the last"
+    );
     stage.world.experiments.iter_mut().flat_map(|e| &mut e.pools).for_each(|p| p.members = 0);
     judged_settle(&mut stage, 30);
-    assert_eq!(experiments(&stage), "");
+    assert_eq!(experiments(&stage), "svc-v2-2-1-3 Successful");
+    stage.promote_full();
+    stage.members_come = true;
+    stage.wait(60);
+    assert_eq!((stage.phase(), experiments(&stage)), ("Healthy", String::new()), "once the update is over");
 }
 
 //= compat: 1.5-2

@@ -376,3 +376,44 @@ fn an_inconclusive_pause_without_its_run_gives_a_reason_too() {
     stage.settle();
     assert_eq!(stage.next(), " | paused-for-person");
 }
+
+/// A header route is traffic too: while stable lacked members, the requests that it took to a canary without any were answered
+/// by nobody.
+#[test]
+fn a_header_route_leaves_a_dead_canary_though_stable_lacks_members() {
+    let value = ValueMatch::Exact("yes".to_owned());
+    let matches = vec![HeaderMatch { header: "x-tester".to_owned(), value }];
+    let route = Step::SetHeaderRoute(HeaderRoute { name: "testers".to_owned(), matches });
+    let experiment = crate::experiment::experiment(&[("a", 10)]);
+    let mut stage = Stage::updating(rollout(&[route, PAUSE, experiment], |_, canary| {
+        canary.steps.insert(0, Step::SetCanaryScale(CanaryScale::Replicas(1)));
+    }));
+    let header_routes = |stage: &Stage| stage.world.split.as_ref().map(|s| s.header_routes.len());
+    stage.members_come = false;
+    stage.available("v1", 1);
+    stage.promote();
+    judged_settle(&mut stage, 20);
+    stage.experiments_go_on();
+    judged_settle(&mut stage, 20);
+    assert_eq!((header_routes(&stage), stage.next().as_str()), (Some(1), " | stable-too-small awaiting-experiment"));
+    stage.available("v2", 0);
+    judged_settle(&mut stage, 20);
+    assert_eq!(header_routes(&stage), Some(0), "{}", stage.brief());
+}
+
+/// An abort goes back to the first step, and a `setCanaryScale` there took the members before the traffic was gone.
+#[test]
+fn an_abort_into_a_canary_scale_keeps_the_members_until_the_traffic_is_gone() {
+    let scale = Step::SetCanaryScale;
+    let steps = [scale(CanaryScale::Replicas(1)), weight(75), scale(CanaryScale::MatchTrafficWeight), PAUSE];
+    let stays = Some(Span::ZERO);
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.abort_scale_down_delay = stays));
+    assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 3", Some(75)));
+    stage.router_obeys = false;
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 3", Some(75)));
+    stage.router_obeys = true;
+    judged_settle(&mut stage, 20);
+    assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 1", Some(0)), "the canary is meant to stay");
+}

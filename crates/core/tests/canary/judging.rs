@@ -3,7 +3,7 @@
 use serin_core::analysis::{RunKind, RunPhase};
 use serin_core::{Span, Step, intent};
 
-use crate::stage::{PAUSE, Stage, pause, rollout, weight};
+use crate::stage::{PAUSE, Stage, as_is, pause, rollout, weight};
 
 /// An update with a background run from `background` and these steps.
 fn updating(steps: &[Step], background: Option<usize>) -> Stage {
@@ -37,7 +37,7 @@ fn which_runs_there_are_and_their_names() {
     stage.settle();
     assert_eq!(runs(&stage), ["svc-v2-2 Running", "svc-v2-2-2 Successful", "svc-v2-2-4 Running"], "one background run");
 
-    // Another start takes the next free name.
+    // Another start takes the next name.
     intent::abort(&mut stage.world.status);
     stage.settle();
     intent::retry(&mut stage.world.status);
@@ -238,4 +238,76 @@ fn finished_runs_are_kept_by_result_newest_first() {
         ["svc-v2-2-1 Running", "old-2 Error", "old-3 Inconclusive", "old-4 Successful"],
         "one good, two bad, none of a version without a pool, and the current one whatever the limits"
     );
+}
+
+/// A run that was forgotten left its name to another one, and a pass that saw the world of a minute ago took the former one's
+/// result for the new one's.
+//= compat: 4.1-1, 4.3-7
+#[test]
+fn no_name_of_a_run_is_used_again_while_the_update_lasts() {
+    let mut stage = updating(&[Step::Analysis, PAUSE], None);
+    stage.edit(|rollout, _| rollout.run_history_limits = (0, 0));
+    for name in ["svc-v2-2-0", "svc-v2-2-0.1", "svc-v2-2-0.2"] {
+        assert_eq!(runs(&stage).last(), Some(&format!("{name} Running")));
+        stage.run_ends(name, RunPhase::Failed, "");
+        stage.settle();
+        assert_eq!(runs(&stage), [format!("{name} Failed")], "the last one stays, whatever the limits");
+        intent::retry(&mut stage.world.status);
+        stage.settle();
+    }
+    stage.run_ends("svc-v2-2-0.3", RunPhase::Successful, "");
+    stage.settle();
+    assert_eq!(runs(&stage), ["svc-v2-2-0.3 Successful"]);
+    stage.promote();
+    stage.wait(60);
+    assert_eq!((stage.phase(), runs(&stage)), ("Healthy", Vec::new()), "the update is over");
+}
+
+/// A pass that saw the world of a minute ago gave a run the name of one that had been told to stop since: what that one came to,
+/// "Successful, Run Terminated", let the step pass.
+#[test]
+fn a_run_that_was_told_to_stop_before_it_was_begun_is_no_verdict() {
+    let mut stage = Stage::deployed(rollout(&[Step::Analysis, PAUSE], as_is));
+    stage.template("v2");
+    while stage.world.runs.is_empty() {
+        stage.pass();
+    }
+    let taken = &mut stage.world.runs[0];
+    (taken.phase, taken.terminating) = (RunPhase::Successful, true);
+    stage.settle();
+    assert_eq!(runs(&stage), ["svc-v2-2-0 Successful (stopped)", "svc-v2-2-0.1 Running"]);
+    assert_eq!(stage.world.status.step_index, Some(0));
+    stage.run_ends("svc-v2-2-0.1", RunPhase::Successful, "");
+    stage.settle();
+    assert_eq!(stage.state(), "Paused step 1: CanaryPauseStep");
+}
+
+/// A run that goes on and that a person ends lets its step pass, as in the original.
+//= compat: 3.8-6
+#[test]
+fn a_run_that_a_person_terminates_lets_its_step_pass() {
+    let mut stage = updating(&[Step::Analysis, PAUSE], None);
+    stage.world.runs[0].terminating = true;
+    stage.settle();
+    stage.run_ends("svc-v2-2-0", RunPhase::Successful, "Run Terminated");
+    stage.settle();
+    assert_eq!((stage.state().as_str(), runs(&stage).len()), ("Paused step 1: CanaryPauseStep", 1));
+}
+
+/// Aborted by its run and retried before anything else was decided: the run that failed aborted it once more.
+//= compat: 4.3-5, 2.7-10
+#[test]
+fn a_retry_right_after_the_abort_is_not_aborted_by_the_former_run() {
+    for background in [None, Some(0)] {
+        let steps = if background.is_some() { [weight(25), PAUSE] } else { [Step::Analysis, PAUSE] };
+        let mut stage = updating(&steps, background);
+        let name = stage.world.runs[0].name.clone();
+        stage.run_ends(&name, RunPhase::Failed, "");
+        stage.pass();
+        assert!(stage.world.status.abort);
+        intent::retry(&mut stage.world.status);
+        stage.settle();
+        assert!(!stage.world.status.abort, "{}", stage.brief());
+        assert_eq!(runs(&stage), [format!("{name} Failed"), format!("{name}.1 Running")]);
+    }
 }

@@ -12,7 +12,7 @@ use crate::object::Pick;
 use crate::problem::Problem;
 
 /// Field of the plugin's configuration.
-pub(super) const FIELD: &str = "spec.strategy.canary.trafficRouting.plugins[\"argoproj-labs/gatewayAPI\"]";
+pub(super) const FIELD: &str = "spec.strategy.canary.trafficRouting.plugins[argoproj-labs/gatewayAPI]";
 const STEPS: &str = "spec.strategy.canary.steps";
 const LABEL_KEY: &str = "rollouts.argoproj.io/gatewayapi-canary";
 const LABEL_VALUE: &str = "in-progress";
@@ -32,7 +32,9 @@ impl Source {
     pub(super) fn missing(&self, namespace: &str) -> Problem {
         let kind = self.kind.name();
         let message = match &self.pick {
-            Pick::Name(name) => format!("{kind} `{name}` is not in the namespace `{namespace}`"),
+            Pick::Name(name) => {
+                format!("{kind} `{name}` is not in the namespace `{namespace}`: create it, or name another one")
+            }
             Pick::Labels(_) => format!("no {kind} in the namespace `{namespace}` has the labels of this selector"),
         };
         Problem::missing(&self.path, message)
@@ -69,6 +71,7 @@ impl Gateway {
             problems.push(Problem::spec(FIELD, message));
         }
         problems.extend(services(rollout));
+        problems.extend(most(rollout));
         let use_headers = sources.iter().any(|source| source.use_header_routes);
         let (mut headers, mut mirrors) = (Vec::new(), Vec::new());
         let canary = rollout.spec.strategy.canary.as_ref();
@@ -156,6 +159,15 @@ fn services(rollout: &Rollout) -> Vec<Problem> {
     let missing = services.into_iter().filter(|(_, name)| name.as_deref().unwrap_or_default().is_empty());
     let path = |field: &str| format!("spec.strategy.canary.{field}");
     missing.map(|(field, _)| Problem::spec(path(field), format!("{PLUGIN} needs this Service"))).collect()
+}
+
+/// The API knows no higher weight.
+fn most(rollout: &Rollout) -> Option<Problem> {
+    const MOST: i32 = 1_000_000;
+    let routing = rollout.spec.strategy.canary.as_ref()?.traffic_routing.as_ref()?;
+    let most = routing.max_traffic_weight.filter(|most| *most > MOST)?;
+    let message = format!("{most} is more than the Gateway API can weigh: at most {MOST}");
+    Some(Problem::spec("spec.strategy.canary.trafficRouting.maxTrafficWeight", message))
 }
 
 //= compat: 6.11-10

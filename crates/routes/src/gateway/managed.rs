@@ -23,36 +23,35 @@ pub(super) struct Managed<'a> {
 }
 
 impl Managed<'_> {
-    /// The users' own rules and those that steps have added, in their order.
+    /// The rules as they stand: the users' own, and `None` for each that a step has added.
     ///
-    /// What steps have added carries a name of `managedRoutes`, or that name and a number. A server that does not know names
-    /// of rules drops them; a rule without one is the Rollout's if a step would add exactly this one. That it leads to the
-    /// canary alone is no sign: users write such rules, too.
+    /// What steps have added leads to the Rollout's services under a name of `managedRoutes`, or that name and a number. A
+    /// server that does not know names of rules drops them; a rule without one is the Rollout's if a step would add exactly
+    /// this one. That it leads to the canary alone is no sign: users write such rules, too.
     //= compat: 6.11-5
+    //= compat-differs: 6.11-5 a rule without a name of managedRoutes is a user's own, also one that leads to the canary alone
     //= compat-differs: 10.38 a user's own rule that leads to the canary alone is left as it is
-    pub(super) fn sort(&self, rules: &[Value]) -> (Vec<Value>, Vec<Value>) {
+    pub(super) fn slots<'r>(&self, rules: &'r [Value]) -> Vec<Option<&'r Value>> {
         let named = |rule: &Value| self.has_name(rule);
         let sources: Vec<&Value> = rules.iter().filter(|r| !named(r) && self.backends.names_both(r)).collect();
-        let ours = |rule: &&Value| named(rule) || (rule.get("name").is_none() && self.could_add(&sources, rule));
-        let (ours, own): (Vec<&Value>, Vec<&Value>) = rules.iter().partition(ours);
-        (own.into_iter().cloned().collect(), ours.into_iter().cloned().collect())
+        let added = |rule: &Value| named(rule) || rule.get("name").is_none() && self.could_add(&sources, rule);
+        rules.iter().map(|rule| (!added(rule)).then_some(rule)).collect()
     }
 
+    /// Several Rollouts may share a route and the names in it, so a name alone is no sign either.
     fn has_name(&self, rule: &Value) -> bool {
         let Some(name) = rule["name"].as_str() else { return false };
         let numbered = |base: &String| {
             let rest = name.strip_prefix(base.as_str()).and_then(|rest| rest.strip_prefix('-'));
             rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))
         };
-        self.names.iter().any(|base| base == name) || self.names.iter().any(numbered) && self.has_shape(rule)
-    }
-
-    /// Whether it looks like a rule of a step: a name with a number may be a user's.
-    fn has_shape(&self, rule: &Value) -> bool {
         let roles = self.backends.roles;
         let ours = |backend: &Value| self.backends.is(backend, roles.canary) || self.backends.is(backend, roles.stable);
         let mirrors = items(rule, "filters").iter().any(|filter| ours(&filter["requestMirror"]["backendRef"]));
-        mirrors || matches!(items(rule, "backendRefs"), [only] if ours(only))
+        let backends = items(rule, "backendRefs");
+        // A number behind a name may be a user's, who would not send everything to one of the services under it.
+        self.names.iter().any(|base| base == name) && (mirrors || backends.iter().any(ours))
+            || self.names.iter().any(numbered) && (mirrors || matches!(backends, [only] if ours(only)))
     }
 
     /// Whether a step would add this rule, whatever the weights are at the moment.
@@ -170,6 +169,16 @@ impl Managed<'_> {
     }
 }
 
+/// The users' own rules where they stand, and those of steps where such stood before; further ones at the end. Nobody who shares
+/// the route then moves the rules of others about.
+pub(super) fn placed(slots: &[Option<&Value>], own: Vec<Value>, added: Vec<Value>) -> Vec<Value> {
+    let (mut own, mut added) = (own.into_iter(), added.into_iter());
+    let mut rules: Vec<Value> =
+        slots.iter().filter_map(|slot| if slot.is_some() { own.next() } else { added.next() }).collect();
+    rules.extend(added);
+    rules
+}
+
 /// Adds a rule under the first free name of its route. A rule of the users keeps its name.
 //= compat: 6.11-6
 fn push(added: &mut Vec<(String, Value)>, own: &[Value], route: &str, rule: Option<Value>) {
@@ -199,7 +208,8 @@ fn is_alike(found: &Value, wanted: &Value) -> bool {
 /// A rule without its name and the weights of its backends, which change while it stands.
 fn weightless(rule: &Value) -> Value {
     let mut rule = without_name(rule);
-    for backend in rule["backendRefs"].as_array_mut().into_iter().flatten() {
+    let backends = rule.get_mut("backendRefs").and_then(Value::as_array_mut);
+    for backend in backends.into_iter().flatten() {
         if let Some(fields) = backend.as_object_mut() {
             fields.shift_remove("weight");
         }

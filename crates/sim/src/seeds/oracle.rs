@@ -67,6 +67,7 @@ impl Judge {
         if decision.wake_at.is_some_and(|at| at < now) {
             return Err(("wakes", "wakes in the past".to_owned()));
         }
+        nothing_is_said_twice(decision)?;
         abort_stays(seen, decision)?;
         halted_stays(seen, decision)?;
         forgets_nothing_in_use(seen, decision)?;
@@ -94,6 +95,15 @@ impl Judge {
             return Err(("durable", format!("...{}\n  became ...{}", part(&before), part(&after))));
         }
         Ok(())
+    }
+}
+
+/// People read reasons: each is given once.
+fn nothing_is_said_twice(decision: &Decision) -> Verdict {
+    let reasons = &decision.reasons;
+    match reasons.iter().enumerate().find(|(i, reason)| reasons[..*i].contains(reason)) {
+        Some((_, reason)) => Err(("says-why", format!("says twice: {reason}"))),
+        None => Ok(()),
     }
 }
 
@@ -219,10 +229,17 @@ pub(super) fn final_state(truth: &World, at_rest: bool, lame: bool) -> Verdict {
     about("waits for nothing, and nothing happens")
 }
 
-/// Every experiment has ended, and nobody is left of it.
+/// Every experiment has ended, and nobody is left of it. As long as nothing may move (a person holds the rollout, or has to
+/// say how it goes on) members may be left that the router needs: no pool grows then, and while stable lacks members it is
+/// better that requests are answered by a version of the experiment than by too few or none. As soon as the person lets it
+/// go on, stable grows and they go; the way out sees to it.
 pub(super) fn experiments_are_over(truth: &World) -> Verdict {
+    let halted = truth.rollout.paused || truth.status.is_inconclusive();
+    let lacking = truth.stable_pool().is_none_or(|stable| stable.available < truth.rollout.replicas);
+    let shares = truth.split.as_ref().filter(|_| halted && lacking).map_or(&[][..], |split| &split.experiment);
+    let needed = |hash: &Hash| shares.iter().any(|share| share.hash == *hash && share.weight > 0);
     for experiment in &truth.experiments {
-        let members: u32 = experiment.pools.iter().map(|p| p.members).sum();
+        let members: u32 = experiment.pools.iter().filter(|p| !needed(&p.hash)).map(|p| p.members).sum();
         if !experiment.phase.is_completed() || members > 0 {
             let (name, phase) = (&experiment.name, experiment.phase);
             return Err(("experiments", format!("{name} is {phase} and has {members} members\n{}", brief(truth))));

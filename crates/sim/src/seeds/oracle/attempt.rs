@@ -15,10 +15,13 @@ use crate::seeds::scenario::Act;
 /// What happened since the attempt began.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Attempt {
-    /// The version.
-    hash: Option<Hash>,
-    /// Runs that were over before it, with the time of their creation: a name may come again.
+    /// The version and its steps.
+    version: Option<(Hash, String)>,
+    /// Runs that were over before it, with the time of their creation: a pass that sees the past may choose a name again.
     former: BTreeSet<(String, Time)>,
+    /// Runs that were begun for it. One of an attempt before that goes on for a while, because it was not reached yet when it
+    /// was told to stop, is no verdict on this one, good or bad.
+    begun: BTreeSet<String>,
     /// What succeeded: the words of the kinds, with the number of the step.
     passed: BTreeSet<(&'static str, usize)>,
     /// Whether a run failed.
@@ -57,33 +60,37 @@ impl Attempt {
                 self.promoted = true;
                 self.asked += 1;
             }
-            Act::Retry if truth.status.abort => self.retried = true,
+            // An abort that no decision has seen leaves no trace that a retry could be known by: the update just goes on.
+            Act::Retry if truth.status.abort && truth.status.aborted_at.is_some() => self.retried = true,
             _ => {}
         }
     }
 
     /// A pass begins that sees this: perhaps it is the first of another attempt.
     pub(super) fn begin(&mut self, seen: &World) {
-        let status = &seen.status;
-        let steps = status.current_steps_hash.as_deref().unwrap_or("") != seen.rollout.steps_hash;
-        let known = status.current_hash.as_ref() == Some(&seen.rollout.hash) && !steps;
-        if known && self.hash.as_ref() != Some(&seen.rollout.hash) {
-            let aside = self.set_aside.take().filter(|aside| aside.hash.as_ref() == Some(&seen.rollout.hash));
-            if let Some(aside) = aside {
-                let (asked, promoted) = (self.asked, self.asked > 0 || aside.promoted);
-                *self = Self { asked, promoted, retried: self.retried, ..*aside };
-            }
+        let known = under_way(seen) == Some((&seen.rollout.hash, &seen.rollout.steps_hash));
+        if known
+            && !self.is_of(seen)
+            && let Some(aside) = self.set_aside.take().filter(|aside| aside.is_of(seen))
+        {
+            let (asked, promoted) = (self.asked, self.asked > 0 || aside.promoted);
+            *self = Self { asked, promoted, retried: self.retried, ..*aside };
         }
-        if known && self.hash.as_ref() == Some(&seen.rollout.hash) && !std::mem::take(&mut self.retried) {
+        if known && self.is_of(seen) && !std::mem::take(&mut self.retried) {
             self.set_aside = None;
             return;
         }
-        let open = status.current_hash.is_some() && status.current_hash == self.hash;
-        let set_aside = (open && !known).then(|| Box::new(Self { set_aside: None, ..self.clone() }));
+        let open = self.version.as_ref().is_some_and(|(hash, steps)| under_way(seen) == Some((hash, steps)));
+        let set_aside = match open {
+            _ if known => None,
+            true => Some(Box::new(Self { set_aside: None, ..self.clone() })),
+            // However many passes it takes to make the pool of the next one.
+            false => self.set_aside.take(),
+        };
         let former = seen.runs.iter().filter(|r| r.phase.is_completed()).map(|r| (r.name.clone(), r.created)).collect();
         // A promotion that was asked for before the first pass counts for this attempt.
         *self = Self {
-            hash: Some(seen.rollout.hash.clone()),
+            version: Some((seen.rollout.hash.clone(), seen.rollout.steps_hash.clone())),
             former,
             unopposed: has_users(seen),
             promoted: self.asked > 0,
@@ -91,6 +98,12 @@ impl Attempt {
             set_aside,
             ..Self::default()
         };
+    }
+
+    /// Whether this is the attempt at what the spec asks for.
+    fn is_of(&self, seen: &World) -> bool {
+        let (hash, steps) = (&seen.rollout.hash, &seen.rollout.steps_hash);
+        self.version.as_ref().is_some_and(|version| (&version.0, &version.1) == (hash, steps))
     }
 
     /// Remembers what a pass saw and did.
@@ -101,6 +114,10 @@ impl Attempt {
             self.paused = Some((index, pause.start));
         }
         self.look(seen);
+        self.begun.extend(decision.actions.iter().filter_map(|action| match action {
+            Action::StartRun { name, .. } => Some(name.clone()),
+            _ => None,
+        }));
         let active = seen.rollout.blue_green().map(|bg| &bg.active_service);
         let switches = decision.actions.iter().any(|action| {
             matches!(action, Action::PointService { service, hash } if Some(service) == active && *hash == seen.rollout.hash)
@@ -131,7 +148,7 @@ impl Attempt {
 
     fn look(&mut self, seen: &World) {
         for run in seen.runs.iter().filter(|r| r.hash == seen.rollout.hash && r.phase.is_completed()) {
-            if self.former.contains(&(run.name.clone(), run.created)) {
+            if !self.begun.contains(&run.name) || self.former.contains(&(run.name.clone(), run.created)) {
                 continue;
             }
             match run.phase {
@@ -194,6 +211,12 @@ impl Attempt {
             _ => Ok(()),
         }
     }
+}
+
+/// The version and the steps that the status speaks of.
+fn under_way(seen: &World) -> Option<(&Hash, &str)> {
+    let status = &seen.status;
+    Some((status.current_hash.as_ref()?, status.current_steps_hash.as_deref().unwrap_or("")))
 }
 
 /// Whether the users are with the version of the spec.

@@ -28,13 +28,13 @@ pub(super) fn judge(seen: &World, decision: &Decision) -> Verdict {
 }
 
 /// A pool is shrunk only to what the weight needs that the router was last seen to carry; to a single member where a
-/// `setCanaryScale` wishes it.
+/// `setCanaryScale` of the step under way wishes it.
 fn routed(seen: &World, canary: &Canary, scaled: &[(&Pool, u32)]) -> Verdict {
     let Some(split) = &seen.split else { return Ok(()) };
     for (pool, size) in scaled {
         let by_header = split.canary == pool.hash && !split.header_routes.is_empty() && seen.rollout.replicas > 0;
         let weight = share(Some(split), &pool.hash);
-        let index = seen.status.step_index.filter(|_| !seen.status.promote_full);
+        let index = seen.status.step_index.filter(|_| !seen.status.promote_full && !seen.status.abort);
         let wished = pool.hash == seen.rollout.hash && canary.scale_at(index).is_some();
         let replicas = u64::from(if wished { seen.rollout.replicas.min(1) } else { seen.rollout.replicas });
         let needed = (replicas * u64::from(weight)).div_ceil(u64::from(split.weight_total)).max(u64::from(by_header));
