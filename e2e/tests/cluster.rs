@@ -4,5 +4,7 @@
 mod disturbing;
 #[path = "cluster/example.rs"]
 mod example;
+#[path = "cluster/install.rs"]
+mod install;
 #[path = "cluster/platform.rs"]
 mod platform;

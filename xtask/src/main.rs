@@ -1,8 +1,9 @@
-//! The checks of this repository: `cargo xtask compat`, `cargo xtask crds`, `cargo xtask tidy` and `cargo xtask test`.
+//! The checks of this repository: `cargo xtask compat`, `cargo xtask crds`, `cargo xtask deploy`, `cargo xtask tidy` and `cargo xtask test`.
 
 mod compat;
 mod crds;
 mod demo;
+mod deploy;
 mod e2e;
 mod mutants;
 mod repository;
@@ -29,6 +30,8 @@ enum Task {
     Compat(compat::Options),
     /// Writes deploy/crds from the wire types
     Crds,
+    /// Writes chart and kustomize bases from what `serin install` prints, or compares what they render to
+    Deploy(deploy::Options),
     /// Checks the house rules that no compiler checks
     Tidy,
     /// Plays random worlds and faults against what must always hold
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Compat(options) => compat::run(&options),
         Task::Crds => crds::run(),
+        Task::Deploy(options) => deploy::run(&options),
         Task::Tidy => tidy::run(),
         Task::Seeds(options) => seeds::run(&options),
         Task::Mutants(options) => mutants::run(&options),

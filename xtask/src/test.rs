@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::repository::{self, cargo};
-use crate::{TaskError, compat, demo, e2e, seeds, tidy};
+use crate::{TaskError, compat, demo, deploy, e2e, seeds, tidy};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Options {
 /// One step: its name and what it does.
 type Step = (&'static str, fn() -> Result<(), TaskError>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("formatting", || call(cargo().args(["fmt", "--all", "--check"]))),
     ("clippy", || {
         call(cargo().args([
@@ -47,6 +47,7 @@ const STEPS: [Step; 9] = [
         println!("{}", compat::check()?);
         Ok(())
     }),
+    ("charts", deploy::check),
     ("seeds", seeds::in_tests),
     ("cluster", e2e::in_tests),
     ("demo", demo::smoke),

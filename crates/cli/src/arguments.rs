@@ -2,8 +2,10 @@
 
 mod controller;
 mod ignored;
+mod install;
 
 pub(crate) use controller::Controller;
+pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -108,6 +110,11 @@ pub(crate) enum Command {
     },
     /// Watch three model services: one promoted, two rolled back
     Demo(Demo),
+    /// Print what the controller needs on a Kubernetes cluster, or apply it
+    Install(Install),
+    /// Print what takes the place of a Deployment, or move a running one
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Run the data plane alone (`up` starts it by itself)
     Proxy(Proxy),
     /// Run the rollouts of a Kubernetes cluster

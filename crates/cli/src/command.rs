@@ -8,8 +8,10 @@ mod experiment;
 mod explain;
 mod get;
 mod history;
+mod install;
 mod lint;
 mod logs;
+mod migrate;
 mod proxy;
 mod simulate;
 mod status;
@@ -23,7 +25,7 @@ use serin_local::client::Client;
 use serin_local::protocol::Request;
 use serin_local::view::RolloutView;
 
-use crate::arguments::{Cli, Command, Format, Get, List, Listed, Meant, Terminate};
+use crate::arguments::{Cli, Command, Format, Get, List, Listed, Meant, Migrate, Terminate};
 use crate::error::CliError;
 use crate::output;
 
@@ -115,6 +117,8 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(demo) => demo::run(demo, output).await,
+        Command::Install(install) => install::run(&install, output).await,
+        Command::Migrate(Migrate::Deployment(migrate)) => migrate::run(&migrate, output).await,
         Command::Proxy(_)
         | Command::Controller(_)
         | Command::Completions { .. }

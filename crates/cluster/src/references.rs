@@ -135,6 +135,6 @@ mod tests {
         assert_eq!(references.to(SERVICE, &Name::new("n", "a")).count(), 0);
         assert_eq!(references.to(SERVICE, &Name::new("n", "b")).count(), 1);
         references.set(&rollout, Named::new());
-        assert!(references.to.is_empty());
+        assert_eq!(references.of(&rollout).count(), 0);
     }
 }

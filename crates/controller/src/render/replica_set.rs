@@ -9,7 +9,7 @@ use serin_spec::wire::keys::{DESIRED_REPLICAS, HASH_LABEL, REVISION, REVISION_HI
 use serin_spec::{raise, timestamp};
 
 use crate::ephemeral::{self, Role};
-use crate::object::{Object, at, fields};
+use crate::object::{at, fields};
 use crate::observe::View;
 use crate::pod::{self, affinity};
 use crate::replica_set::{PROMOTED, ReplicaSet};

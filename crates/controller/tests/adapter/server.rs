@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use serin_controller::install::permission;
 use serin_controller::render::Sources;
 use serin_controller::render::replica_set::{Taken, taken};
 use serin_controller::templates::Templates;
@@ -72,6 +73,7 @@ impl Server {
 
     /// Sends a write; an answer that is no success is an error.
     fn send(&mut self, write: &Write) -> Result<(), String> {
+        assert!(permission::of(write).is_some(), "nothing allows {:?}", permission::asked(write));
         let (kind, name) = (write.target.kind.clone(), write.target.name.clone());
         let present = self.get(&kind, &name).cloned();
         let changed = match (&write.verb, present) {
