@@ -112,8 +112,8 @@ mod tests {
     fn only_a_pod_can_be_asked_from_elsewhere_without_being_told() {
         assert!(listen_address(None, false).is_loopback());
         assert!(listen_address(None, true).is_unspecified());
-        let asked = Some(IpAddr::from([10, 0, 0, 1]));
-        assert_eq!(listen_address(asked, true), asked.unwrap());
+        let asked = IpAddr::from([10, 0, 0, 1]);
+        assert_eq!(listen_address(Some(asked), true), asked);
     }
 
     //= compat: 9.1-1
