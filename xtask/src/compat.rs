@@ -88,7 +88,7 @@ fn range(text: &str) -> Vec<String> {
 }
 
 /// The sections about rollouts, runs and experiments themselves, which are the same on one machine and on a cluster.
-const DECIDED: [&str; 2] = ["1-5", "8"];
+const DECIDED: [&str; 2] = ["1-6", "8"];
 
 /// The check of `test`, and one line about everything.
 pub(crate) fn check() -> Result<String, TaskError> {

@@ -1,8 +1,10 @@
-//! The checks of this repository: `cargo xtask compat`, `cargo xtask crds`, `cargo xtask tidy` and `cargo xtask test`.
+//! The checks of this repository: `cargo xtask compat`, `cargo xtask crds`, `cargo xtask deploy`, `cargo xtask tidy` and `cargo xtask test`.
 
 mod compat;
 mod crds;
 mod demo;
+mod deploy;
+mod e2e;
 mod mutants;
 mod repository;
 mod seeds;
@@ -28,12 +30,16 @@ enum Task {
     Compat(compat::Options),
     /// Writes deploy/crds from the wire types
     Crds,
+    /// Writes chart and kustomize bases from what `serin install` prints, or compares what they render to
+    Deploy(deploy::Options),
     /// Checks the house rules that no compiler checks
     Tidy,
     /// Plays random worlds and faults against what must always hold
     Seeds(seeds::Options),
     /// Puts faults into the decisions one by one and counts those that the tests notice
     Mutants(mutants::Options),
+    /// Boots a real Kubernetes and runs the tests that need one
+    E2e(e2e::Options),
     /// Runs everything that CI runs
     Test(test::Options),
 }
@@ -76,9 +82,11 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Compat(options) => compat::run(&options),
         Task::Crds => crds::run(),
+        Task::Deploy(options) => deploy::run(&options),
         Task::Tidy => tidy::run(),
         Task::Seeds(options) => seeds::run(&options),
         Task::Mutants(options) => mutants::run(&options),
+        Task::E2e(options) => e2e::run(&options),
         Task::Test(options) => test::run(&options),
     };
     match outcome {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::repository::{self, cargo};
-use crate::{TaskError, compat, demo, seeds, tidy};
+use crate::{TaskError, compat, demo, deploy, e2e, seeds, tidy};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
@@ -17,14 +17,29 @@ pub(crate) struct Options {
     /// Leave the demo out, which builds with optimisation
     #[arg(long)]
     no_demo: bool,
+    /// Leave the tests on a real Kubernetes out, which need root and Go
+    #[arg(long)]
+    no_cluster: bool,
 }
 
 /// One step: its name and what it does.
 type Step = (&'static str, fn() -> Result<(), TaskError>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 10] = [
     ("formatting", || call(cargo().args(["fmt", "--all", "--check"]))),
-    ("clippy", || call(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))),
+    ("clippy", || {
+        call(cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "serin-e2e/cluster",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }),
     ("tests", tests),
     ("doctests", || call(cargo().args(["test", "--workspace", "--doc", "--quiet"]))),
     ("tidy", tidy::run),
@@ -32,13 +47,17 @@ const STEPS: [Step; 8] = [
         println!("{}", compat::check()?);
         Ok(())
     }),
+    ("charts", deploy::check),
     ("seeds", seeds::in_tests),
+    ("cluster", e2e::in_tests),
     ("demo", demo::smoke),
 ];
 
 /// Runs the steps in order; the first failure ends it.
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
-    let steps: Vec<Step> = STEPS.into_iter().filter(|(name, _)| !(options.no_demo && *name == "demo")).collect();
+    let left_out = |name: &str| options.no_demo && name == "demo" || options.no_cluster && name == "cluster";
+    let steps: Vec<Step> = STEPS.into_iter().filter(|(name, _)| !left_out(name)).collect();
+    let builds = if options.no_cluster { None } else { e2e::begin_builds() };
     let mut failed = Vec::new();
     for (i, (name, step)) in steps.iter().enumerate() {
         println!("[{}/{}] {name}", i + 1, steps.len());
@@ -56,6 +75,9 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
             }
         }
     }
+    if let Some(builds) = builds {
+        e2e::end_builds(builds);
+    }
     match failed.as_slice() {
         [] => Ok(()),
         names => Err(TaskError::Found(format!("failed: {}", names.join(", ")))),
@@ -67,11 +89,16 @@ const TARGETS: [&str; 3] = ["--lib", "--bins", "--tests"];
 
 /// With nextest where it is installed, which runs the tests of all crates side by side.
 fn tests() -> Result<(), TaskError> {
-    let probe = cargo().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if probe.is_ok_and(|status| status.success()) {
+    if has_nextest() {
         return call(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"].into_iter().chain(TARGETS)));
     }
     call(cargo().args(["test", "--workspace", "--quiet", "--no-fail-fast"].into_iter().chain(TARGETS)))
+}
+
+/// Whether nextest is installed.
+pub(crate) fn has_nextest() -> bool {
+    let probe = cargo().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    probe.is_ok_and(|status| status.success())
 }
 
 /// Runs a program at the root, its output with ours.

@@ -1,5 +1,11 @@
 //! The command line.
 
+mod controller;
+mod ignored;
+mod install;
+
+pub(crate) use controller::Controller;
+pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -104,8 +110,15 @@ pub(crate) enum Command {
     },
     /// Watch three model services: one promoted, two rolled back
     Demo(Demo),
+    /// Print what the controller needs on a Kubernetes cluster, or apply it
+    Install(Install),
+    /// Print what takes the place of a Deployment, or move a running one
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Run the data plane alone (`up` starts it by itself)
     Proxy(Proxy),
+    /// Run the rollouts of a Kubernetes cluster
+    Controller(Controller),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -1,14 +1,17 @@
 //! The commands, one file each.
 
 mod change;
+mod controller;
 pub(crate) use explain::mark;
 mod demo;
 mod experiment;
 mod explain;
 mod get;
 mod history;
+mod install;
 mod lint;
 mod logs;
+mod migrate;
 mod proxy;
 mod simulate;
 mod status;
@@ -22,7 +25,7 @@ use serin_local::client::Client;
 use serin_local::protocol::Request;
 use serin_local::view::RolloutView;
 
-use crate::arguments::{Cli, Command, Format, Get, List, Listed, Meant, Terminate};
+use crate::arguments::{Cli, Command, Format, Get, List, Listed, Meant, Migrate, Terminate};
 use crate::error::CliError;
 use crate::output;
 
@@ -34,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
     }
     match command {
         Command::Proxy(proxy) => return proxy::run(proxy),
+        Command::Controller(controller) => return controller::run(controller),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "serin", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
@@ -113,7 +117,10 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(demo) => demo::run(demo, output).await,
+        Command::Install(install) => install::run(&install, output).await,
+        Command::Migrate(Migrate::Deployment(migrate)) => migrate::run(&migrate, output).await,
         Command::Proxy(_)
+        | Command::Controller(_)
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::Lint(_)

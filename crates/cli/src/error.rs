@@ -22,6 +22,9 @@ pub(crate) enum CliError {
     /// The data plane says no.
     #[error(transparent)]
     Proxy(#[from] serin_proxy::ProxyError),
+    /// The cluster does.
+    #[error(transparent)]
+    Cluster(#[from] serin_cluster::Error),
     /// A file, pipe or terminal does.
     #[error("failed to {doing}: {source}")]
     Io {
@@ -88,6 +91,11 @@ impl CliError {
                 Class::User => USAGE,
                 Class::Retry | Class::Conflict => UNREACHABLE,
                 Class::Bug => INTERNAL,
+            },
+            Self::Cluster(error) => match error.class() {
+                serin_cluster::Class::User => USAGE,
+                serin_cluster::Class::Retry | serin_cluster::Class::Conflict => UNREACHABLE,
+                serin_cluster::Class::Bug => INTERNAL,
             },
             Self::Manifests(_) | Self::Usage { .. } => USAGE,
             Self::Proxy(_) | Self::Io { .. } => UNREACHABLE,

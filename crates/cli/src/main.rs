@@ -3,6 +3,7 @@
 mod arguments;
 mod command;
 mod error;
+mod log;
 mod output;
 mod screen;
 
@@ -12,7 +13,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let cli = arguments::Cli::parse();
-    start_log(cli.verbose);
+    start_log(&cli);
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -22,17 +23,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Diagnostics go to standard error; `SERIN_LOG` filters them as `RUST_LOG` does elsewhere.
-fn start_log(verbose: u8) {
-    let default = match verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "debug",
+fn start_log(cli: &arguments::Cli) {
+    let level = match (&cli.command, cli.verbose) {
+        (arguments::Command::Controller(controller), 0) => &controller.loglevel,
+        (_, 0) => "warn",
+        (arguments::Command::Controller(_), _) | (_, 2..) => "debug",
+        (_, 1) => "info",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SERIN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
-    // Telling standard error that it cannot be written to would be a panic, and the end of a control process on a full disk.
-    log.log_internal_errors(false).init();
+    let json = matches!(&cli.command, arguments::Command::Controller(controller) if controller.logformat == "json");
+    log::start(level, json);
 }

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serin_controller::write::Target;
 
+use crate::resource::Resource;
+
 /// Requests by kind, namespace, name, verb and status.
 #[derive(Debug, Default)]
 pub struct Calls(Mutex<BTreeMap<Call, u64>>);
@@ -12,13 +14,13 @@ pub struct Calls(Mutex<BTreeMap<Call, u64>>);
 /// What is counted together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
-    /// Kind, as Argo's metric writes it: in small letters.
+    /// Kind, as Argo's metric writes it: its plural in paths.
     pub kind: String,
     /// Namespace, empty for lists of all of them.
     pub namespace: String,
     /// Name, `N/A` where single objects would be too many.
     pub name: String,
-    /// Verb, as Argo's metric writes it.
+    /// Verb.
     pub verb: &'static str,
     /// HTTP status, 0 for no answer.
     pub code: u16,
@@ -27,10 +29,13 @@ pub struct Call {
 impl Calls {
     /// Counts one.
     //= compat: 9.3-6
+    //= compat-differs: 9.3-6 pods, jobs, analysis runs and experiments are N/A as well: their names never end, and a series for each would stay for ever
     pub fn count(&self, target: &Target, verb: &'static str, code: u16) {
-        let many = matches!(target.kind.as_str(), "Event" | "ReplicaSet") || verb == "list" || target.name.is_empty();
+        let endless = ["Event", "ReplicaSet", "Pod", "Eviction", "Job", "AnalysisRun", "Experiment"];
+        let many = endless.contains(&target.kind.as_str()) || verb == "list" || target.name.is_empty();
+        let plural = Resource::find(&target.api_version, &target.kind).map(|resource| resource.plural.to_owned());
         let call = Call {
-            kind: target.kind.to_lowercase(),
+            kind: plural.unwrap_or_else(|| format!("{}s", target.kind.to_lowercase())),
             namespace: target.namespace.clone(),
             name: if many { "N/A".to_owned() } else { target.name.clone() },
             verb,

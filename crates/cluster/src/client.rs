@@ -13,6 +13,7 @@ use serin_controller::{Object, Write};
 
 use crate::calls::Calls;
 use crate::error::Error;
+use crate::fence::Fence;
 use crate::resource::Resource;
 
 /// Name under which writes are made, in managed fields and audit logs.
@@ -40,6 +41,8 @@ pub struct Client {
     kube: kube::Client,
     timeout: Duration,
     calls: Arc<Calls>,
+    /// Until when writes may be made.
+    fence: Fence,
 }
 
 /// What a watch tells.
@@ -76,7 +79,12 @@ impl Client {
         config.read_timeout = Some(Duration::from_mins(7));
         let kube = kube::Client::try_from(config).map_err(|e| why(&e))?;
         let timeout = options.timeout.unwrap_or(Duration::from_secs(30));
-        Ok(Self { kube, timeout, calls: Arc::default() })
+        Ok(Self { kube, timeout, calls: Arc::default(), fence: Fence::default() })
+    }
+
+    /// The same client, whose writes are bound by a fence.
+    pub(crate) fn fenced(&self, fence: Fence) -> Self {
+        Self { fence, ..self.clone() }
     }
 
     /// The namespace of the context.
@@ -268,7 +276,13 @@ impl Client {
         request: http::Result<Request<Vec<u8>>>,
     ) -> Result<Value, Error> {
         let request = request.map_err(|e| Error::Configure(e.to_string()))?;
-        let answer = tokio::time::timeout(self.timeout, self.kube.request::<Value>(request)).await;
+        let writes = !matches!(verb, "get" | "list");
+        let limit = match self.fence.left(self.timeout).filter(|_| writes) {
+            Some(limit) => limit,
+            None if writes => return Err(fenced(verb, target)),
+            None => self.timeout,
+        };
+        let answer = tokio::time::timeout(limit, self.kube.request::<Value>(request)).await;
         let answer = answer.map_err(|_| slow(verb, target)).and_then(|a| a.map_err(|e| wrong(verb, target, e)));
         self.calls.count(target, verb, answer.as_ref().err().map_or(200, Error::code));
         answer
@@ -314,6 +328,10 @@ fn named(target: &Target) -> String {
 
 fn slow(verb: &'static str, target: &Target) -> Error {
     Error::Reach { verb, what: named(target), why: "no answer in time".to_owned() }
+}
+
+fn fenced(verb: &'static str, target: &Target) -> Error {
+    Error::Reach { verb, what: named(target), why: "this controller does not hold the lease any more".to_owned() }
 }
 
 fn wrong(verb: &'static str, target: &Target, error: kube::Error) -> Error {

@@ -54,6 +54,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// A traffic router cannot carry what was decided.
+    #[error("failed to route: {message}")]
+    Route {
+        /// The event's reason.
+        reason: &'static str,
+        /// Field of the rollout, and what to do.
+        message: String,
+    },
     /// There is no usable configuration.
     #[error("failed to find the cluster: {0}")]
     Configure(String),
@@ -64,6 +72,14 @@ pub enum Error {
         api_version: String,
         /// Kind.
         kind: String,
+    },
+    /// The lock of the leader went to another one, or could not be renewed in time.
+    #[error("failed to keep the lease {lease}: {why}")]
+    Lost {
+        /// Namespace and name of the lease.
+        lease: String,
+        /// Why.
+        why: String,
     },
     /// A port or file of the process itself.
     #[error("failed to {0}")]
@@ -100,8 +116,8 @@ impl Error {
             Self::Api { code: 409, .. } => Class::Conflict,
             // Quota, admission, permissions, an object that the server finds invalid: somebody has to act.
             Self::Api { code: 400 | 401 | 403 | 404 | 422, .. } => Class::User,
-            Self::Api { .. } | Self::Reach { .. } => Class::Retry,
-            Self::Configure(_) | Self::Process(_) => Class::User,
+            Self::Api { .. } | Self::Reach { .. } | Self::Lost { .. } => Class::Retry,
+            Self::Configure(_) | Self::Process(_) | Self::Route { .. } => Class::User,
             Self::Kind { .. } => Class::Bug,
         }
     }

@@ -63,6 +63,8 @@ pub const GRPC_ROUTE: Resource = namespaced("gateway.networking.k8s.io/v1", "GRP
 pub const JOB: Resource = namespaced("batch/v1", "Job", "jobs");
 /// The lock of the leader.
 pub const LEASE: Resource = namespaced("coordination.k8s.io/v1", "Lease", "leases");
+/// Autoscalers: a move from a Deployment aims them anew.
+pub const AUTOSCALER: Resource = namespaced("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers");
 /// Disruption budgets.
 pub const POD_DISRUPTION_BUDGET: Resource = namespaced("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets");
 /// Namespaces.
@@ -96,7 +98,7 @@ pub const DEFINITION: Resource = Resource {
     namespaced: false,
 };
 
-const ALL: [Resource; 26] = [
+const ALL: [Resource; 27] = [
     ROLLOUT,
     ANALYSIS_RUN,
     ANALYSIS_TEMPLATE,
@@ -115,6 +117,7 @@ const ALL: [Resource; 26] = [
     GRPC_ROUTE,
     JOB,
     LEASE,
+    AUTOSCALER,
     POD_DISRUPTION_BUDGET,
     NAMESPACE,
     SERVICE_ACCOUNT,

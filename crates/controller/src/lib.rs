@@ -6,8 +6,10 @@
 
 pub mod ephemeral;
 pub mod experiment;
+pub mod install;
 pub mod job;
 pub mod merge_patch;
+pub mod migrate;
 pub mod object;
 pub mod observe;
 pub mod pod;

@@ -24,6 +24,8 @@ pub struct Rendered {
     pub writes: Vec<Write>,
     /// The split that the router should carry, where the decision wants another one.
     pub split: Option<Split>,
+    /// How many of the writes come before the split.
+    pub before_split: usize,
     /// When to look again though nothing was seen to change.
     pub wake_at: Option<Time>,
 }
@@ -40,7 +42,8 @@ pub struct Sources<'a> {
 }
 
 /// The writes of a decision. The status comes first: it remembers what was decided, and what is missing of the rest is decided
-/// again from what is seen then. Events come last, because what they tell must have happened.
+/// again from what is seen then. Pools grow before services and router send them requests, and shrink after these have stopped
+/// to. Events come last, because what they tell must have happened.
 pub fn render(view: &View, decision: &Decision, sources: &Sources<'_>) -> Rendered {
     let mut rendered = Rendered { wake_at: decision.wake_at, ..Rendered::default() };
     let mut pools = replica_set::Pools::of(view, decision);
@@ -79,11 +82,14 @@ pub fn render(view: &View, decision: &Decision, sources: &Sources<'_>) -> Render
     writes.extend(rollout::status(view, &decision.status));
     writes.extend(rollout::revision(view, decision));
     writes.append(&mut rendered.writes);
-    writes.extend(pools.into_writes());
+    let changed = pools.into_writes();
+    writes.extend(changed.others);
     writes.extend(others);
+    let before_split = writes.len();
+    writes.extend(changed.shrinking);
     writes.extend(pods(view, decision, sources.pods));
     writes.extend(decision.events.iter().map(|told| event::create(&view.rollout, told, sources.now)));
-    Rendered { writes, ..rendered }
+    Rendered { writes, before_split, ..rendered }
 }
 
 /// Asks for the end of a pod, which its disruption budgets may refuse: then it is asked again in a later pass. The pod is named
@@ -103,7 +109,7 @@ fn eviction(view: &View, pod: &str) -> Write {
 //= compat: 8.1-3, 8.1-4
 pub fn invalid(view: &View, decision: &Decision) -> Rendered {
     let writes = rollout::status(view, &decision.status).into_iter().collect();
-    Rendered { writes, split: None, wake_at: decision.wake_at }
+    Rendered { before_split: 0, writes, split: None, wake_at: decision.wake_at }
 }
 
 /// Live pods that do not carry what their role wants. Their ReplicaSets are written with everything else that changes there.

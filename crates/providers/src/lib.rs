@@ -18,5 +18,5 @@ mod url;
 pub mod web;
 
 pub use error::{Class, ProviderError};
-pub use measured::Measured;
+pub use measured::{Measured, measurement};
 pub use request::{Method, Request, Response};

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use serin_spec::wire::provider::{Authentication, PrometheusMetric, WebMetricHeader};
 
 use crate::error::ProviderError;
+use crate::http;
 use crate::measured::Measured;
 use crate::request::{Method, Request, Response};
 use crate::time_range::TimeRange;
@@ -61,6 +62,18 @@ pub fn as_get(request: &Request, response: &Response) -> Option<Request> {
     get.url = format!("{}?{}", request.url, String::from_utf8_lossy(&request.body));
     get.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
     Some(get)
+}
+
+/// Asks, once more as a GET where the server takes no POST, and reads the answer.
+///
+/// # Errors
+/// When the server is not reached, or as [`read`].
+pub async fn ask(request: Request) -> Result<Measured, ProviderError> {
+    let response = http::send(&request).await?;
+    match as_get(&request, &response) {
+        Some(get) => read(&http::send(&get).await?),
+        None => read(&response),
+    }
 }
 
 /// The value in an answer.

@@ -109,7 +109,7 @@ const KINDS: [Kind; 5] = [
     },
 ];
 
-/// All five, in the order in which they are published.
+/// All five, in the order in which they are published. Their label tells them from those of another controller.
 pub fn definitions() -> Vec<Definition> {
     KINDS.iter().map(|kind| Definition { file: kind.file, object: definition(kind) }).collect()
 }
@@ -123,7 +123,7 @@ fn definition(kind: &Kind) -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": { "name": format!("{plural}.{GROUP}") },
+        "metadata": { "name": format!("{plural}.{GROUP}"), "labels": { "app.kubernetes.io/part-of": "serin" } },
         "spec": {
             "group": GROUP,
             "names": {

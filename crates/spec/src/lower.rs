@@ -15,3 +15,4 @@ pub(crate) use rollout::amount;
 pub use rollout::rollout;
 pub use status::status;
 pub(crate) use steps::pause_span;
+pub use steps::steps;

@@ -4,6 +4,7 @@
 pub mod analysis;
 pub mod canary;
 pub mod experiment;
+pub mod gateway_api;
 pub mod keys;
 pub mod kubernetes;
 pub mod meta;

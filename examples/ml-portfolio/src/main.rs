@@ -1,5 +1,6 @@
 //! `model-service`: trains the example's models, serves one of them, or asks all of them through a router.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,7 +36,10 @@ enum Command {
         /// Which release of it
         #[arg(long)]
         version: Version,
-        /// Port on 127.0.0.1; 0 takes a free one
+        /// Address to listen on; 0.0.0.0 in a pod
+        #[arg(long, default_value = "127.0.0.1")]
+        address: IpAddr,
+        /// Port; 0 takes a free one
         #[arg(long)]
         port: u16,
         /// Folder of model files; a model without a file is trained at the start
@@ -78,11 +82,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), PortfolioError> {
     match command {
         Command::Train { data, out } => train(data, out),
-        Command::Serve { model, version, port, models } => {
+        Command::Serve { model, version, address, port, models } => {
             if !Version::of(model).contains(&version) {
                 return Err(PortfolioError::NoRelease { service: model, version });
             }
-            server::serve(&server::Options { service: model, version, port, models })
+            server::serve(&server::Options { service: model, version, address, port, models })
         }
         Command::Load { service, host, router, rate, duration, json } => {
             let targets = match service {

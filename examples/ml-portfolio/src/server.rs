@@ -1,6 +1,6 @@
 //! One service and release behind a port: `POST /predict`, `GET /health`, `GET /metrics`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -37,7 +37,9 @@ pub struct Options {
     pub service: Service,
     /// The release.
     pub version: Version,
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The address to listen on: loopback on one machine, every address in a pod.
+    pub address: IpAddr,
+    /// The port; 0 takes a free one.
     pub port: u16,
     /// Folder of model files. A model without a file is trained at the start.
     pub models: Option<PathBuf>,
@@ -70,7 +72,7 @@ pub fn serve(options: &Options) -> Result<(), PortfolioError> {
 async fn run(options: &Options) -> Result<(), PortfolioError> {
     let mut term = signal(SignalKind::terminate()).map_err(PortfolioError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(PortfolioError::Start)?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let address = SocketAddr::from((options.address, options.port));
     let listen = |source| PortfolioError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;

@@ -48,11 +48,11 @@ fn there_is_no_document_that_these_tests_do_not_read() {
         .map(|p| p.strip_prefix(folder()).unwrap().display().to_string())
         .collect();
     files.sort();
-    let mut want = vec!["argo-rollouts/analysis-templates.yaml".to_owned()];
+    let mut want = ["00-namespace.yaml", "argo-rollouts/analysis-templates.yaml"].map(str::to_owned).to_vec();
     want.extend(["bankchurn", "chicagotaxi", "nlpinsight"].map(|s| format!("argo-rollouts/{s}-rollout.yaml")));
-    want.extend(["ingresses.yaml", "namespace.yaml", "services.yaml"].map(str::to_owned));
+    want.extend(["ingresses.yaml", "services.yaml"].map(str::to_owned));
     assert_eq!(files, want);
-    let namespaces = documents::<Namespace>("namespace.yaml");
+    let namespaces = documents::<Namespace>("00-namespace.yaml");
     assert_eq!(namespaces.iter().map(|n| n.metadata.name()).collect::<Vec<_>>(), ["ml-services"]);
 }
 

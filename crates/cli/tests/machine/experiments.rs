@@ -335,7 +335,7 @@ fn the_example_compares_two_versions_of_the_same_age_and_goes_on() {
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     let mut machine = Machine::new();
     let k8s = "ml-portfolio/k8s";
-    for file in ["namespace.yaml", "services.yaml", "ingresses.yaml", "argo-rollouts/analysis-templates.yaml"] {
+    for file in ["00-namespace.yaml", "services.yaml", "ingresses.yaml", "argo-rollouts/analysis-templates.yaml"] {
         let text = std::fs::read_to_string(examples.join(k8s).join(file)).unwrap();
         machine.write(&file.replace('/', "-"), &text);
     }

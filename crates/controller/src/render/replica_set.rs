@@ -9,7 +9,7 @@ use serin_spec::wire::keys::{DESIRED_REPLICAS, HASH_LABEL, REVISION, REVISION_HI
 use serin_spec::{raise, timestamp};
 
 use crate::ephemeral::{self, Role};
-use crate::object::{Object, at, fields};
+use crate::object::{at, fields};
 use crate::observe::View;
 use crate::pod::{self, affinity};
 use crate::replica_set::{PROMOTED, ReplicaSet};
@@ -180,23 +180,34 @@ impl<'a> Pools<'a> {
     }
 
     /// One write for each that changes: those that something was decided about first. An old pool that cannot be written
-    /// holds nobody up.
+    /// holds nobody up. Those that lose pods are apart: requests must have left them first.
     //= compat: 2.2-12
-    pub(super) fn into_writes(self) -> Vec<Write> {
+    pub(super) fn into_writes(self) -> Changed {
         let rest = (0..self.wanted.len()).filter(|i| !self.order.contains(i));
         let order: Vec<usize> = self.order.iter().copied().chain(rest).collect();
         let changed =
             order.into_iter().filter(|i| !self.deleted.contains(i) && self.wanted[*i] != self.view.pools[*i].0.0);
-        changed
-            .map(|i| {
-                let hash = self.view.pools[i].hash().map(Hash::new);
-                let used = hash.as_ref() == Some(&self.view.world.rollout.hash) || hash.as_ref() == self.stable;
-                let failure = if used { Failure::Stop } else { Failure::Skip };
-                let object = Object(self.wanted[i].clone());
-                Write::new(Target::of(&object), Verb::Update(object.0)).or(failure)
-            })
-            .collect()
+        let mut all = Changed::default();
+        for i in changed {
+            let hash = self.view.pools[i].hash().map(Hash::new);
+            let used = hash.as_ref() == Some(&self.view.world.rollout.hash) || hash.as_ref() == self.stable;
+            let failure = if used { Failure::Stop } else { Failure::Skip };
+            let wanted = ReplicaSet::new(self.wanted[i].clone());
+            let shrinks = wanted.size() < self.view.pools[i].size();
+            let write = Write::new(Target::of(&wanted.0), Verb::Update(wanted.0.0)).or(failure);
+            if shrinks { all.shrinking.push(write) } else { all.others.push(write) }
+        }
+        all
     }
+}
+
+/// Writes of pools.
+#[derive(Default)]
+pub(super) struct Changed {
+    /// Of those that lose pods.
+    pub(super) shrinking: Vec<Write>,
+    /// Of the others.
+    pub(super) others: Vec<Write>,
 }
 
 /// Puts annotations and perhaps a newer revision on a pool. If that changes one that had a revision already, the number it had

@@ -31,7 +31,14 @@ pub fn status(view: &View, decided: &Status) -> Option<Write> {
         wanted.hpa_replicas = active.pool().and_then(|pool| i32::try_from(pool.members).ok());
         wanted.selector = active.selector().as_ref().map(raise::selector);
     }
-    let json = |status: &serin_spec::wire::status::RolloutStatus| serde_json::to_value(status).unwrap_or(Value::Null);
+    // Argo writes parts of the status that say nothing as empty objects: nothing is written only to take them away.
+    let json = |status: &serin_spec::wire::status::RolloutStatus| {
+        let mut json = serde_json::to_value(status).unwrap_or(Value::Null);
+        if let Some(fields) = json.as_object_mut() {
+            fields.retain(|_, value| value.as_object().is_none_or(|part| !part.is_empty()));
+        }
+        json
+    };
     let before = json(&rollout.status.clone().unwrap_or_default());
     let patch = merge_patch::difference(&before, &json(&wanted))?;
     Some(Write::new(target(rollout), Verb::StatusPatch(json!({ "status": patch }))))

@@ -53,6 +53,21 @@ fn a_status_is_a_patch_of_what_differs_and_nothing_if_nothing_does() {
     assert_eq!(*body(&status(&after, &decided).unwrap()), json!({ "status": { "abort": null } }));
 }
 
+/// Argo's controller leaves parts that say nothing as empty objects; to take a rollout over from it needs no write.
+#[test]
+fn empty_parts_of_a_status_are_left_as_they_are() {
+    let cluster = cluster(rollout(json!({})), vec![pool("x", "m:1", DAY, &json!({}))]);
+    let before = view(&cluster);
+    let mut decided = before.world.status.clone();
+    decided.stable = Some("x".into());
+    let patch = body(&status(&before, &decided).unwrap()).clone();
+    let stored = serin_controller::merge_patch::apply(&crate::stage::rollout_json(&json!({})), &patch);
+    let argos = json!({ "status": { "canary": {}, "blueGreen": {}, "alb": {} } });
+    let mut again = cluster.clone();
+    again.rollout = serde_json::from_value(serin_controller::merge_patch::apply(&stored, &argos)).unwrap();
+    assert_eq!(status(&view(&again), &decided), None);
+}
+
 //= compat: 2.1-2
 #[test]
 fn only_whole_objects_can_conflict() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use serin_controller::install::permission;
 use serin_controller::render::Sources;
 use serin_controller::render::replica_set::{Taken, taken};
 use serin_controller::templates::Templates;
@@ -72,6 +73,7 @@ impl Server {
 
     /// Sends a write; an answer that is no success is an error.
     fn send(&mut self, write: &Write) -> Result<(), String> {
+        assert!(permission::of(write).is_some(), "nothing allows {:?}", permission::asked(write));
         let (kind, name) = (write.target.kind.clone(), write.target.name.clone());
         let present = self.get(&kind, &name).cloned();
         let changed = match (&write.verb, present) {
@@ -177,7 +179,7 @@ impl Server {
     /// One pass that is cut off after `writes` writes; says whether it had any, and when to come back.
     pub(crate) fn pass(&mut self, mut writes: usize) -> (bool, Option<Time>) {
         let cluster = self.cluster();
-        let (planned, split, wake_at) = match observe(&cluster) {
+        let (planned, mut split, wake_at) = match observe(&cluster) {
             Observed::Leaving => return (false, None),
             Observed::Written(writes) => (writes, None, Some(self.now)),
             Observed::Invalid(view, problem) => {
@@ -189,11 +191,14 @@ impl Server {
                 let pods = self.of("Pod");
                 let sources = Sources { pods: &pods, run_spec: &|_| Ok(AnalysisRunSpec::default()), now: self.now };
                 let rendered = render(&view, &decision, &sources);
-                (rendered.writes, rendered.split, rendered.wake_at)
+                (rendered.writes, rendered.split.map(|split| (rendered.before_split, split)), rendered.wake_at)
             }
         };
         let any = planned.iter().any(|write| write.target.kind != "Event") || split.is_some();
-        for write in &planned {
+        for (i, write) in planned.iter().enumerate() {
+            if let Some((_, split)) = split.take_if(|(before, _)| *before == i) {
+                self.route(split);
+            }
             if writes == 0 {
                 return (any, Some(self.now));
             }
@@ -209,12 +214,16 @@ impl Server {
                 }
             }
         }
-        if let Some(split) = split {
-            self.log.push(format!("router {}% to {}", split.weight, split.canary));
-            self.split = Some(split);
+        if let Some((_, split)) = split {
+            self.route(split);
         }
         self.replica_sets();
         (any, wake_at)
+    }
+
+    fn route(&mut self, split: Split) {
+        self.log.push(format!("router {}% to {}", split.weight, split.canary));
+        self.split = Some(split);
     }
 
     /// What follows when the name of a new ReplicaSet is taken.

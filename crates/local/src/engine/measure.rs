@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use serin_core::analysis::schedule::{self, Task};
-use serin_core::analysis::{Measurement, RunKind, RunPhase, RunSpec, RunStatus, assess, record, verdict};
+use serin_core::analysis::{RunKind, RunPhase, RunSpec, RunStatus, assess, record};
 use serin_core::{Hash, Time};
-use serin_providers::{Measured as Answer, ProviderError, embedded, http, prometheus, web};
+use serin_providers::{Measured as Answer, ProviderError, embedded, http, measurement, prometheus, web};
 use serin_spec::arguments::{self, Analysis, ArgumentError, Filled};
 use serin_spec::lower;
 use serin_spec::wire::analysis::AnalysisRunSpec;
@@ -176,7 +176,7 @@ impl Engine {
             return match prometheus::request(&wanted, None, crate::clock::wall_ms()) {
                 Err(error) => Some(Err(error.to_string())),
                 Ok(request) => {
-                    self.send(name, index, now, ask_prometheus(request));
+                    self.send(name, index, now, prometheus::ask(request));
                     None
                 }
             };
@@ -261,37 +261,15 @@ impl Engine {
     }
 }
 
-async fn ask_prometheus(request: serin_providers::Request) -> Result<Answer, ProviderError> {
-    let response = http::send(&request).await?;
-    match prometheus::as_get(&request, &response) {
-        Some(get) => prometheus::read(&http::send(&get).await?),
-        None => prometheus::read(&response),
-    }
-}
-
-/// Judges an answer, measured from the first time to the second, and keeps it as a measurement. What a source says may repeat
-/// what it was asked with, so neither the value nor the message is kept with a secret in it.
+/// Judges an answer and keeps it as a measurement.
 fn keep(
     spec: &RunSpec,
     status: &mut RunStatus,
     index: usize,
-    (started, finished): (Time, Time),
+    times: (Time, Time),
     answer: Result<Answer, String>,
     filled: Option<&Filled>,
 ) {
     let Some(metric) = spec.metrics.get(index) else { return };
-    let (phase, message, value) = match answer {
-        Ok(measured) => {
-            let (phase, message) = verdict::judge(metric, &measured.value);
-            (phase, message, measured.text)
-        }
-        Err(message) => (RunPhase::Error, message, String::new()),
-    };
-    let shown = |text: String| match filled {
-        Some(filled) => filled.redact(&text),
-        None => text,
-    };
-    let (message, value) = (shown(message), shown(value));
-    let measurement = Measurement { phase, message, value, started, finished: Some(finished), resume_at: None };
-    record(spec, status, index, measurement);
+    record(spec, status, index, measurement(metric, times, answer, filled));
 }

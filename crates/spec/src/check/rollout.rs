@@ -7,6 +7,7 @@ use crate::problem::{Findings, Problem};
 use crate::validate::{self, ErrorType, FieldError};
 use crate::wire::Rollout;
 use crate::wire::canary::{CanaryStep, CanaryStrategy};
+use crate::wire::gateway_api::{self, GatewayApi};
 use crate::wire::meta::IntOrString;
 use crate::wire::traffic::{NginxTrafficRouting, RolloutTrafficRouting};
 
@@ -120,6 +121,7 @@ fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findin
     }
     if let Some(routing) = &canary.traffic_routing {
         meshes(entry, routing, problems);
+        gateway(entry, routing, problems);
     }
     if let Some(threshold) = &canary.replica_progress_threshold
         && !matches!(threshold.kind.as_str(), "Percent" | "Pods")
@@ -171,6 +173,15 @@ fn meshes(entry: &Entry<Rollout>, routing: &RolloutTrafficRouting, problems: &mu
     if routing.app_mesh.as_ref().is_some_and(|mesh| none(mesh, "/virtualService/name")) {
         let message = "appMesh: the virtual service must be named";
         problems.push(entry.origin.problem("missing-field", &format!("{path}.appMesh.virtualService"), message));
+    }
+}
+
+/// The one plugin whose configuration is known.
+fn gateway(entry: &Entry<Rollout>, routing: &RolloutTrafficRouting, problems: &mut Findings) {
+    let Some(wire) = routing.plugins.get(gateway_api::PLUGIN) else { return };
+    if let Err(error) = serde_json::from_value::<GatewayApi>(wire.clone()) {
+        let path = format!("{CANARY}.trafficRouting.plugins[{}]", gateway_api::PLUGIN);
+        problems.push(entry.origin.problem("bad-value", &path, error.to_string()));
     }
 }
 

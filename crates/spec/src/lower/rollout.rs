@@ -72,7 +72,7 @@ fn canary(wire: &CanaryStrategy) -> Canary {
     });
     let background = wire.analysis.as_ref().filter(|a| !a.templates.is_empty());
     Canary {
-        steps: wire.steps.iter().map(steps::step).collect(),
+        steps: steps::steps(&wire.steps),
         max_surge: amount(wire.max_surge.as_ref()),
         max_unavailable: amount(wire.max_unavailable.as_ref()),
         traffic,

@@ -12,6 +12,11 @@ use crate::wire::experiment::{ExperimentStep as WireExperiment, ExperimentStepTe
 use crate::wire::meta::IntOrString;
 use crate::wire::traffic::{self as wire, HeaderRoutingMatch, StringMatch};
 
+/// The steps in order.
+pub fn steps(wire: &[CanaryStep]) -> Vec<Step> {
+    wire.iter().map(step).collect()
+}
+
 /// One step. An item without any kind of step holds the rollout until a person goes on.
 pub(super) fn step(wire: &CanaryStep) -> Step {
     if let Some(weight) = wire.set_weight {

@@ -1,0 +1,276 @@
+//! What the watches have told: objects by kind, namespace and name, kept as compact text and read when a pass needs them.
+//! An answer to an own write is kept at once, so no pass decides on a state from before it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serin_controller::Object;
+use serin_spec::wire::keys::HASH_LABEL;
+
+use crate::resource::Resource;
+
+/// Deleted objects that are remembered, so that a late answer to a write does not bring one back.
+const GONE_MAX: usize = 4096;
+
+/// Namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Name {
+    /// Namespace, empty for objects of the cluster.
+    pub(crate) namespace: String,
+    /// Name.
+    pub(crate) name: String,
+}
+
+impl Name {
+    /// Of these parts.
+    pub(crate) fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// That of an object.
+    pub(crate) fn of(object: &Object) -> Self {
+        Self::new(object.namespace(), object.name())
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.namespace.is_empty() {
+            true => write!(f, "{}", self.name),
+            false => write!(f, "{}/{}", self.namespace, self.name),
+        }
+    }
+}
+
+/// One object.
+#[derive(Debug)]
+struct Kept {
+    version: u64,
+    uid: Box<str>,
+    /// The uid of its controller; empty for an orphan.
+    owner: Box<str>,
+    json: Box<str>,
+}
+
+/// Objects by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    kinds: BTreeMap<Resource, BTreeMap<Name, Kept>>,
+    /// Objects by the uid of their controller.
+    owned: BTreeMap<Box<str>, BTreeSet<(Resource, Name)>>,
+    /// Objects without a controller that carry a pod-template hash, by namespace: somebody may take them.
+    orphans: BTreeSet<(Resource, Name)>,
+    gone: VecDeque<Box<str>>,
+    synced: BTreeSet<Resource>,
+}
+
+/// What an object brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It was not there.
+    Added,
+    /// It was there otherwise.
+    Changed,
+    /// It is known already, or newer.
+    Nothing,
+}
+
+impl Store {
+    /// Keeps an object, unless a newer state of it is known or it is known to be gone. It must be trimmed already.
+    pub(crate) fn put(&mut self, resource: Resource, object: &Object) -> News {
+        let (name, version) = (Name::of(object), version(object));
+        if self.gone.iter().any(|uid| **uid == *object.uid()) {
+            return News::Nothing;
+        }
+        let former = self.kinds.get(&resource).and_then(|kind| kind.get(&name));
+        let news = match former {
+            Some(former) if *former.uid == *object.uid() && former.version >= version => return News::Nothing,
+            Some(_) => News::Changed,
+            None => News::Added,
+        };
+        self.forget_links(resource, &name);
+        let owner: Box<str> = object.controller().map_or("", |owner| owner.uid).into();
+        if !owner.is_empty() {
+            self.owned.entry(owner.clone()).or_default().insert((resource, name.clone()));
+        } else if object.label(HASH_LABEL).is_some() {
+            self.orphans.insert((resource, name.clone()));
+        }
+        let kept = Kept { version, uid: object.uid().into(), owner, json: object.0.to_string().into() };
+        self.kinds.entry(resource).or_default().insert(name, kept);
+        news
+    }
+
+    /// Forgets an object that has gone.
+    pub(crate) fn remove(&mut self, resource: Resource, object: &Object) -> bool {
+        self.gone.push_back(object.uid().into());
+        if self.gone.len() > GONE_MAX {
+            self.gone.pop_front();
+        }
+        let name = Name::of(object);
+        let same = self.kinds.get(&resource).and_then(|kind| kind.get(&name)).is_some_and(|k| *k.uid == *object.uid());
+        same && self.forget(resource, &name)
+    }
+
+    fn forget(&mut self, resource: Resource, name: &Name) -> bool {
+        self.forget_links(resource, name);
+        self.kinds.get_mut(&resource).is_some_and(|kind| kind.remove(name).is_some())
+    }
+
+    fn forget_links(&mut self, resource: Resource, name: &Name) {
+        let Some(kept) = self.kinds.get(&resource).and_then(|kind| kind.get(name)) else { return };
+        let owner = kept.owner.clone();
+        let entry = (resource, name.clone());
+        self.orphans.remove(&entry);
+        if let Some(owned) = self.owned.get_mut(&owner) {
+            owned.remove(&entry);
+            if owned.is_empty() {
+                self.owned.remove(&owner);
+            }
+        }
+    }
+
+    /// Takes a whole list; what is not in it has gone. Returns what changed, as it was last where it is gone.
+    pub(crate) fn replace(&mut self, resource: Resource, objects: &[Object], at: &str) -> Vec<Object> {
+        let listed: BTreeMap<Name, &str> = objects.iter().map(|object| (Name::of(object), object.uid())).collect();
+        let at = at.parse().unwrap_or(u64::MAX);
+        let kind = self.kinds.entry(resource).or_default();
+        // What an own write made after the list is newer than it.
+        let gone = kind.iter().filter(|(name, kept)| listed.get(*name) != Some(&&*kept.uid) && kept.version <= at);
+        let gone: Vec<Name> = gone.map(|(name, _)| name.clone()).collect();
+        let mut changed: Vec<Object> = gone.iter().filter_map(|name| self.get(resource, name)).collect();
+        gone.iter().for_each(|name| _ = self.forget(resource, name));
+        changed.extend(objects.iter().filter(|object| self.put(resource, object) != News::Nothing).cloned());
+        self.synced.insert(resource);
+        changed
+    }
+
+    /// Whether the objects of a kind are known.
+    pub(crate) fn is_synced(&self, resource: Resource) -> bool {
+        self.synced.contains(&resource)
+    }
+
+    /// A kind that the server does not have: it has no objects.
+    pub(crate) fn absent(&mut self, resource: Resource) {
+        self.synced.insert(resource);
+    }
+
+    /// One object.
+    pub(crate) fn get(&self, resource: Resource, name: &Name) -> Option<Object> {
+        self.kinds.get(&resource)?.get(name).map(read)
+    }
+
+    /// The objects of a kind in a namespace; all of them for the empty one.
+    pub(crate) fn list(&self, resource: Resource, namespace: &str) -> Vec<Object> {
+        let kind = self.kinds.get(&resource).into_iter().flatten();
+        kind.filter(|(name, _)| namespace.is_empty() || name.namespace == namespace)
+            .map(|(_, kept)| read(kept))
+            .collect()
+    }
+
+    /// The names of a kind's objects.
+    pub(crate) fn names(&self, resource: Resource) -> impl Iterator<Item = &Name> {
+        self.kinds.get(&resource).into_iter().flat_map(|kind| kind.keys())
+    }
+
+    /// The objects of a kind that the object with this uid controls.
+    pub(crate) fn owned(&self, resource: Resource, uid: &str) -> Vec<Object> {
+        let owned = self.owned.get(uid).into_iter().flatten().filter(|(kind, _)| *kind == resource);
+        owned.filter_map(|(_, name)| self.get(resource, name)).collect()
+    }
+
+    /// Those of a namespace that carry a hash and that nobody controls.
+    pub(crate) fn orphans(&self, resource: Resource, namespace: &str) -> Vec<Object> {
+        let orphans = self.orphans.iter().filter(|(kind, name)| *kind == resource && name.namespace == namespace);
+        orphans.filter_map(|(_, name)| self.get(resource, name)).collect()
+    }
+
+    /// Whether an object is there.
+    pub(crate) fn has(&self, resource: Resource, name: &Name) -> bool {
+        self.kinds.get(&resource).is_some_and(|kind| kind.contains_key(name))
+    }
+
+    /// The objects of a kind as they are kept, JSON.
+    pub(crate) fn texts(&self, resource: Resource) -> impl Iterator<Item = (&Name, &str)> {
+        self.kinds.get(&resource).into_iter().flatten().map(|(name, kept)| (name, &*kept.json))
+    }
+
+    /// The kinds that are known, with how many objects there are and the bytes of their texts.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (Resource, usize, usize)> {
+        self.synced.iter().map(|resource| {
+            let all = self.kinds.get(resource).into_iter().flat_map(BTreeMap::values);
+            let (count, bytes) = all.fold((0, 0), |(count, bytes), kept| (count + 1, bytes + kept.json.len()));
+            (*resource, count, bytes)
+        })
+    }
+}
+
+fn read(kept: &Kept) -> Object {
+    Object(serde_json::from_str(&kept.json).unwrap_or_default())
+}
+
+/// `metadata.resourceVersion` as the number it is on every API server.
+fn version(object: &Object) -> u64 {
+    object.0["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{REPLICA_SET, ROLLOUT};
+    use serde_json::json;
+
+    fn object(name: &str, uid: &str, version: u64, owner: &str) -> Object {
+        let owners = match owner.is_empty() {
+            true => json!([]),
+            false => json!([{ "kind": "Rollout", "name": "r", "uid": owner, "controller": true }]),
+        };
+        Object(json!({ "metadata": {
+            "name": name, "namespace": "n", "uid": uid, "resourceVersion": version.to_string(),
+            "ownerReferences": owners, "labels": { "rollouts-pod-template-hash": "h" },
+        }}))
+    }
+
+    #[test]
+    fn an_older_state_never_replaces_a_newer_one() {
+        let mut store = Store::default();
+        assert_eq!(store.put(ROLLOUT, &object("a", "1", 5, "")), News::Added);
+        assert_eq!(store.put(ROLLOUT, &object("a", "1", 5, "")), News::Nothing);
+        assert_eq!(store.put(ROLLOUT, &object("a", "1", 4, "")), News::Nothing);
+        assert_eq!(store.put(ROLLOUT, &object("a", "1", 6, "")), News::Changed);
+        assert_eq!(store.put(ROLLOUT, &object("a", "2", 3, "")), News::Changed, "another object of the name");
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_a_deleted_object_back() {
+        let mut store = Store::default();
+        store.put(ROLLOUT, &object("a", "1", 5, ""));
+        assert!(store.remove(ROLLOUT, &object("a", "1", 7, "")));
+        assert_eq!(store.put(ROLLOUT, &object("a", "1", 6, "")), News::Nothing);
+        assert_eq!(store.get(ROLLOUT, &Name::new("n", "a")), None);
+    }
+
+    #[test]
+    fn owners_and_orphans_are_found_and_follow_changes() {
+        let mut store = Store::default();
+        store.put(REPLICA_SET, &object("a", "1", 1, "r-1"));
+        store.put(REPLICA_SET, &object("b", "2", 2, ""));
+        assert_eq!(store.owned(REPLICA_SET, "r-1").len(), 1);
+        assert_eq!(store.orphans(REPLICA_SET, "n").len(), 1);
+        store.put(REPLICA_SET, &object("b", "2", 3, "r-1"));
+        assert_eq!(store.owned(REPLICA_SET, "r-1").len(), 2);
+        assert_eq!(store.orphans(REPLICA_SET, "n").len(), 0);
+        store.remove(REPLICA_SET, &object("a", "1", 4, "r-1"));
+        assert_eq!(store.owned(REPLICA_SET, "r-1").len(), 1);
+    }
+
+    #[test]
+    fn a_list_tells_what_has_gone_and_spares_what_was_made_after_it() {
+        let mut store = Store::default();
+        store.put(ROLLOUT, &object("old", "1", 5, ""));
+        store.put(ROLLOUT, &object("same", "2", 6, ""));
+        store.put(ROLLOUT, &object("own", "3", 20, ""));
+        let changed = store.replace(ROLLOUT, &[object("same", "2", 6, ""), object("new", "4", 9, "")], "10");
+        let names: Vec<&str> = changed.iter().map(Object::name).collect();
+        assert_eq!(names, ["old", "new"]);
+        assert_eq!(store.names(ROLLOUT).map(|n| n.name.as_str()).collect::<Vec<_>>(), ["new", "own", "same"]);
+    }
+}

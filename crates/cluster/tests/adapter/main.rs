@@ -1,0 +1,11 @@
+//! The controller against an API server on loopback that keeps objects as the real one does, runs nothing, and names every call.
+
+mod calls;
+mod install;
+mod network;
+mod process;
+mod scope;
+mod server;
+mod stage;
+mod troubles;
+mod works;

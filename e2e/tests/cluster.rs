@@ -1,0 +1,10 @@
+//! Tests on a real Kubernetes: `cargo xtask e2e`. One binary, so that it is linked once; a module for each part.
+
+#[path = "cluster/disturbing.rs"]
+mod disturbing;
+#[path = "cluster/example.rs"]
+mod example;
+#[path = "cluster/install.rs"]
+mod install;
+#[path = "cluster/platform.rs"]
+mod platform;
