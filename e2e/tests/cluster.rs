@@ -6,5 +6,7 @@ mod disturbing;
 mod example;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/kubectl.rs"]
+mod kubectl;
 #[path = "cluster/platform.rs"]
 mod platform;
