@@ -68,7 +68,8 @@ impl Plugin<'_> {
 fn drive(program: PathBuf, purpose: &str) {
     let namespace = Cluster::booted().namespace(purpose);
     namespace.apply(ROLLOUT);
-    let mut controller = namespace.controller(&[]);
+    // Any free ports: tests run side by side.
+    let mut controller = namespace.controller(&["--healthz-port=0", "--metrics-port=0"]);
     let plugin = Plugin { program, namespace: &namespace };
     plugin.until("up", "Healthy", "v3.1.0");
     assert_eq!(plugin.says("status web --timeout 60s").lines().last(), Some("Healthy"));
