@@ -54,7 +54,8 @@ impl Plugin<'_> {
     fn until(&self, what: &str, phase: &str, image: &str) {
         self.namespace.wait_for("rollout", "web", what, SOON, |rollout| {
             // A phase speaks of the latest spec once that was observed, and of no pause that was just ended.
-            let seen = rollout["status"]["observedGeneration"] == rollout["metadata"]["generation"].to_string();
+            let generation = rollout["metadata"]["generation"].to_string();
+            let seen = rollout["status"]["observedGeneration"].as_str() == Some(generation.as_str());
             let stable = rollout["metadata"]["annotations"]["rollout.argoproj.io/revision"].is_string();
             let wanted = rollout["spec"]["template"]["spec"]["containers"][0]["image"].as_str();
             let resumed =
