@@ -6,5 +6,11 @@ mod disturbing;
 mod example;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/kills.rs"]
+mod kills;
 #[path = "cluster/platform.rs"]
 mod platform;
+#[path = "cluster/portfolio.rs"]
+mod portfolio;
+#[path = "cluster/web.rs"]
+mod web;
