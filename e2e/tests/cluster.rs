@@ -8,6 +8,8 @@ mod example;
 mod install;
 #[path = "cluster/kills.rs"]
 mod kills;
+#[path = "cluster/leaders.rs"]
+mod leaders;
 #[path = "cluster/platform.rs"]
 mod platform;
 #[path = "cluster/portfolio.rs"]
