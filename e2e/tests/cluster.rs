@@ -14,5 +14,7 @@ mod leaders;
 mod platform;
 #[path = "cluster/portfolio.rs"]
 mod portfolio;
+#[path = "cluster/rights.rs"]
+mod rights;
 #[path = "cluster/web.rs"]
 mod web;

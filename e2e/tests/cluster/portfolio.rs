@@ -63,7 +63,7 @@ fn hasten(rollout: &mut Value) {
     for probe in ["readinessProbe", "livenessProbe"] {
         rollout["spec"]["template"]["spec"]["containers"][0][probe]["timeoutSeconds"] = json!(20);
     }
-    let steps = rollout["spec"]["strategy"]["canary"]["steps"].as_array_mut();
+    let steps = rollout.pointer_mut("/spec/strategy/canary/steps").and_then(Value::as_array_mut);
     for step in steps.into_iter().flatten() {
         if step["pause"]["duration"].is_string() {
             step["pause"]["duration"] = json!("12s");
