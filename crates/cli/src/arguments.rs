@@ -118,7 +118,7 @@ pub(crate) enum Command {
     /// Run the data plane alone (`up` starts it by itself)
     Proxy(Proxy),
     /// Run the rollouts of a Kubernetes cluster
-    Controller(Controller),
+    Controller(Box<Controller>),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -37,7 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
     }
     match command {
         Command::Proxy(proxy) => return proxy::run(proxy),
-        Command::Controller(controller) => return controller::run(controller),
+        Command::Controller(controller) => return controller::run(*controller),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "serin", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
