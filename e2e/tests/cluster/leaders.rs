@@ -45,6 +45,7 @@ fn between(before: &Value, after: &Value) -> f64 {
     seconds(&after["acquireTime"]) - seconds(&before["renewTime"])
 }
 
+//= compat: 9.2-1
 #[test]
 fn a_second_controller_follows_one_that_stops_at_once_and_one_that_dies_when_its_lease_is_over() {
     let namespace = Cluster::booted().namespace("leaders");

@@ -158,7 +158,7 @@ fn grow(
     }
 }
 
-//= compat: 9.7-1
+//= compat: 9.7-2
 #[test]
 fn a_whole_update_needs_every_permission_and_no_other_than_those_of_the_installation() {
     let cluster = Cluster::booted();
