@@ -8,6 +8,8 @@ mod example;
 mod install;
 #[path = "cluster/kills.rs"]
 mod kills;
+#[path = "cluster/kubectl.rs"]
+mod kubectl;
 #[path = "cluster/leaders.rs"]
 mod leaders;
 #[path = "cluster/platform.rs"]
