@@ -6,7 +6,17 @@ mod disturbing;
 mod example;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/kills.rs"]
+mod kills;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/leaders.rs"]
+mod leaders;
 #[path = "cluster/platform.rs"]
 mod platform;
+#[path = "cluster/portfolio.rs"]
+mod portfolio;
+#[path = "cluster/rights.rs"]
+mod rights;
+#[path = "cluster/web.rs"]
+mod web;
