@@ -1,10 +1,16 @@
 //! Tests on a real Kubernetes: `cargo xtask e2e`. One binary, so that it is linked once; a module for each part.
 
+#[path = "cluster/client.rs"]
+mod client;
 #[path = "cluster/disturbing.rs"]
 mod disturbing;
 #[path = "cluster/example.rs"]
 mod example;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/manifests.rs"]
+mod manifests;
 #[path = "cluster/platform.rs"]
 mod platform;
+#[path = "cluster/takeover.rs"]
+mod takeover;
