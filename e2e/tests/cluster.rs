@@ -1,11 +1,15 @@
 //! Tests on a real Kubernetes: `cargo xtask e2e`. One binary, so that it is linked once; a module for each part.
 
+#[path = "cluster/badinput.rs"]
+mod badinput;
 #[path = "cluster/client.rs"]
 mod client;
 #[path = "cluster/disturbing.rs"]
 mod disturbing;
 #[path = "cluster/example.rs"]
 mod example;
+#[path = "cluster/friends.rs"]
+mod friends;
 #[path = "cluster/install.rs"]
 mod install;
 #[path = "cluster/manifests.rs"]

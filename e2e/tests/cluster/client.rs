@@ -104,7 +104,10 @@ fn an_update_is_watched_promoted_aborted_and_retried() {
     paused_at(&namespace, 1);
     client.says(&["promote", "web", "--full"]);
     let done = healthy(&namespace, "web");
-    assert_eq!((&done["status"]["stableRS"], &done["status"]["currentStepIndex"]), (&done["status"]["currentPodHash"], &4.into()));
+    assert_eq!(
+        (&done["status"]["stableRS"], &done["status"]["currentStepIndex"]),
+        (&done["status"]["currentPodHash"], &4.into())
+    );
     assert_eq!(done["status"]["promoteFull"], Value::Null);
 }
 
