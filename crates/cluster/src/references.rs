@@ -49,11 +49,6 @@ impl References {
         self.to.get(&(resource, name.clone())).into_iter().flatten()
     }
 
-    /// The kinds that anybody looks at.
-    pub(crate) fn kinds(&self) -> BTreeSet<Resource> {
-        self.to.keys().map(|(resource, _)| *resource).collect()
-    }
-
     /// What a rollout looks at.
     pub(crate) fn of(&self, rollout: &Name) -> impl Iterator<Item = &(Resource, Name)> {
         self.of.get(rollout).into_iter().flatten()
@@ -140,6 +135,6 @@ mod tests {
         assert_eq!(references.to(SERVICE, &Name::new("n", "a")).count(), 0);
         assert_eq!(references.to(SERVICE, &Name::new("n", "b")).count(), 1);
         references.set(&rollout, Named::new());
-        assert!(references.kinds().is_empty());
+        assert_eq!(references.of(&rollout).count(), 0);
     }
 }

@@ -8,6 +8,8 @@ mod life;
 mod oracle;
 #[path = "experiment/pools.rs"]
 mod pools;
+#[path = "experiment/reasons.rs"]
+mod reasons;
 #[path = "experiment/small.rs"]
 mod small;
 #[path = "experiment/stage.rs"]

@@ -45,19 +45,17 @@ pub fn basic_target(replicas: u32, weight: u32, total: u32, surge: u32) -> Sizes
     let zero_allowed = weight == 0 || weight == total || (replicas == 1 && surge == 0);
     let (up, down) = (share_rounded_up(replicas, weight, total), share_rounded_down(replicas, weight, total));
     let (n, w, t) = (u64::from(replicas), u64::from(weight), u64::from(total.max(1)));
-    let tied = |members: u64| (2 * members * w) % (2 * t) == t;
-    let mut candidates = Vec::with_capacity(4);
+    let tied = (2 * n * w) % (2 * t) == t;
+    let mut candidates = Vec::with_capacity(3);
     if u64::from(up) < n || zero_allowed {
         candidates.push((u64::from(up), n));
     }
-    if !tied(n) && (down != 0 || zero_allowed) {
+    if !tied && (down != 0 || zero_allowed) {
         candidates.push((u64::from(down), n));
     }
     if surge > 0 {
+        // Only with the larger canary: one more member beside the smaller one is further away still.
         candidates.push((u64::from(up), n + 1));
-        if !tied(n + 1) && (down != 0 || zero_allowed) {
-            candidates.push((u64::from(down), n + 1));
-        }
     }
     // |canary / members - weight / total|, compared as fractions: distance * members of the other one.
     let distance = |(canary, members): (u64, u64)| (canary * t).abs_diff(w * members);

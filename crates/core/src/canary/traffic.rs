@@ -35,6 +35,10 @@ pub fn services(pass: &mut Pass) {
     let Some(new) = pass.world.new_pool() else {
         return;
     };
+    // Routers send to services: the former canary keeps its share until stable has grown, and its service with it.
+    if pass.fully_promoted() && former_canary_leaves(pass, new) {
+        return;
+    }
     let adopted = pass.world.service(name).is_some_and(|s| s.selects.is_some());
     let ready = match adopted {
         true => new.available > 0,
@@ -108,6 +112,13 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
     Some(Split { header_routes, mirrors, experiment, canary, weight, ..Split::all_to(stable, total) })
 }
 
+/// Whether the template went back to the stable version while stable, shrunk on purpose, is not what it was yet.
+fn former_canary_leaves(pass: &Pass, stable: &Pool) -> bool {
+    let recorded = pass.status.weights.as_ref();
+    let former = recorded.is_some_and(|w| w.canary > 0 && w.canary_hash != pass.rollout().hash);
+    pass.strategy.dynamic_stable_scale && former && stable.available < pass.rollout().replicas
+}
+
 /// Weight of the canary; the first rule that fits wins.
 //= compat: 6.1-2, 6.1-3
 fn weight(pass: &Pass, stable: &Pool) -> u32 {
@@ -115,9 +126,7 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
     let replicas = pass.rollout().replicas;
     let recorded = pass.status.weights.as_ref();
     if pass.fully_promoted() {
-        let former = recorded.is_some_and(|w| w.canary > 0 && w.canary_hash != pass.rollout().hash);
-        let growing = pass.strategy.dynamic_stable_scale && former && stable.available < replicas;
-        return if growing { step_down(pass, stable) } else { 0 };
+        return if former_canary_leaves(pass, stable) { step_down(pass, stable) } else { 0 };
     }
     if pass.status.abort {
         return if pass.strategy.dynamic_stable_scale { step_down(pass, stable) } else { 0 };

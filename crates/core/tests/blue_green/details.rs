@@ -138,3 +138,17 @@ fn members_that_are_waited_for_are_told_once() {
     stage.settle();
     assert_eq!(stage.next(), " | awaiting-members");
 }
+
+/// A service that forgot a version without members gets it back where stable has none either: nobody else could answer.
+#[test]
+fn a_forgotten_version_stays_where_stable_has_no_members_either() {
+    let mut stage = updating(|own| own.post_promotion = true);
+    stage.run_ends("svc-v2-2-post", RunPhase::Inconclusive, "");
+    stage.settle();
+    stage.members_come = false;
+    stage.available("v1", 0);
+    stage.available("v2", 0);
+    stage.world.services.iter_mut().for_each(|s| s.selects = None);
+    stage.settle();
+    assert_eq!(services(&stage).split('/').next(), Some("v2"));
+}

@@ -299,3 +299,17 @@ fn an_abort_names_the_version_of_the_spec_at_weight_zero() {
     let split = stage.world.split.as_ref().unwrap();
     assert_eq!((split.canary.as_str(), split.weight), ("v3", 0));
 }
+
+/// Where the first split gives stable nothing, stable needs no member for it.
+#[test]
+fn a_first_split_without_a_share_for_stable_needs_no_stable_member() {
+    let mut stage = Stage::new(rollout(&[weight(100), PAUSE], as_is));
+    stage.members_come = false;
+    stage.settle();
+    stage.template("v2");
+    stage.settle();
+    assert_eq!(stage.world.split, None, "neither version answers");
+    stage.available("v2", 4);
+    stage.settle();
+    assert_eq!((stage.weight(), stage.pool("v1").available), (Some(100), 0));
+}

@@ -282,3 +282,27 @@ fn a_retry_right_after_the_abort_is_not_aborted_by_the_former_experiment() {
     judged_settle(&mut stage, 40);
     assert_eq!(stage.world.status.current_experiment.as_deref(), Some("svc-v2-2-0-1"), "{}", stage.brief());
 }
+
+/// The first step is where an abort goes back to; while it lasts nothing is tried there.
+//= compat: 5.4-8
+#[test]
+fn nothing_is_tried_while_an_abort_lasts_or_everything_is_skipped() {
+    let first = || {
+        let mut stage = Stage::updating(rollout(&[experiment(&[("a", 10)]), PAUSE], as_is));
+        judged_settle(&mut stage, 30);
+        assert_eq!(experiments(&stage), "svc-v2-2-0 Running");
+        stage.members_come = false;
+        stage
+    };
+    let mut stage = first();
+    intent::abort(&mut stage.world.status);
+    judged_settle(&mut stage, 30);
+    assert_eq!((experiments(&stage).as_str(), stage.world.status.step_index), ("svc-v2-2-0 Successful", Some(0)));
+    assert_eq!((stage.world.experiments[0].terminating, &stage.world.status.current_experiment), (true, &None));
+
+    let mut stage = first();
+    stage.promote_full();
+    judged_settle(&mut stage, 30);
+    assert_eq!((experiments(&stage).as_str(), stage.world.status.step_index), ("svc-v2-2-0 Successful", Some(0)));
+    assert_eq!((stage.world.experiments[0].terminating, &stage.world.status.current_experiment), (true, &None));
+}

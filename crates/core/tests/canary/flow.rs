@@ -239,7 +239,7 @@ fn dynamic_stable_scale_aborts_as_fast_as_stable_grows() {
     assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 10", Some(0)));
 }
 
-//= compat: 2.7-13, 6.1-2
+//= compat: 2.7-13, 2.11-3, 6.1-2
 #[test]
 fn dynamic_stable_scale_goes_back_to_stable_as_fast_as_it_grows() {
     let mut stage = Stage::updating(rollout(&[weight(75), PAUSE], |_, canary| canary.dynamic_stable_scale = true));
@@ -249,7 +249,9 @@ fn dynamic_stable_scale_goes_back_to_stable_as_fast_as_it_grows() {
     assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 3", Some(75)));
     let canary = stage.world.split.as_ref().unwrap().canary.clone();
     assert_eq!(canary.as_str(), "v2", "the former canary keeps its share");
+    assert_eq!(services(&stage), both("v1", "v2"), "and the service that its share goes to");
     stage.all_available();
     stage.settle();
     assert_eq!((stage.sizes().as_str(), stage.weight(), stage.phase()), ("v1 4", Some(0), "Healthy"));
+    assert_eq!(services(&stage), both("v1", "v1"));
 }
