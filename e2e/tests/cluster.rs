@@ -4,6 +4,8 @@
 mod badinput;
 #[path = "cluster/client.rs"]
 mod client;
+#[path = "cluster/crowd.rs"]
+mod crowd;
 #[path = "cluster/disturbing.rs"]
 mod disturbing;
 #[path = "cluster/example.rs"]

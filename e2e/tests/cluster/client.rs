@@ -1,4 +1,4 @@
-//! Argo's own `kubectl argo rollouts` as the client of this controller.
+//! `kubectl argo rollouts` as the client of this controller: Argo's own, and ours under the same name, with the same effects.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -24,6 +24,15 @@ impl Client {
         Self { program: PathBuf::from(folder.trim()).join("kubectl-argo-rollouts"), fixed: fixed.to_vec() }
     }
 
+    /// Our own program under the plugin's name, as kubectl finds it.
+    fn serin(cluster: &Cluster, namespace: &Namespace) -> Self {
+        let folder = cluster.dir().join("commands").join(namespace.name());
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("kubectl-argo-rollouts");
+        std::os::unix::fs::symlink(Cluster::built("serin"), &program).unwrap();
+        Self { program, ..Self::argo(cluster, namespace) }
+    }
+
     fn run(&self, words: &[&str]) -> Output {
         let mut command = Command::new(&self.program);
         let output = command.args(words).args(&self.fixed).stdin(Stdio::null()).output().unwrap();
@@ -38,6 +47,9 @@ impl Client {
         output.stdout
     }
 }
+
+/// Which of the two.
+type Choice = fn(&Cluster, &Namespace) -> Client;
 
 /// Waits for a pause at a step.
 fn paused_at(namespace: &Namespace, step: u32) -> Value {
@@ -63,10 +75,19 @@ fn set_up(namespace: &Namespace) {
 
 #[test]
 fn an_update_is_watched_promoted_aborted_and_retried() {
+    update(Client::argo);
+}
+
+#[test]
+fn our_plugin_does_the_same_to_an_update() {
+    update(Client::serin);
+}
+
+fn update(client: Choice) {
     let cluster = Cluster::booted();
     let namespace = cluster.namespace("plugin");
     let _controller = controller(&namespace);
-    let client = Client::argo(&cluster, &namespace);
+    let client = client(&cluster, &namespace);
     set_up(&namespace);
     let watched = client.says(&["status", "web", "--timeout", "150s"]);
     assert!(watched.ends_with("Healthy\n"), "{watched}");
@@ -113,10 +134,19 @@ fn an_update_is_watched_promoted_aborted_and_retried() {
 
 #[test]
 fn a_rollout_is_undone_paused_and_restarted() {
+    undo(Client::argo);
+}
+
+#[test]
+fn our_plugin_undoes_pauses_and_restarts_alike() {
+    undo(Client::serin);
+}
+
+fn undo(client: Choice) {
     let cluster = Cluster::booted();
     let namespace = cluster.namespace("undo");
     let _controller = controller(&namespace);
-    let client = Client::argo(&cluster, &namespace);
+    let client = client(&cluster, &namespace);
     set_up(&namespace);
     let first = healthy(&namespace, "web");
     client.says(&["set", "image", "web", &image("v3.2.0")]);
@@ -159,10 +189,19 @@ fn a_rollout_is_undone_paused_and_restarted() {
 
 #[test]
 fn runs_and_experiments_are_shown_and_terminated() {
+    runs(Client::argo);
+}
+
+#[test]
+fn our_plugin_shows_runs_and_experiments_alike() {
+    runs(Client::serin);
+}
+
+fn runs(client: Choice) {
     let cluster = Cluster::booted();
     let namespace = cluster.namespace("runs");
     let _controller = controller(&namespace);
-    let client = Client::argo(&cluster, &namespace);
+    let client = client(&cluster, &namespace);
     namespace.apply(&format!(
         "
 apiVersion: argoproj.io/v1alpha1

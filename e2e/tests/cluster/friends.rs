@@ -114,7 +114,7 @@ fn a_restart_keeps_to_the_disruption_budget() {
     namespace.kubectl(&["patch", "rollout", "web", "--type=merge", "--patch", &later.to_string()]);
     namespace.wait_until("a refused eviction in the log", SOON, || {
         let log = controller.log();
-        if log.contains("disruption budget") { Ok(()) } else { Err("none".to_owned()) }
+        if log.contains("a disruption budget keeps a pod for now") { Ok(()) } else { Err("none".to_owned()) }
     });
     assert_eq!(uids(&namespace, "pods", "app=web"), before);
     // With one to spare it goes on, one after the other.

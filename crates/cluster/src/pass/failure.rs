@@ -138,7 +138,7 @@ pub(crate) fn event(object: &Object, message: &str, now: Time) -> Write {
 }
 
 /// The error with what can be done about it.
-fn advice(error: &Error) -> String {
+pub(super) fn advice(error: &Error) -> String {
     let hint = match error {
         Error::Api { code: 403, message, .. } if message.contains("exceeded quota") => {
             "raise the quota of the namespace, or free some of it; the rollout goes on by itself"
@@ -151,6 +151,7 @@ fn advice(error: &Error) -> String {
         Error::Api { code: 401 | 403, .. } => {
             "the controller lacks a permission: compare its roles with what `serin install` prints"
         }
+        Error::Api { code: 400, .. } => "the API server cannot read the object: its message names the field",
         Error::Api { code: 404, .. } => "the object, or its kind, is missing",
         Error::Api { code: 422, .. } => "the API server finds the object invalid: its message names the field",
         Error::Reach { .. } => "the API server was not reached; it is tried again",
