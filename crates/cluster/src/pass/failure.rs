@@ -52,12 +52,13 @@ pub(crate) async fn tell_panic(shared: &Shared, key: &Key, what: &str) {
 }
 
 async fn tell_of(shared: &Shared, key: &Key, message: &str) {
-    if shared.told.borrow_mut().insert(key.clone(), message.to_owned()).as_deref() == Some(message) {
-        return;
-    }
+    let known = shared.told.borrow_mut().insert(key.clone(), message.to_owned()).as_deref() == Some(message);
     let Some(object) = shared.store.borrow().get(key.resource(), key.name()) else { return };
     let now = shared.now();
-    let _ = shared.client.send(&event(&object, message, now)).await;
+    if !known {
+        let _ = shared.client.send(&event(&object, message, now)).await;
+    }
+    // A decision that changed the status has written its conditions alone.
     if let Some(write) = condition(key, &object, Some(message), now)
         && let Ok(Some(changed)) = shared.client.send(&write).await
     {
