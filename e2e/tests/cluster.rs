@@ -14,6 +14,8 @@ mod example;
 mod friends;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/kubectl.rs"]
+mod kubectl;
 #[path = "cluster/manifests.rs"]
 mod manifests;
 #[path = "cluster/platform.rs"]

@@ -129,7 +129,11 @@ fn pool(set: &ReplicaSetInfo, w: &Workload, seen: &Seen) -> PoolView {
         hash: set.hash.clone(),
         revision: u64::try_from(set.revision).unwrap_or(0),
         image: set.images.first().cloned().unwrap_or_default(),
-        role: if new { "new".to_owned() } else { set.roles.join(",") },
+        role: match (new, w.rollout.canary().is_some()) {
+            (true, true) => "canary".to_owned(),
+            (true, false) => "new".to_owned(),
+            (false, _) => set.roles.join(","),
+        },
         metadata: Default::default(),
         size: held.map_or(0, |pool| pool.size),
         ready: u32::try_from(status["readyReplicas"].as_u64().unwrap_or(0)).unwrap_or(u32::MAX),
