@@ -231,6 +231,7 @@ fn an_ingress_that_is_missing_or_leads_elsewhere_is_named() {
     healthy(namespace, "web");
 }
 
+//= compat: 2.6-8
 #[test]
 fn a_quota_that_is_exceeded_is_told_by_whom_it_stops() {
     let mut place = Place::new("quota");
@@ -250,6 +251,7 @@ fn a_quota_that_is_exceeded_is_told_by_whom_it_stops() {
     assert!(condition(&healed, "ReplicaFailure").is_null(), "{healed}");
 }
 
+//= compat: 2.3-9
 #[test]
 fn a_quota_of_replica_sets_is_told_with_the_rollout_that_needs_one() {
     let mut place = Place::new("sets");

@@ -56,6 +56,7 @@ fn apply(namespaces: &[Namespace], tag: &str) {
     namespaces.iter().for_each(|namespace| namespace.apply(&manifests));
 }
 
+//= compat: 9.2-7
 #[test]
 fn hundreds_are_made_updated_and_promoted_and_then_left_alone() {
     let cluster = Cluster::booted();

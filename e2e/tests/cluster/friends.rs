@@ -77,6 +77,7 @@ fn scripts_wait_for_conditions_and_phases() {
     wait("jsonpath={.status.currentStepIndex}=2");
 }
 
+//= compat: 1.4-5
 #[test]
 fn a_restart_keeps_to_the_disruption_budget() {
     let cluster = Cluster::booted();
@@ -218,6 +219,7 @@ fn versions_go_with_their_rollout_or_wait_for_the_next_one() {
     assert_eq!(uids(&namespace, "replicasets", "app=web"), []);
 }
 
+//= compat: 1.9-3
 #[test]
 fn metadata_by_role_is_put_on_living_pods() {
     let cluster = Cluster::booted();
@@ -402,6 +404,7 @@ fn weights(namespace: &Namespace) -> Vec<(String, u64)> {
     backends.iter().map(|one| (one["name"].as_str().unwrap().to_owned(), one["weight"].as_u64().unwrap_or(1))).collect()
 }
 
+//= compat: 5.4-7
 #[test]
 fn an_experiment_of_a_step_gets_its_share_of_the_requests() {
     let cluster = Cluster::booted();
