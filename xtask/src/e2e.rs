@@ -14,7 +14,7 @@ use crate::test::{call, has_nextest};
 const PARTS: [&str; 2] = ["--traefik", "--prometheus"];
 
 /// What is built from Go modules for them.
-const BUILDS: [&str; 3] = ["cluster", "traefik", "plugin"];
+const BUILDS: [&str; 4] = ["cluster", "traefik", "plugin", "argo-controller"];
 
 /// The tests, as cargo is told of them.
 const TESTS: [&str; 4] = ["--package", "serin-e2e", "--features", "serin-e2e/cluster"];

@@ -79,6 +79,11 @@ pub(crate) async fn apply(
                 }
             }
             Err(error) if write.failure == Failure::Gone && error.is_not_found() => {}
+            // A disruption budget has nothing to spare: no fault of anybody, and asked again when the decision says so.
+            //= compat: 1.4-5
+            Err(error) if write.target.kind == "Eviction" && error.code() == 429 => {
+                tracing::info!(%error, "a disruption budget keeps a pod for now");
+            }
             Err(error) if event => tracing::debug!(%error, "an event was not told"),
             // Somebody else changed what was read: nothing that was decided from it may be written any more.
             Err(error) if write.failure != Failure::Stop && error.class() != Class::Conflict => {

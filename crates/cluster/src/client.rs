@@ -36,6 +36,9 @@ pub struct Options {
     pub overrides: Overrides,
     /// How long an answer may take; watches are not bound by it.
     pub timeout: Option<Duration>,
+    /// Returns an answer that asks to come again later (429, 503, 504) at once, for callers that have a queue of their own.
+    /// Otherwise the client waits and asks again.
+    pub returns_busy: bool,
 }
 
 /// A client of one cluster. Clones share connections.
@@ -88,6 +91,7 @@ impl Client {
         }
         // A watch may be silent for minutes; its server ends it before this.
         config.read_timeout = Some(Duration::from_mins(7));
+        config.default_retry = !options.returns_busy;
         let kube = kube::Client::try_from(config).map_err(|e| why(&e))?;
         let timeout = options.timeout.unwrap_or(Duration::from_secs(30));
         Ok(Self { kube, timeout, calls: Arc::default(), fence: Fence::default() })

@@ -95,6 +95,9 @@ fn replica_failure<S>(pass: &mut Pass<S>) {
     }
 }
 
+/// Reason of a version that could not be made.
+const CREATE_ERROR: &str = "ReplicaSetCreateError";
+
 /// Progress since the last pass, by comparing what both know.
 //= compat: 2.6-11
 fn progressed(before: &Status, after: &Status) -> bool {
@@ -131,9 +134,17 @@ fn progressing<S>(pass: &mut Pass<S>, healthy: bool) {
     let retried = pass.status.conditions.reason(Kind::Progressing) == "RolloutAborted";
     let progressed = progressed(&pass.world.status, &pass.status);
     let conditions = &mut pass.status.conditions;
+    let text = format!("Created new replica set \"{name}\"");
+    let failed = conditions
+        .get(Kind::Progressing)
+        .is_some_and(|told| told.reason == CREATE_ERROR && told.message.contains(&format!("\"{name}\"")));
     if pass.world.new_pool().is_none() {
-        let text = format!("Created new replica set \"{name}\"");
-        conditions.set(Kind::Progressing, Truth::True, "NewReplicaSetCreated", &text, now);
+        // What could not be made is tried again; until it is there, why it could not is all that is true.
+        if !failed {
+            conditions.set(Kind::Progressing, Truth::True, "NewReplicaSetCreated", &text, now);
+        }
+    } else if failed && !healthy {
+        conditions.renew(Kind::Progressing, Truth::True, "NewReplicaSetCreated", &text, now);
     } else if healthy {
         let text = format!("ReplicaSet \"{name}\" has successfully progressed.");
         conditions.set(Kind::Progressing, Truth::True, "NewReplicaSetAvailable", &text, now);
@@ -168,6 +179,10 @@ fn deadline<S>(pass: &mut Pass<S>, healthy: bool, restarting: bool, waits: bool)
     let Some(condition) = pass.status.conditions.get(Kind::Progressing) else {
         return;
     };
+    // Nothing is under way that could be late.
+    if condition.reason == CREATE_ERROR {
+        return;
+    }
     if condition.reason == "ProgressDeadlineExceeded" {
         pass.reasons.push(Reason::DeadlineExceeded);
         return;

@@ -36,6 +36,8 @@ async fn work(controller: Controller) -> Result<ExitCode, CliError> {
         kubeconfig: controller.kubeconfig,
         context: controller.context,
         impersonate: controller.impersonate,
+        // A disruption budget may refuse for hours; nothing else of the rollout waits for that.
+        returns_busy: true,
         ..Options::default()
     };
     let client = Client::new(&options).await?;

@@ -95,6 +95,7 @@ impl Connection {
             context: self.context.clone(),
             impersonate: self.impersonate.clone(),
             timeout: self.request_timeout.as_deref().map(timeout).transpose()?,
+            returns_busy: false,
             overrides: Overrides {
                 cluster: self.cluster.clone(),
                 user: self.user.clone(),

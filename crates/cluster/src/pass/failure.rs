@@ -52,12 +52,13 @@ pub(crate) async fn tell_panic(shared: &Shared, key: &Key, what: &str) {
 }
 
 async fn tell_of(shared: &Shared, key: &Key, message: &str) {
-    if shared.told.borrow_mut().insert(key.clone(), message.to_owned()).as_deref() == Some(message) {
-        return;
-    }
+    let known = shared.told.borrow_mut().insert(key.clone(), message.to_owned()).as_deref() == Some(message);
     let Some(object) = shared.store.borrow().get(key.resource(), key.name()) else { return };
     let now = shared.now();
-    let _ = shared.client.send(&event(&object, message, now)).await;
+    if !known {
+        let _ = shared.client.send(&event(&object, message, now)).await;
+    }
+    // A decision that changed the status has written its conditions alone.
     if let Some(write) = condition(key, &object, Some(message), now)
         && let Ok(Some(changed)) = shared.client.send(&write).await
     {
@@ -138,7 +139,7 @@ pub(crate) fn event(object: &Object, message: &str, now: Time) -> Write {
 }
 
 /// The error with what can be done about it.
-fn advice(error: &Error) -> String {
+pub(super) fn advice(error: &Error) -> String {
     let hint = match error {
         Error::Api { code: 403, message, .. } if message.contains("exceeded quota") => {
             "raise the quota of the namespace, or free some of it; the rollout goes on by itself"
@@ -151,6 +152,7 @@ fn advice(error: &Error) -> String {
         Error::Api { code: 401 | 403, .. } => {
             "the controller lacks a permission: compare its roles with what `serin install` prints"
         }
+        Error::Api { code: 400, .. } => "the API server cannot read the object: its message names the field",
         Error::Api { code: 404, .. } => "the object, or its kind, is missing",
         Error::Api { code: 422, .. } => "the API server finds the object invalid: its message names the field",
         Error::Reach { .. } => "the API server was not reached; it is tried again",

@@ -256,8 +256,9 @@ async fn stopped(
         return Ok(Next::Again);
     }
     let key = Key::Rollout(Name::new(namespace.clone(), view.rollout.metadata.name()));
-    let known = shared.told.borrow_mut().insert(key, error.to_string());
-    if known.as_deref() != Some(error.to_string().as_str()) {
+    // Told with every failed pass alike, and only once.
+    let known = shared.told.borrow().get(&key).is_some_and(|told| *told == failure::advice(&error));
+    if !known {
         let why = failure_text(&error);
         finish(shared, render_rollout::create_failed(view, name, &why, now), versions).await?;
     }

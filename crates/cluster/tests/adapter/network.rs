@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use serin_cluster::resource::{EXPERIMENT, REPLICA_SET, ROLLOUT};
 use serin_cluster::{Controller, Fault, Settings};
 use tokio::task::LocalSet;
@@ -66,4 +67,82 @@ async fn a_kind_that_is_not_there_stops_nothing() {
     server.without(EXPERIMENT);
     server.put(rollout("taste", "model:1"));
     with_controller(&server, healthy(&server)).await;
+}
+
+fn condition(server: &Server, kind: &str) -> Value {
+    let rollout = server.get(ROLLOUT, "shop", "taste").unwrap_or_default();
+    let conditions = rollout["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|one| one["type"] == kind).unwrap_or_default()
+}
+
+/// How often this was asked for.
+fn asked(server: &Server, verb: &str, path: &str) -> usize {
+    server.calls().iter().filter(|call| call.verb == verb && call.path.contains(path)).count()
+}
+
+//= compat: 2.3-9
+#[tokio::test]
+async fn a_version_that_cannot_be_made_is_told_once_however_often_it_is_tried() {
+    for (code, reason) in [(400, "BadRequest"), (403, "Forbidden")] {
+        let server = Server::start().await;
+        server.put(rollout("taste", "model:1"));
+        server.always("create", "/replicasets", Trouble::Refuse(code, reason, "exceeded quota: sets"));
+        with_controller(&server, async {
+            let told = |server: &Server| condition(server, "ReconciliationError")["message"].is_string();
+            // Until it stays: a status that was decided meanwhile is written without the condition, which is then set again.
+            server.until("it is told", |s| told(s) && asked(s, "create", "/replicasets") >= 5).await;
+            server.forget_calls();
+            server.until("it was tried three times more", |s| asked(s, "create", "/replicasets") >= 3).await;
+            let others: Vec<String> = server.writes().into_iter().map(|call| call.path).collect();
+            assert!(others.iter().all(|path| path.contains("/replicasets")), "{code}: {others:?}");
+            // Both say it, Argo's own condition and ours.
+            let progressing = condition(&server, "Progressing");
+            assert_eq!(
+                (&progressing["status"], &progressing["reason"]),
+                (&"False".into(), &"ReplicaSetCreateError".into())
+            );
+            server.calm();
+            healthy(&server).await;
+            assert!(!told(&server));
+        })
+        .await;
+    }
+}
+
+//= compat: 1.4-5
+#[tokio::test]
+async fn an_eviction_that_a_budget_refuses_holds_nothing_up() {
+    let server = Server::start().await;
+    server.put(rollout("taste", "model:1"));
+    server.always(
+        "create",
+        "/eviction",
+        Trouble::Refuse(429, "TooManyRequests", "it would violate the disruption budget"),
+    );
+    with_controller(&server, async {
+        healthy(&server).await;
+        let pool = server.all(REPLICA_SET).remove(0);
+        for name in ["taste-1", "taste-2"] {
+            server.put(json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {
+                    "name": name, "namespace": "shop", "labels": pool["spec"]["template"]["metadata"]["labels"],
+                    "ownerReferences": [{
+                        "apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true,
+                        "name": pool["metadata"]["name"], "uid": pool["metadata"]["uid"],
+                    }],
+                },
+                "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
+            }));
+        }
+        // Later than the time at which this server makes everything.
+        server.edit(ROLLOUT, "shop", "taste", |rollout| rollout["spec"]["restartAt"] = "2026-01-03T00:00:00Z".into());
+        server.until("an eviction was asked for", |s| asked(s, "create", "/eviction") >= 1).await;
+        server.edit(ROLLOUT, "shop", "taste", |rollout| {
+            rollout["spec"]["template"]["spec"]["containers"][0]["image"] = "model:2".into();
+        });
+        server.until("it goes on with an update", |s| s.all(REPLICA_SET).len() == 2).await;
+        assert!(condition(&server, "ReconciliationError").is_null());
+    })
+    .await;
 }

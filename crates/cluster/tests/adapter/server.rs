@@ -123,7 +123,9 @@ impl Server {
         });
         std::fs::write(&path, config.to_string()).unwrap();
         let timeout = Some(Duration::from_secs(10));
-        Client::new(&Options { kubeconfig: Some(path), timeout, ..Options::default() }).await.unwrap()
+        Client::new(&Options { kubeconfig: Some(path), timeout, returns_busy: true, ..Options::default() })
+            .await
+            .unwrap()
     }
 
     /// Makes an object, or replaces it, as somebody else would. Its kind says where it is kept.

@@ -262,3 +262,38 @@ fn old_members_keep_a_rollout_without_a_router_from_being_healthy() {
     stage.pass();
     assert_eq!(stage.state(), "Progressing: old replicas are pending termination");
 }
+
+//= compat: 2.3-9
+#[test]
+fn a_version_that_could_not_be_made_says_so_until_it_is_there() {
+    let mut stage = Stage::deployed(rollout(&[weight(25), PAUSE], as_is));
+    let refused = |stage: &mut Stage| stage.world.pools.retain(|pool| pool.hash.as_str() != "v2");
+    stage.template("v2");
+    stage.pass();
+    stage.pass();
+    refused(&mut stage);
+    let why = "Failed to create new replica set \"svc-v2\": exceeded quota";
+    let now = stage.now;
+    stage.world.status.conditions.set(Kind::Progressing, Truth::False, "ReplicaSetCreateError", why, now);
+    // However long it takes: nothing is under way that could be late.
+    for _ in 0..3 {
+        stage.now = stage.now + Span::from_secs(3600);
+        stage.pass();
+        refused(&mut stage);
+        assert_eq!(stage.says(Kind::Progressing), format!("False ReplicaSetCreateError: {why}"));
+    }
+    // It is there, and has all the time that a version has.
+    stage.members_come = false;
+    stage.pass();
+    stage.pass();
+    assert_eq!(stage.says(Kind::Progressing), "True NewReplicaSetCreated: Created new replica set \"svc-v2\"");
+    let condition = stage.condition(Kind::Progressing).map(|told| told.updated);
+    assert_eq!(condition, Some(stage.now));
+    // Another version knows nothing of it.
+    refused(&mut stage);
+    let now = stage.now;
+    stage.world.status.conditions.set(Kind::Progressing, Truth::False, "ReplicaSetCreateError", why, now);
+    stage.template("v3");
+    stage.pass();
+    assert_eq!(stage.says(Kind::Progressing), "True NewReplicaSetCreated: Created new replica set \"svc-v3\"");
+}
