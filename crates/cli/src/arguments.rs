@@ -3,15 +3,18 @@
 mod controller;
 mod ignored;
 mod install;
+mod kube;
 
-pub(crate) use controller::Controller;
-pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::CliError;
+
+pub(crate) use controller::Controller;
+pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
+pub(crate) use kube::Kube;
 
 /// Progressive delivery for model services: Argo's Rollouts on one machine.
 #[derive(Debug, Parser)]
@@ -26,6 +29,8 @@ pub(crate) struct Cli {
     /// Say more on standard error (twice for even more)
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) kube: Kube,
     /// What to do
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -118,7 +123,7 @@ pub(crate) enum Command {
     /// Run the data plane alone (`up` starts it by itself)
     Proxy(Proxy),
     /// Run the rollouts of a Kubernetes cluster
-    Controller(Controller),
+    Controller(Box<Controller>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -367,8 +372,8 @@ pub(crate) struct Logs {
 /// `lint`
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
-    /// Files or folders
-    #[arg(required_unless_present_any = ["explain", "list"])]
+    /// Files or folders; without them, on a cluster, what is in its namespace
+    #[arg(required_unless_present_any = ["explain", "list", "kube_context", "kubeconfig", "namespace"])]
     pub(crate) files: Vec<PathBuf>,
     /// Also check what one machine can carry out
     #[arg(long)]

@@ -19,12 +19,12 @@ pub(crate) enum CliError {
     /// The adapter says no.
     #[error(transparent)]
     Local(#[from] LocalError),
+    /// The cluster says no.
+    #[error(transparent)]
+    Cluster(#[from] serin_cluster::Error),
     /// The data plane says no.
     #[error(transparent)]
     Proxy(#[from] serin_proxy::ProxyError),
-    /// The cluster does.
-    #[error(transparent)]
-    Cluster(#[from] serin_cluster::Error),
     /// A file, pipe or terminal does.
     #[error("failed to {doing}: {source}")]
     Io {
@@ -79,6 +79,7 @@ impl CliError {
         match self {
             Self::Local(error) => error.hint(),
             Self::Usage { hint, .. } => hint.clone(),
+            Self::Cluster(error) => advice(error).map(str::to_owned),
             Self::Behind { log, .. } => Some(format!("see {}", log.display())),
             _ => None,
         }
@@ -103,5 +104,19 @@ impl CliError {
             Self::Rollout(_) => FAILED,
             Self::Bug(_) => INTERNAL,
         })
+    }
+}
+
+/// What helps against a refusal of a cluster.
+fn advice(error: &serin_cluster::Error) -> Option<&'static str> {
+    use serin_cluster::Error;
+    match error {
+        Error::Configure(_) => Some("see --kubeconfig and --kube-context, or the variable KUBECONFIG"),
+        Error::Reach { .. } => Some("is this the right cluster? see --kube-context"),
+        Error::Api { code: 401 | 403, .. } => {
+            Some("the user of this context may not do that: `kubectl auth can-i --list` says what it may")
+        }
+        Error::Api { code: 404, verb: "list", .. } => Some("are Argo's definitions installed? `serin install` does it"),
+        _ => None,
     }
 }

@@ -14,7 +14,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Begins to log from this level on; `SERIN_LOG` says otherwise, as `RUST_LOG` does elsewhere.
 pub(crate) fn start(level: &str, json: bool) {
-    let filter = EnvFilter::try_from_env("SERIN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // The client's library tells of every request that failed; so do we, once, and with what for.
+    let quiet = if matches!(level, "debug" | "trace") { level.to_owned() } else { format!("{level},kube_client=off") };
+    let filter = EnvFilter::try_from_env("SERIN_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // Telling standard error that it cannot be written to would be a panic, and the end of a control process on a full disk.
     let log = Lines::builder().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);

@@ -1,10 +1,13 @@
 //! `serin`: the one binary. Each command is one file under `command/`; what they print goes through [`output`].
 
 mod arguments;
+mod cluster;
 mod command;
 mod error;
 mod log;
 mod output;
+mod place;
+mod plugin;
 mod screen;
 
 use std::process::ExitCode;
@@ -12,6 +15,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    if let Some(words) = plugin::command_line(std::env::args_os()) {
+        return plugin::run(words);
+    }
     let cli = arguments::Cli::parse();
     start_log(&cli);
     match command::run(cli) {

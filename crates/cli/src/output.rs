@@ -35,6 +35,15 @@ pub(crate) fn line(text: impl AsRef<str>) {
     }
 }
 
+/// Prints a text that ends its own lines, as [`line`] does.
+pub(crate) fn text(text: &str) {
+    match text.strip_suffix('\n') {
+        Some(text) => line(text),
+        None if text.is_empty() => {}
+        None => line(text),
+    }
+}
+
 /// Prints a line of a process that has more to do than print: it goes on where nobody reads, and on a full disk.
 pub(crate) fn tell(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
@@ -104,6 +113,9 @@ pub(crate) fn age(ms: i64) -> String {
 
 /// The tag or digest of an image, for narrow columns.
 pub(crate) fn tag(image: &str) -> String {
+    if image.is_empty() {
+        return "-".to_owned();
+    }
     let parts = serin_spec::image::split(image);
     parts.tag.or(parts.digest).unwrap_or("latest").to_owned()
 }

@@ -222,7 +222,7 @@ fn pool_lines(view: &RolloutView, pool: &PoolView) -> Vec<Line<'static>> {
         out.push(Line::from(coloured(format!("      {failure}"), "Failed")));
     }
     for m in &pool.members {
-        let mut text = format!("      {}  {}  port {}", m.name, m.state, m.port);
+        let mut text = format!("      {}  {}{}", m.name, m.state, port(m.port));
         if m.restarts > 0 {
             text.push_str(&format!(
                 "  started again {} times: {}",
@@ -233,6 +233,11 @@ fn pool_lines(view: &RolloutView, pool: &PoolView) -> Vec<Line<'static>> {
         out.push(Line::from(coloured(text, if m.restarts > 0 { "Failed" } else { &m.state })));
     }
     out
+}
+
+/// Where a member of one machine listens; pods have addresses of their own.
+pub(crate) fn port(port: u16) -> String {
+    if port == 0 { String::new() } else { format!("  port {port}") }
 }
 
 fn run_lines(view: &RolloutView, run: &RunView) -> Vec<Line<'static>> {

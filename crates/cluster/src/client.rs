@@ -14,6 +14,7 @@ use serin_controller::{Object, Write};
 use crate::calls::Calls;
 use crate::error::Error;
 use crate::fence::Fence;
+use crate::overrides::Overrides;
 use crate::resource::Resource;
 
 /// Name under which writes are made, in managed fields and audit logs.
@@ -31,6 +32,8 @@ pub struct Options {
     pub context: Option<String>,
     /// The user to impersonate.
     pub impersonate: Option<String>,
+    /// What else is said of the connection.
+    pub overrides: Overrides,
     /// How long an answer may take; watches are not bound by it.
     pub timeout: Option<Duration>,
 }
@@ -62,16 +65,24 @@ impl Client {
     pub async fn new(options: &Options) -> Result<Self, Error> {
         // Whoever was first has set one; all of ours are the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let overrides = &options.overrides;
         let asked = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+        let asked = overrides.choose(asked);
         let why = |error: &dyn std::error::Error| Error::Configure(chain(error));
         let mut config = match &options.kubeconfig {
             Some(path) => {
                 let read = Kubeconfig::read_from(path).map_err(|e| why(&e))?;
                 kube::Config::from_custom_kubeconfig(read, &asked).await.map_err(|e| why(&e))?
             }
-            None if options.context.is_some() => kube::Config::from_kubeconfig(&asked).await.map_err(|e| why(&e))?,
-            None => kube::Config::infer().await.map_err(|e| why(&e))?,
+            None if options.context.is_some() || overrides.needs_kubeconfig() => {
+                kube::Config::from_kubeconfig(&asked).await.map_err(|e| why(&e))?
+            }
+            None => match overrides.without_kubeconfig() {
+                Some(config) => config?,
+                None => kube::Config::infer().await.map_err(|e| why(&e))?,
+            },
         };
+        overrides.apply(&mut config)?;
         if options.impersonate.is_some() {
             config.auth_info.impersonate.clone_from(&options.impersonate);
         }
@@ -218,6 +229,7 @@ impl Client {
             Verb::MergePatch(patch) => ("patch", with("PATCH", object, MERGE, patch)),
             Verb::StatusPatch(patch) => ("patch", with("PATCH", format!("{object}/status"), MERGE, patch)),
             Verb::StrategicPatch(patch) => ("patch", with("PATCH", object, STRATEGIC, patch)),
+            Verb::JsonPatch(patch) => ("patch", with("PATCH", object, JSON_PATCH, patch)),
             Verb::Delete { foreground } => {
                 let policy = if *foreground { "Foreground" } else { "Background" };
                 ("delete", with("DELETE", object, JSON, &json!({ "propagationPolicy": policy })))
@@ -292,6 +304,7 @@ impl Client {
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const JSON_PATCH: &str = "application/json-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 fn with(method: &str, path: String, kind: &str, body: &Value) -> http::Result<Request<Vec<u8>>> {

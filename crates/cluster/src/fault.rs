@@ -84,7 +84,7 @@ impl Point {
         let verb = match write.verb {
             Verb::Create(_) => "create",
             Verb::Update(_) => "update",
-            Verb::MergePatch(_) | Verb::StrategicPatch(_) => "patch",
+            Verb::MergePatch(_) | Verb::StrategicPatch(_) | Verb::JsonPatch(_) => "patch",
             Verb::StatusPatch(_) => "status",
             Verb::Delete { .. } => "delete",
         };

@@ -32,8 +32,11 @@ impl Answer {
     }
 }
 
+/// What is answered for a path; `None` where there is nothing.
+pub(crate) type Paths = dyn Fn(&str) -> Option<Answer>;
+
 /// Answers requests for paths until it is dropped. Must run on a [`tokio::task::LocalSet`].
-pub(crate) async fn serve(listener: TcpListener, answer: Rc<dyn Fn(&str) -> Option<Answer>>) {
+pub(crate) async fn serve(listener: TcpListener, answer: Rc<Paths>) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(permit) = free.clone().acquire_owned().await else { return };
@@ -55,7 +58,7 @@ pub(crate) async fn serve(listener: TcpListener, answer: Rc<dyn Fn(&str) -> Opti
     }
 }
 
-async fn one(mut stream: TcpStream, answer: &dyn Fn(&str) -> Option<Answer>) -> std::io::Result<()> {
+async fn one(mut stream: TcpStream, answer: &Paths) -> std::io::Result<()> {
     let mut head = Vec::with_capacity(1024);
     let (answered, body_too) = loop {
         if head.len() > HEAD_MAX {

@@ -30,6 +30,8 @@ pub enum Verb {
     StatusPatch(Value),
     /// Kubernetes' own patch, which knows lists by their keys.
     StrategicPatch(Value),
+    /// RFC 6902, on the object itself: the one patch that replaces an object within as a whole.
+    JsonPatch(Value),
     /// Gone, with what it owns; `foreground` waits for that first.
     Delete {
         /// Whether the object stays until what it owns is gone.

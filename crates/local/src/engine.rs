@@ -14,6 +14,8 @@ mod traffic;
 mod views;
 
 pub use manifests::{check, check_for_cluster, lint};
+pub use views::blue_green::stages as blue_green_stages;
+pub use views::canary_steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

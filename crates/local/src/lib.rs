@@ -30,6 +30,6 @@ pub mod store;
 mod validity;
 pub mod view;
 
-pub use engine::{Engine, Options, check, check_for_cluster, lint};
+pub use engine::{Engine, Options, blue_green_stages, canary_steps, check, check_for_cluster, lint};
 pub use error::{Class, LocalError};
 pub use store::EventRecord;

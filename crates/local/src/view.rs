@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serin_core::analysis::{Metric, MetricResult};
+use serin_core::plugin::PluginStatus;
 
 /// A rollout.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -406,6 +408,50 @@ impl RolloutView {
         match self.phase.as_str() {
             "Healthy" => self.promoted && !self.restarting,
             _ => true,
+        }
+    }
+}
+
+impl PluginView {
+    /// What is known of an operation.
+    pub fn of(plugin: &PluginStatus) -> Self {
+        Self {
+            step: plugin.index,
+            name: plugin.name.clone(),
+            operation: plugin.operation.as_str().to_owned(),
+            phase: plugin.phase.as_str().to_owned(),
+            message: plugin.message.clone(),
+            executions: plugin.executions,
+            disabled: plugin.disabled,
+        }
+    }
+}
+
+impl MetricView {
+    /// A metric with what came of it so far.
+    pub fn of(metric: &Metric, result: Option<&MetricResult>) -> Self {
+        let empty = MetricResult::default();
+        let result = result.unwrap_or(&empty);
+        let measurement = |m: &serin_core::analysis::Measurement| MeasurementView {
+            at_ms: m.started.as_millis(),
+            value: m.value.clone(),
+            phase: m.phase.as_str().to_owned(),
+            message: m.message.clone(),
+        };
+        Self {
+            name: metric.name.clone(),
+            phase: result.phase.as_str().to_owned(),
+            message: result.message.clone(),
+            success: metric.success.clone(),
+            failure: metric.failure.clone(),
+            successful: result.successful,
+            failed: result.failed,
+            inconclusive: result.inconclusive,
+            error: result.error,
+            failure_limit: metric.failure_limit,
+            count: metric.effective_count(),
+            dry_run: metric.dry_run,
+            measurements: result.measurements.iter().map(measurement).collect(),
         }
     }
 }

@@ -82,6 +82,11 @@ impl<T> Entry<T> {
         self.origin.node.spot_of(path).map(|spot| (spot.line, spot.column))
     }
 
+    /// What a field holds, as it is written; `None` if the manifest does not have it.
+    pub fn value_of(&self, path: &str) -> Option<serde_json::Value> {
+        self.origin.node.at(path).map(Node::to_value)
+    }
+
     /// What problems call the object, such as `Rollout bankchurn-predictor`.
     pub fn ident(&self) -> &str {
         &self.origin.ident

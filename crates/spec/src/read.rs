@@ -4,7 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::problem::Problem;
+use serde_json::Value;
+
+use crate::document::{self, Node};
+use crate::problem::{Findings, Problem};
 
 /// Most bytes of one manifest file. A cluster takes objects of 1.5 MiB; ten such objects in one file are more than
 /// anybody writes by hand, and a model file named by mistake must not fill the memory.
@@ -33,6 +36,31 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Source { name: name.into(), text: text.into() }
     }
+}
+
+/// The objects of sources as they are written, in their order, whatever their kinds; the items of a `List` are objects of their
+/// own. What is no object is left out: [`crate::check()`] says what is wrong with it.
+///
+/// ```
+/// use serin_spec::{Source, read};
+///
+/// let source = Source::new("two.yaml", "{kind: A, x: 1}\n---\n{kind: List, items: [{kind: B}]}\n---\n3\n");
+/// let kinds: Vec<_> = read::objects(&[source]).into_iter().map(|object| object["kind"].clone()).collect();
+/// assert_eq!(kinds, ["A", "B"]);
+/// ```
+pub fn objects(sources: &[Source]) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for source in sources {
+        let documents = document::parse(source, &mut Findings::default()).0;
+        for object in documents.iter().map(Node::to_value).filter(Value::is_object) {
+            let is_list = object["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+            match object["items"].as_array().filter(|_| is_list) {
+                Some(items) => objects.extend(items.iter().filter(|item| item.is_object()).cloned()),
+                None => objects.push(object),
+            }
+        }
+    }
+    objects
 }
 
 /// Reads files, and every `*.yaml`, `*.yml` and `*.json` in folders and their folders, sorted by name. Hidden entries

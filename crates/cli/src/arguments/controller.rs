@@ -59,9 +59,9 @@ pub(crate) struct Controller {
     /// How often the lease is renewed
     #[arg(long, default_value = "2s", value_parser = duration, value_name = "DURATION")]
     pub(crate) leader_election_retry_period: Duration,
-    /// Address at which probes and metrics are served; 0.0.0.0 in a pod
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-    pub(crate) listen_address: IpAddr,
+    /// Address at which probes and metrics are served; without the flag 0.0.0.0 in a pod, and 127.0.0.1 elsewhere
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen_address: Option<IpAddr>,
     /// Port of /healthz and /readyz
     #[arg(long, alias = "healthzPort", default_value_t = 8080, value_name = "PORT")]
     pub(crate) healthz_port: u16,
@@ -108,7 +108,7 @@ mod tests {
     fn parsed(flags: &[&str]) -> Result<Controller, clap::Error> {
         let line = ["serin", "controller"].iter().chain(flags);
         match Cli::try_parse_from(line)?.command {
-            Command::Controller(controller) => Ok(controller),
+            Command::Controller(controller) => Ok(*controller),
             other => panic!("{other:?}"),
         }
     }
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(spans.map(|span| span.as_secs()), [15, 10, 2]);
         assert_eq!((controller.threads, controller.analysis_threads), (10, 30));
         assert_eq!((controller.leader_elect, controller.namespaced), (None, false));
-        assert!(controller.listen_address.is_loopback());
+        assert_eq!(controller.listen_address, None);
         assert_eq!(controller.ignored.all().count(), 0);
     }
 

@@ -1,10 +1,9 @@
 //! The commands that change something: apply, deploy, promote, rollback, abort, retry, undo, restart, pause, delete.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use serin_local::client::Client;
 use serin_local::protocol::{Outcome, Request};
 use serin_local::view::RolloutView;
 
@@ -12,27 +11,27 @@ use crate::arguments::{Format, Wait};
 use crate::command::{lint, views};
 use crate::error::CliError;
 use crate::output;
+use crate::place::Place;
 
-/// Time between two looks while waiting.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-pub(super) async fn apply(state: &Path, format: Format, files: &[PathBuf]) -> Result<ExitCode, CliError> {
-    let sources = lint::checked_alone(files)?;
+pub(super) async fn apply(place: &mut Place, format: Format, files: &[PathBuf]) -> Result<ExitCode, CliError> {
+    let sources = match place.is_cluster() {
+        true => lint::checked_for_cluster(files)?,
+        false => lint::checked_alone(files)?,
+    };
     let sources = sources.into_iter().map(|s| (s.name, s.text)).collect();
-    let outcomes: Vec<Outcome> = Client::connect(state).await?.ask(&Request::Apply { sources }).await?;
+    let outcomes: Vec<Outcome> = place.ask(&Request::Apply { sources }).await?;
     show(format, &outcomes)?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn run(
-    state: &Path,
+    place: &mut Place,
     format: Format,
     request: Request,
     service: &str,
     wait: Option<&Wait>,
 ) -> Result<ExitCode, CliError> {
-    let mut client = Client::connect(state).await?;
-    let outcomes: Vec<Outcome> = client.ask(&request).await?;
+    let outcomes: Vec<Outcome> = place.ask(&request).await?;
     let waits = wait.filter(|w| w.wait);
     if waits.is_none() || format == Format::Text {
         show(format, &outcomes)?;
@@ -40,7 +39,7 @@ pub(super) async fn run(
     match waits {
         None => Ok(ExitCode::SUCCESS),
         Some(wait) => {
-            let views = until_final(&mut client, Some(service), wait, format).await?;
+            let views = until_final(place, Some(service), wait, format).await?;
             output::machine(format, &views)?;
             verdict(&views)
         }
@@ -56,7 +55,7 @@ fn show(format: Format, outcomes: &[Outcome]) -> Result<(), CliError> {
 
 /// Waits until nothing happens by itself any more, telling every change of phase and step.
 pub(super) async fn until_final(
-    client: &mut Client,
+    place: &mut Place,
     service: Option<&str>,
     wait: &Wait,
     format: Format,
@@ -64,7 +63,7 @@ pub(super) async fn until_final(
     let end = Instant::now() + Duration::from_secs(wait.timeout);
     let mut told: Vec<String> = Vec::new();
     loop {
-        let views = views(client, service).await?;
+        let views = views(place, service).await?;
         for view in &views {
             let line = progress(view);
             if format == Format::Text && !told.contains(&line) {
@@ -87,7 +86,7 @@ pub(super) async fn until_final(
         if Instant::now() > end {
             return Err(CliError::Rollout(format!("no outcome within {} s", wait.timeout)));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(place.look_every()).await;
     }
 }
 

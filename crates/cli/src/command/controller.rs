@@ -1,6 +1,6 @@
 //! `serin controller`: rollouts on a cluster.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,8 +27,10 @@ async fn work(controller: Controller) -> Result<ExitCode, CliError> {
     for (flag, why) in controller.ignored.all() {
         tracing::warn!("--{flag}: ignored: {why}");
     }
-    let election = election(&controller)?;
-    let at = |port| SocketAddr::new(controller.listen_address, port);
+    let in_pod = controller.kubeconfig.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    let election = election(&controller, in_pod)?;
+    let address = listen_address(controller.listen_address, in_pod);
+    let at = |port| SocketAddr::new(address, port);
     let ports = Ports { health: at(controller.healthz_port), metrics: at(controller.metrics_port) };
     let options = Options {
         kubeconfig: controller.kubeconfig,
@@ -62,8 +64,7 @@ async fn work(controller: Controller) -> Result<ExitCode, CliError> {
 }
 
 /// In a pod there may be another one of the same Deployment; somebody who tries a controller by hand has one.
-fn election(controller: &Controller) -> Result<Option<Election>, CliError> {
-    let in_pod = controller.kubeconfig.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+fn election(controller: &Controller, in_pod: bool) -> Result<Option<Election>, CliError> {
     if !controller.leader_elect.unwrap_or(in_pod) {
         return Ok(None);
     }
@@ -77,6 +78,13 @@ fn election(controller: &Controller) -> Result<Option<Election>, CliError> {
     }
     let namespace = namespace(std::env::var("POD_NAMESPACE").ok(), Path::new(ACCOUNT));
     Ok(Some(Election::new(namespace, &controller.instance_id, timing)))
+}
+
+/// The kubelet asks a pod from outside of it, so Argo's Deployment must need no further argument; on a person's machine nobody
+/// else is to ask.
+fn listen_address(asked: Option<IpAddr>, in_pod: bool) -> IpAddr {
+    let usual = if in_pod { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    asked.unwrap_or(usual.into())
 }
 
 /// Where the controller runs.
@@ -99,6 +107,14 @@ async fn signal() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_pod_can_be_asked_from_elsewhere_without_being_told() {
+        assert!(listen_address(None, false).is_loopback());
+        assert!(listen_address(None, true).is_unspecified());
+        let asked = IpAddr::from([10, 0, 0, 1]);
+        assert_eq!(listen_address(Some(asked), true), asked);
+    }
 
     //= compat: 9.1-1
     #[test]

@@ -17,7 +17,7 @@ use serin_local::protocol::{Info, Outcome, Request};
 use serin_local::view::RolloutView;
 
 use crate::arguments::{Demo, Format, Up};
-use crate::command::{up, views};
+use crate::command::up;
 use crate::error::CliError;
 use crate::output;
 use board::Board;
@@ -166,7 +166,7 @@ async fn start(demo: &Demo, folder: &Path, state: &Path, board: &mut Board) -> R
 async fn first_versions(client: &mut Client, count: usize, board: &mut Board) -> Result<(), CliError> {
     let end = Instant::now() + FIRST;
     loop {
-        let now = views(client, None).await?;
+        let now = views(client).await?;
         board.show(&now);
         if now.len() == count && now.iter().all(|v| v.phase == "Healthy") {
             return Ok(());
@@ -195,13 +195,18 @@ fn start_load(program: &Path, router: &str, rate: u32, more: &[&str]) -> Result<
 async fn settle(client: &mut Client, board: &mut Board, time: Duration) -> Result<(), CliError> {
     let end = Instant::now() + time;
     while Instant::now() < end {
-        board.show(&views(client, None).await?);
+        board.show(&views(client).await?);
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
 }
 
 /// Watches until every service has its outcome.
+/// All rollouts as they are now.
+async fn views(client: &mut Client) -> Result<Vec<RolloutView>, CliError> {
+    Ok(client.ask(&Request::Status { service: None }).await?)
+}
+
 async fn outcomes(
     client: &mut Client,
     board: &mut Board,
@@ -210,7 +215,7 @@ async fn outcomes(
 ) -> Result<Vec<ServiceReport>, CliError> {
     let mut ended: Vec<Option<f64>> = vec![None; PLAY.len()];
     loop {
-        let now = views(client, None).await?;
+        let now = views(client).await?;
         for event in client.ask::<Vec<EventRecord>>(&Request::Events { service: None, count: 60 }).await? {
             board.event(&event);
         }

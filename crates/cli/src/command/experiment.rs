@@ -1,12 +1,10 @@
 //! `serin list experiments`, `get experiment`, `explain experiment`: experiments as tables and sentences.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crossterm::{cursor, queue, terminal};
-use serin_local::client::Client;
 use serin_local::protocol::Request;
 use serin_local::view::{ExperimentTemplateView, ExperimentView};
 
@@ -15,21 +13,21 @@ use crate::arguments::{Format, GetExperiment};
 use crate::command::mark;
 use crate::error::{self, CliError};
 use crate::output::{self, age, tag, time_of_day};
+use crate::place::Place;
 
 /// Time between two looks while watching.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-pub(super) async fn list(state: &Path, format: Format) -> Result<ExitCode, CliError> {
-    let views: Vec<ExperimentView> = Client::connect(state).await?.ask(&Request::Experiments { name: None }).await?;
+pub(super) async fn list(place: &mut Place, format: Format) -> Result<ExitCode, CliError> {
+    let views: Vec<ExperimentView> = place.ask(&Request::Experiments { name: None }).await?;
     if !output::machine(format, &views)? {
         output::line(table(&views));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn get(state: &Path, format: Format, get: &GetExperiment) -> Result<ExitCode, CliError> {
-    let mut client = Client::connect(state).await?;
-    let mut now = view(&mut client, &get.name).await?;
+pub(super) async fn get(place: &mut Place, format: Format, get: &GetExperiment) -> Result<ExitCode, CliError> {
+    let mut now = view(place, &get.name).await?;
     let name = format!("{}/{}", now.namespace, now.name);
     let live = get.watch && format == Format::Text && std::io::stdout().is_terminal();
     let mut told: Vec<String> = Vec::new();
@@ -50,21 +48,21 @@ pub(super) async fn get(state: &Path, format: Format, get: &GetExperiment) -> Re
         if !get.watch || now.is_final() {
             return Ok(verdict(&now));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
-        now = view(&mut client, &name).await?;
+        tokio::time::sleep(LOOK_EVERY.max(place.look_every())).await;
+        now = view(place, &name).await?;
     }
 }
 
-pub(super) async fn explain(state: &Path, format: Format, name: &str) -> Result<ExitCode, CliError> {
-    let view = view(&mut Client::connect(state).await?, name).await?;
+pub(super) async fn explain(place: &mut Place, format: Format, name: &str) -> Result<ExitCode, CliError> {
+    let view = view(place, name).await?;
     if !output::machine(format, &view)? {
         output::line(explained(&view));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn view(client: &mut Client, name: &str) -> Result<ExperimentView, CliError> {
-    let mut views: Vec<ExperimentView> = client.ask(&Request::Experiments { name: Some(name.to_owned()) }).await?;
+async fn view(place: &mut Place, name: &str) -> Result<ExperimentView, CliError> {
+    let mut views: Vec<ExperimentView> = place.ask(&Request::Experiments { name: Some(name.to_owned()) }).await?;
     views.pop().ok_or_else(|| CliError::Bug("the control process told of no experiment".to_owned()))
 }
 
@@ -154,7 +152,7 @@ fn template_lines(view: &ExperimentView, t: &ExperimentTemplateView) -> Vec<Stri
     out.extend(t.members.iter().map(|m| {
         let trouble = m.trouble.as_ref().filter(|_| m.restarts > 0);
         let trouble = trouble.map_or_else(String::new, |why| format!("  started again {} times: {why}", m.restarts));
-        format!("      {}  {}  port {}{trouble}", m.name, m.state, m.port)
+        format!("      {}  {}{}{trouble}", m.name, m.state, crate::screen::port(m.port))
     }));
     out
 }

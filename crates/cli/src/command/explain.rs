@@ -1,20 +1,36 @@
 //! `serin explain`: why a rollout is where it is, from the decision's own reasons and the measurements.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use serin_local::client::Client;
+use serin_local::EventRecord;
+use serin_local::protocol::Request;
 use serin_local::view::{MetricView, RolloutView, RunView, ServiceView};
 
 use crate::arguments::Format;
 use crate::command::view;
 use crate::error::CliError;
 use crate::output::{self, age, tag, time_of_day};
+use crate::place::Place;
 
-pub(super) async fn run(state: &Path, format: Format, service: &str) -> Result<ExitCode, CliError> {
-    let view = view(&mut Client::connect(state).await?, service).await?;
-    if !output::machine(format, &view)? {
-        output::line(text(&view));
+/// Events told on a cluster, where they say what else happened to a rollout.
+const EVENTS: usize = 10;
+
+pub(super) async fn run(place: &mut Place, format: Format, service: &str) -> Result<ExitCode, CliError> {
+    let view = view(place, service).await?;
+    if output::machine(format, &view)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(text(&view));
+    if place.is_cluster() {
+        let name = format!("{}/{}", view.namespace, view.name);
+        let events: Vec<EventRecord> = place.ask(&Request::Events { service: Some(name), count: EVENTS }).await?;
+        if !events.is_empty() {
+            output::line("\nEvents:");
+        }
+        for event in &events {
+            let mark = if event.warning { "!" } else { " " };
+            output::line(format!("  {} {mark} {}: {}", time_of_day(event.at_ms), event.reason, event.message));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -32,7 +48,9 @@ pub(crate) fn text(view: &RolloutView) -> String {
     let trouble = view.pools.iter().filter(|p| !p.role.is_empty()).flat_map(|p| &p.members).filter(|m| m.restarts > 0);
     let trouble = trouble.map(|m| {
         let why = m.trouble.as_deref().unwrap_or("it ended");
-        format!("  - {} was started again {} times: {why} (see `serin logs {}`)", m.name, m.restarts, m.name)
+        // Only members of one machine have their logs with us.
+        let logs = if m.port > 0 { format!("serin logs {}", m.name) } else { format!("kubectl logs {}", m.name) };
+        format!("  - {} was started again {} times: {why} (see `{logs}`)", m.name, m.restarts)
     });
     let members: Vec<String> = failures.chain(trouble).collect();
     if !members.is_empty() {

@@ -1,11 +1,9 @@
 //! `serin history`: the revisions of a service and what happened to it.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 use serin_local::EventRecord;
-use serin_local::client::Client;
 use serin_local::protocol::Request;
 use serin_local::view::PoolView;
 
@@ -13,6 +11,7 @@ use crate::arguments::Format;
 use crate::command::view;
 use crate::error::CliError;
 use crate::output::{self, age, time_of_day};
+use crate::place::Place;
 
 /// Events shown.
 const EVENTS: usize = 40;
@@ -23,11 +22,10 @@ struct History {
     events: Vec<EventRecord>,
 }
 
-pub(super) async fn run(state: &Path, format: Format, service: &str) -> Result<ExitCode, CliError> {
-    let mut client = Client::connect(state).await?;
-    let view = view(&mut client, service).await?;
+pub(super) async fn run(place: &mut Place, format: Format, service: &str) -> Result<ExitCode, CliError> {
+    let view = view(place, service).await?;
     let name = format!("{}/{}", view.namespace, view.name);
-    let events: Vec<EventRecord> = client.ask(&Request::Events { service: Some(name), count: EVENTS }).await?;
+    let events: Vec<EventRecord> = place.ask(&Request::Events { service: Some(name), count: EVENTS }).await?;
     let history = History { revisions: view.pools, events };
     if output::machine(format, &history)? {
         return Ok(ExitCode::SUCCESS);

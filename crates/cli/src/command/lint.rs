@@ -15,6 +15,7 @@ use serin_spec::problem::Colour;
 use serin_spec::{Catalog, Problem, Severity, Source};
 
 use crate::arguments::{Format, Levels, Lint};
+use crate::cluster::Cluster;
 use crate::error::CliError;
 use crate::output;
 
@@ -28,6 +29,9 @@ const MISSING: [&str; 7] = [
     "missing-template",
     "missing-workload",
 ];
+
+/// Codes of problems about objects of a cluster that are not read: secrets are nobody's but their users'.
+const UNREAD: [&str; 3] = ["missing-config-map", "missing-key", "missing-secret"];
 
 pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
     let policy = policy(&lint.levels)?;
@@ -52,6 +56,37 @@ pub(super) fn run(lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
     }
     let refused = problems.iter().any(Problem::is_error);
     Ok(if refused { ExitCode::from(crate::error::USAGE) } else { ExitCode::SUCCESS })
+}
+
+/// Looks at a namespace of a cluster, or at files beside what is there: what files name may be there already. What is wrong with
+/// objects of the cluster alone is told when no files are given.
+pub(super) async fn on_cluster(cluster: &Cluster, lint: &Lint, format: Format) -> Result<ExitCode, CliError> {
+    let policy = policy(&lint.levels)?;
+    let (mut sources, mut problems) = serin_spec::read::files(&lint.files);
+    let own: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let written = serin_spec::read::objects(&sources);
+    sources.extend(cluster.sources(&written).await?);
+    let (catalog, found) = serin_local::check_for_cluster(&sources);
+    problems.extend(found);
+    problems.retain(|problem| !UNREAD.contains(&problem.code));
+    let mut problems = policy.apply(&sources, &catalog, problems, serin_local::lint(&catalog));
+    problems.retain(|problem| own.is_empty() || own.contains(&problem.file));
+    sources.retain(|source| own.is_empty() || own.contains(&source.name));
+    match format {
+        Format::Sarif => _ = output::machine(Format::Json, &sarif::log(&problems, &policy))?,
+        _ => show(&problems, &sources, format)?,
+    }
+    let refused = problems.iter().any(Problem::is_error);
+    Ok(if refused { ExitCode::from(crate::error::USAGE) } else { ExitCode::SUCCESS })
+}
+
+/// Reads and checks what is applied to a cluster, where what they name may be: problems between objects are left to it.
+pub(super) fn checked_for_cluster(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> {
+    let (sources, mut problems) = serin_spec::read::files(paths);
+    let (catalog, found) = serin_local::check_for_cluster(&sources);
+    problems.extend(found.into_iter().filter(|p| !MISSING.contains(&p.code)));
+    refuse(&linted(&sources, &catalog, problems), &sources, "changed")?;
+    Ok(sources)
 }
 
 fn policy(levels: &Levels) -> Result<Policy, CliError> {

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use serin_local::client::Client;
 use serin_local::protocol::{Info, Request};
 use serin_local::view::RolloutView;
 
@@ -11,16 +10,16 @@ use crate::arguments::{Format, Status};
 use crate::command::{change, views};
 use crate::error::CliError;
 use crate::output::{self, tag};
+use crate::place::Place;
 
-pub(super) async fn status(state: &Path, format: Format, status: Status) -> Result<ExitCode, CliError> {
-    let mut client = Client::connect(state).await?;
+pub(super) async fn status(place: &mut Place, format: Format, status: Status) -> Result<ExitCode, CliError> {
     let service = status.service.as_deref();
     if status.wait.wait {
-        let views = change::until_final(&mut client, service, &status.wait, format).await?;
+        let views = change::until_final(place, service, &status.wait, format).await?;
         output::machine(format, &views)?;
         return change::verdict(&views);
     }
-    let views = views(&mut client, service).await?;
+    let views = views(place, service).await?;
     if !output::machine(format, &views)? {
         output::line(table(&views));
         for view in views.iter().filter(|v| !v.message.is_empty() && v.phase != "Healthy") {
@@ -33,8 +32,8 @@ pub(super) async fn status(state: &Path, format: Format, status: Status) -> Resu
     }
 }
 
-pub(super) async fn list(state: &Path, format: Format) -> Result<ExitCode, CliError> {
-    let views = views(&mut Client::connect(state).await?, None).await?;
+pub(super) async fn list(place: &mut Place, format: Format) -> Result<ExitCode, CliError> {
+    let views = views(place, None).await?;
     if !output::machine(format, &views)? {
         output::line(table(&views));
     }
@@ -42,7 +41,7 @@ pub(super) async fn list(state: &Path, format: Format) -> Result<ExitCode, CliEr
 }
 
 pub(super) async fn info(state: &Path, format: Format) -> Result<ExitCode, CliError> {
-    let info: Info = Client::connect(state).await?.ask(&Request::Info).await?;
+    let info: Info = Place::machine(state).ask(&Request::Info).await?;
     if !output::machine(format, &info)? {
         output::line(format!("serin {} (process {})", info.version, info.pid));
         let router = info.router_pid.map_or_else(|| "not running".to_owned(), |pid| format!("process {pid}"));

@@ -165,7 +165,7 @@ pub fn asked(write: &Write) -> (&str, String, &'static str) {
     let (sub, verb) = match write.verb {
         Verb::Create(_) => ("", "create"),
         Verb::Update(_) => ("", "update"),
-        Verb::MergePatch(_) | Verb::StrategicPatch(_) => ("", "patch"),
+        Verb::MergePatch(_) | Verb::StrategicPatch(_) | Verb::JsonPatch(_) => ("", "patch"),
         Verb::StatusPatch(_) => ("/status", "patch"),
         Verb::Delete { .. } => ("", "delete"),
     };

@@ -98,6 +98,7 @@ impl Server {
                 merge_patch::apply(&present, patch)
             }
             (Verb::StrategicPatch(patch), Some(present)) => strategic(&present, patch),
+            (Verb::JsonPatch(patch), Some(_)) => return Err(format!("no pass writes such a patch: {patch}")),
             (Verb::Delete { .. }, Some(_)) => {
                 self.objects.remove(&(kind, name));
                 return Ok(());
@@ -321,7 +322,7 @@ fn line(write: &Write) -> Option<String> {
         Verb::Create(_) => format!("create {target}"),
         Verb::Update(body) => format!("update {target} replicas {}", body["spec"]["replicas"]),
         Verb::MergePatch(body) => format!("patch {target} {body}"),
-        Verb::StrategicPatch(body) => format!("patch {target} {body}"),
+        Verb::StrategicPatch(body) | Verb::JsonPatch(body) => format!("patch {target} {body}"),
         Verb::StatusPatch(body) => {
             let keys: Map<String, Value> = body["status"].as_object().unwrap().clone();
             let told = ["phase", "message", "currentStepIndex", "stableRS"].into_iter();

@@ -109,7 +109,7 @@ pub(crate) fn of_kind<'w>(writes: &'w [Write], kind: &str) -> Vec<&'w Write> {
 pub(crate) fn body(write: &Write) -> &Value {
     match &write.verb {
         Verb::Create(body) | Verb::Update(body) | Verb::MergePatch(body) => body,
-        Verb::StatusPatch(body) | Verb::StrategicPatch(body) => body,
+        Verb::StatusPatch(body) | Verb::StrategicPatch(body) | Verb::JsonPatch(body) => body,
         Verb::Delete { .. } => &Value::Null,
     }
 }

@@ -1,10 +1,9 @@
 //! Rollouts as plain data for people and machines.
 
-mod blue_green;
+pub(super) mod blue_green;
 mod experiment;
 
-use serin_core::analysis::{Metric, MetricResult, RunKind};
-use serin_core::plugin::PluginStatus;
+use serin_core::analysis::RunKind;
 use serin_core::{Hash, Time};
 use serin_supervisor::State;
 
@@ -15,8 +14,8 @@ use crate::request::pool_image;
 use crate::route;
 use crate::staff::MemberId;
 use crate::view::{
-    MeasurementView, MemberRow, MetricView, PluginView, PoolView, ReasonView, ReplicasView, RolloutView, RunView,
-    StepView, TrafficView, WeightView,
+    MemberRow, MetricView, PluginView, PoolView, ReasonView, ReplicasView, RolloutView, RunView, StepView, TrafficView,
+    WeightView,
 };
 
 impl Engine {
@@ -62,7 +61,7 @@ impl Engine {
             runs: runs.into_iter().map(|(name, run)| run_view(&name.name, run)).collect(),
             experiments: self.experiment_views(key),
             traffic: self.traffic(key, w),
-            plugins: status.plugins.iter().map(plugin_view).collect(),
+            plugins: status.plugins.iter().map(PluginView::of).collect(),
             reasons: self.reasons(w),
             wake_at_ms: w.wake_at.map(Time::as_millis),
         }
@@ -90,7 +89,7 @@ impl Engine {
 
     /// The steps of an update and how many are over.
     fn steps(&self, w: &Workload, promoted: bool) -> (Vec<StepView>, Option<usize>) {
-        let Some(blue_green) = w.rollout.blue_green() else { return (steps(w, promoted), w.status.step_index) };
+        let Some(blue_green) = w.rollout.blue_green() else { return (canary_steps(w, promoted), w.status.step_index) };
         let (stages, over) = blue_green::stages(w, blue_green, |hash| self.staffing(w, hash).available);
         (stages, Some(over))
     }
@@ -208,7 +207,8 @@ fn absolute(path: &std::path::Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
-fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {
+/// The steps of a canary and how far it is.
+pub fn canary_steps(w: &Workload, promoted: bool) -> Vec<StepView> {
     let steps = w.rollout.canary().map_or(&[][..], |c| &c.steps);
     let index = w.status.step_index.unwrap_or(0);
     let state = |i: usize| match i.cmp(&index) {
@@ -218,18 +218,6 @@ fn steps(w: &Workload, promoted: bool) -> Vec<StepView> {
         _ => "waiting",
     };
     steps.iter().enumerate().map(|(i, s)| StepView { text: s.to_string(), state: state(i).to_owned() }).collect()
-}
-
-fn plugin_view(plugin: &PluginStatus) -> PluginView {
-    PluginView {
-        step: plugin.index,
-        name: plugin.name.clone(),
-        operation: plugin.operation.as_str().to_owned(),
-        phase: plugin.phase.as_str().to_owned(),
-        message: plugin.message.clone(),
-        executions: plugin.executions,
-        disabled: plugin.disabled,
-    }
 }
 
 /// A run.
@@ -245,35 +233,6 @@ pub(super) fn run_view(name: &str, run: &RunState) -> RunView {
         phase: run.status.phase.as_str().to_owned(),
         message: run.status.message.clone(),
         created_ms: run.created.as_millis(),
-        metrics: run.core.metrics.iter().map(|m| metric_view(m, run.status.metric(&m.name))).collect(),
-    }
-}
-
-fn metric_view(metric: &Metric, result: Option<&MetricResult>) -> MetricView {
-    let empty = MetricResult::default();
-    let result = result.unwrap_or(&empty);
-    MetricView {
-        name: metric.name.clone(),
-        phase: result.phase.as_str().to_owned(),
-        message: result.message.clone(),
-        success: metric.success.clone(),
-        failure: metric.failure.clone(),
-        successful: result.successful,
-        failed: result.failed,
-        inconclusive: result.inconclusive,
-        error: result.error,
-        failure_limit: metric.failure_limit,
-        count: metric.effective_count(),
-        dry_run: metric.dry_run,
-        measurements: result
-            .measurements
-            .iter()
-            .map(|m| MeasurementView {
-                at_ms: m.started.as_millis(),
-                value: m.value.clone(),
-                phase: m.phase.as_str().to_owned(),
-                message: m.message.clone(),
-            })
-            .collect(),
+        metrics: run.core.metrics.iter().map(|m| MetricView::of(m, run.status.metric(&m.name))).collect(),
     }
 }

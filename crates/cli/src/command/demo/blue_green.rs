@@ -12,9 +12,8 @@ use serin_local::view::RolloutView;
 
 use super::board::Board;
 use super::report::{Expected, Verdict, verdicts};
-use super::{LAST_S, LOOK_EVERY, first_versions, settle, start, start_load};
+use super::{LAST_S, LOOK_EVERY, first_versions, settle, start, start_load, views};
 use crate::arguments::Demo;
-use crate::command::views;
 use crate::error::CliError;
 use crate::output::{self, age, tag};
 
@@ -150,7 +149,7 @@ impl Stage<'_> {
     async fn until(&mut self, update: &mut Update, fits: impl Fn(&RolloutView) -> bool) -> Result<bool, CliError> {
         let began = Instant::now();
         loop {
-            let now = views(self.client, None).await?;
+            let now = views(self.client).await?;
             for event in self.client.ask::<Vec<EventRecord>>(&Request::Events { service: None, count: 60 }).await? {
                 self.board.event(&event);
             }

@@ -79,7 +79,7 @@ impl Engine {
 }
 
 /// The stages of an update, and how many are over. A version that returns, or is promoted in full, skips to the switch.
-pub(super) fn stages(w: &Workload, blue_green: &BlueGreen, staffed: impl Fn(&Hash) -> u32) -> (Vec<StepView>, usize) {
+pub fn stages(w: &Workload, blue_green: &BlueGreen, staffed: impl Fn(&Hash) -> u32) -> (Vec<StepView>, usize) {
     let stages = configured(w, blue_green);
     let now = current(w, blue_green, staffed);
     let over = stages.iter().filter(|(stage, _)| *stage < now).count();
