@@ -100,7 +100,7 @@ class Cluster:
 
     def apply(self, objects):
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        self.kubectl("apply", "--server-side", "-f", "-", given=text)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=text)
 
     def rollouts(self):
         return json.loads(self.kubectl("get", "rollouts", "-A", "-o", "json"))["items"]
