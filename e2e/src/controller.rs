@@ -13,6 +13,15 @@ use crate::wait::poll;
 /// How many lines of a log are shown.
 const LINES: usize = 60;
 
+/// Tests run side by side in one network, so each takes ports that are free unless a test says which.
+const PORTS: [&str; 2] = ["--healthz-port=0", "--metrics-port=0"];
+
+/// Whether an argument sets what another one sets.
+fn is_for(argument: &str, other: &str) -> bool {
+    let name = |text: &str| text.split('=').next().map(str::to_owned);
+    name(argument) == name(other)
+}
+
 /// `serin controller`; killed when it is dropped.
 #[derive(Debug)]
 pub struct Controller {
@@ -27,6 +36,7 @@ impl Controller {
             |opened: std::io::Result<File>| opened.unwrap_or_else(|e| panic!("failed to open {}: {e}", log.display()));
         let child = Command::new(Cluster::built("serin"))
             .arg("controller")
+            .args(PORTS.iter().filter(|port| !arguments.iter().any(|argument| is_for(argument, port))))
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .envs(environment.iter().copied())

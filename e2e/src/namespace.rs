@@ -1,8 +1,8 @@
 //! A namespace of one test: what is in it, and what to show when something does not come about.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub struct Namespace {
     cluster: Cluster,
     name: String,
     /// The logs of controllers that were started for it.
-    logs: RefCell<Vec<PathBuf>>,
+    logs: Mutex<Vec<PathBuf>>,
     /// Held while the namespace is used, when others want one of the same name.
     _lock: Option<File>,
 }
@@ -25,7 +25,7 @@ pub struct Namespace {
 impl Namespace {
     pub(crate) fn create(cluster: &Cluster, name: &str, lock: Option<File>) -> Self {
         cluster.kubectl(&["create", "namespace", name]);
-        Self { cluster: cluster.clone(), name: name.to_owned(), logs: RefCell::default(), _lock: lock }
+        Self { cluster: cluster.clone(), name: name.to_owned(), logs: Mutex::default(), _lock: lock }
     }
 
     /// Its name.
@@ -138,18 +138,22 @@ impl Namespace {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Controller {
-        let number = self.logs.borrow().len();
+        let number = self.logs().len();
         let log = self.cluster.dir().join("log").join(format!("controller-{}-{number}.log", self.name));
-        self.logs.borrow_mut().push(log.clone());
+        self.logs().push(log.clone());
         Controller::start(kubeconfig, log, arguments, environment)
+    }
+
+    fn logs(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        // Whole at any time, whatever panicked beside it.
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Events and logs: why something may not have come about.
     fn circumstances(&self) -> String {
         let events = self.try_kubectl(&["get", "events", "--sort-by=.lastTimestamp"], "");
         let pods = self.try_kubectl(&["get", "pods", "-o", "wide", "--show-labels"], "");
-        let logs: String =
-            self.logs.borrow().iter().map(|log| format!("{}:\n{}\n", log.display(), tail(log))).collect();
+        let logs: String = self.logs().iter().map(|log| format!("{}:\n{}\n", log.display(), tail(log))).collect();
         format!("pods:\n{}{}\nevents:\n{}{}\n{logs}", pods.stdout, pods.stderr, events.stdout, events.stderr)
     }
 }

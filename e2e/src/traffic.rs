@@ -115,8 +115,20 @@ impl Users {
     /// # Panics
     /// When the program is not built or cannot be started.
     pub fn start(model: &str, rate: u32) -> Self {
+        Self::begin(model, rate, &[])
+    }
+
+    /// The same at a host that is not the one of the example, such as that of a preview.
+    ///
+    /// # Panics
+    /// As [`Users::start`] does.
+    pub fn start_at(host: &str, model: &str, rate: u32) -> Self {
+        Self::begin(model, rate, &["--host", host])
+    }
+
+    fn begin(model: &str, rate: u32, more: &[&str]) -> Self {
         let mut command = Command::new(Cluster::built("model-service"));
-        command.args(["load", "--json", "--router", NODE, "--service", model, "--rate", &rate.to_string()]);
+        command.args(["load", "--json", "--router", NODE, "--service", model, "--rate", &rate.to_string()]).args(more);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         Self { child: child.unwrap_or_else(|e| panic!("failed to start the users: {e}")) }
     }

@@ -14,11 +14,21 @@ mod example;
 mod friends;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/kills.rs"]
+mod kills;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/leaders.rs"]
+mod leaders;
 #[path = "cluster/manifests.rs"]
 mod manifests;
 #[path = "cluster/platform.rs"]
 mod platform;
+#[path = "cluster/portfolio.rs"]
+mod portfolio;
+#[path = "cluster/rights.rs"]
+mod rights;
 #[path = "cluster/takeover.rs"]
 mod takeover;
+#[path = "cluster/web.rs"]
+mod web;

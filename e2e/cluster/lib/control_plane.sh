@@ -2,7 +2,7 @@
 # etcd, API server, controller manager and scheduler. Sourced, not run.
 
 start_control_plane() {
-  local nodes=$1 audit=$2 grace=40s
+  local nodes=$1 audit=$2 grace=300s
   start etcd bin/etcd --data-dir "$DIR/etcd" --unsafe-no-fsync \
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
     --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 --initial-cluster default=http://127.0.0.1:2380
@@ -29,6 +29,8 @@ T
     "${audited[@]}"
   await apiserver 90 kubectl get --raw /readyz
 
+  # Tests stop the API server for a minute. Whoever comes back first, kubelet or controller manager, decides whether the node counts
+  # as gone then, and with it every pod, unless a node may be silent for longer.
   # A simulated node renews its lease late when a thousand pods start at once; gone, it would take all of them along.
   [ "$nodes" != kwok ] || grace=3600s
   start controller-manager bin/kube-controller-manager --kubeconfig=pki/controller-manager.kubeconfig --leader-elect=false \

@@ -204,5 +204,8 @@ fn an_abort_ends_the_experiment_on_the_cluster_too() {
         server.now = at;
     }
     server.settle();
+    assert!(server.get("Experiment", &name).is_some(), "a retry of this update must not give its name again");
+    server.patch("Rollout", "web", &json!({ "spec": { "template": template("m:1") } }));
+    server.settle();
     assert_eq!(server.get("Experiment", &name), None, "no history is kept");
 }

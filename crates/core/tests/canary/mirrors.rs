@@ -1,6 +1,6 @@
 //! Table: `setMirrorRoute`, managed routes and their order (sections 1.7 and 6.10), and weights out of another total.
 
-use serin_core::rollout::Traffic;
+use serin_core::rollout::{CanaryScale, Traffic};
 use serin_core::weight::{HeaderMatch, HeaderRoute, MirrorRoute, RouteMatch, ValueMatch};
 use serin_core::{Step, intent};
 
@@ -121,4 +121,22 @@ fn weights_out_of_a_thousand() {
     assert_eq!((carried(&stage).as_str(), stage.state().as_str()), ("0 + 1000 of 1000: v2 4", "Healthy step 4"));
     let told = stage.told();
     assert!(told.contains(&"TrafficWeightUpdated: Traffic weight updated from 500 to 1000".to_owned()), "{told:?}");
+}
+
+/// A route of either kind is a use of the canary: its last member goes when the router was seen to have dropped it.
+//= compat: 2.8-22
+#[test]
+fn the_last_member_stays_while_the_router_has_a_route_to_it() {
+    let scale = |count| Step::SetCanaryScale(CanaryScale::Replicas(count));
+    for route in [header("x-tester"), mirror("shadow", 50)] {
+        let mut stage = Stage::updating(rollout(&[scale(1), route, PAUSE, scale(0), PAUSE], as_is));
+        assert_eq!((stage.sizes().as_str(), stage.weight()), ("v1 4, v2 1", Some(0)));
+        stage.router_obeys = false;
+        stage.promote();
+        judged_settle(&mut stage, 20);
+        assert_eq!((stage.sizes().as_str(), routes(&stage).is_empty()), ("v1 4, v2 1", false));
+        stage.router_catches_up();
+        judged_settle(&mut stage, 20);
+        assert_eq!((stage.sizes().as_str(), routes(&stage).as_str()), ("v1 4", ""));
+    }
 }
