@@ -1,6 +1,6 @@
 //! A controller on the server, with pods that come up by themselves, and a script.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -165,14 +165,20 @@ pub(crate) fn outcome(server: &Server, name: &str) -> Value {
 /// What must hold at every moment: requests go to pods that are there.
 #[derive(Debug, Default)]
 pub(crate) struct Watchman {
+    on_duty: Cell<bool>,
     seen: RefCell<Vec<String>>,
 }
 
 impl Watchman {
+    /// From now on. A first version has no pods to begin with, and there is nobody else to serve its requests.
+    pub(crate) fn begin(&self) {
+        self.on_duty.set(true);
+    }
+
     /// Watches for ever.
     pub(crate) async fn watch(&self, server: &Server, name: &str) {
         loop {
-            if let Some(wrong) = wrong(server, name) {
+            if let Some(wrong) = wrong(server, name).filter(|_| self.on_duty.get()) {
                 let calls = server.written();
                 let last = calls.iter().rev().take(8).rev().cloned().collect::<Vec<_>>().join("\n  ");
                 self.seen.borrow_mut().push(format!("{wrong}, after\n  {last}\n{}", outcome(server, name)));

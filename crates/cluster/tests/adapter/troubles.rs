@@ -62,6 +62,7 @@ async fn told(story: &Story, trouble: Option<(At, u32)>) -> (Value, usize) {
     let script = async || {
         is(&server, story.name, "Healthy").await;
         server.forget_calls();
+        watchman.begin();
         if let Some((at, nth)) = trouble {
             at.prepare(&server, nth);
         }
