@@ -16,15 +16,33 @@ fn told(calls: &[Call]) -> String {
         mask(&mut value);
         value
     };
-    let line = |call: &Call| {
+    let mut lines: Vec<(String, Value)> = Vec::new();
+    for call in calls {
         let path = call.path.trim_start_matches("/apis/").trim_start_matches("/api/");
-        let body = match path.ends_with("/status") {
-            true => turning_point(&call.body)?,
-            false => call.body.clone(),
-        };
-        Some(format!("{} {} {path} {}\n", call.code, call.verb, masked(&body)))
-    };
-    calls.iter().filter_map(line).collect()
+        let is_status = path.ends_with("/status");
+        let body = if is_status { turning_point(&call.body) } else { Some(call.body.clone()) };
+        let Some(body) = body.as_ref().map(masked) else { continue };
+        let begin = format!("{} {} {path}", call.code, call.verb);
+        match lines.last_mut() {
+            // Whether pods are heard of between two decisions is chance: patches of a status in a row are one.
+            Some((last, held)) if is_status && *last == begin => merge(held, &body),
+            _ => lines.push((begin, body)),
+        }
+    }
+    lines.iter_mut().for_each(|(_, body)| body.sort_all_objects());
+    lines.iter().map(|(begin, body)| format!("{begin} {body}\n")).collect()
+}
+
+/// Puts a patch on top of another one.
+fn merge(patch: &mut Value, later: &Value) {
+    match (patch, later) {
+        (Value::Object(fields), Value::Object(later)) => {
+            for (key, value) in later {
+                merge(fields.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (patch, later) => *patch = later.clone(),
+    }
 }
 
 /// What of a status patch is a turning point. Counts and conditions are written whenever the pods are heard of, which may be
