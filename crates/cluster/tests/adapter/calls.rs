@@ -1,4 +1,5 @@
-//! Every call that writes, of whole stories: verb, path and body, as golden files a reviewer reads. `UPDATE_GOLDEN=1` rewrites.
+//! Every call that writes, of whole stories: verb, path and body, as golden files a reviewer reads; of the status what it comes to.
+//! `UPDATE_GOLDEN=1` rewrites.
 
 use std::time::Duration;
 
@@ -16,21 +17,22 @@ fn told(calls: &[Call]) -> String {
         mask(&mut value);
         value
     };
-    let mut lines: Vec<(String, Value)> = Vec::new();
-    for call in calls {
+    let mut text = String::new();
+    let mut status = Value::Null;
+    for call in calls.iter().filter(|call| call.code < 300) {
         let path = call.path.trim_start_matches("/apis/").trim_start_matches("/api/");
-        let is_status = path.ends_with("/status");
-        let body = if is_status { turning_point(&call.body) } else { Some(call.body.clone()) };
-        let Some(body) = body.as_ref().map(masked) else { continue };
-        let begin = format!("{} {} {path}", call.code, call.verb);
-        match lines.last_mut() {
-            // Whether pods are heard of between two decisions is chance: patches of a status in a row are one.
-            Some((last, held)) if is_status && *last == begin => merge(held, &body),
-            _ => lines.push((begin, body)),
+        match path.ends_with("/status") {
+            true => merge(&mut status, &turning_points(&call.body)),
+            false => {
+                let mut body = masked(&call.body);
+                body.sort_all_objects();
+                text += &format!("{} {path} {body}\n", call.verb);
+            }
         }
     }
-    lines.iter_mut().for_each(|(_, body)| body.sort_all_objects());
-    lines.iter().map(|(begin, body)| format!("{begin} {body}\n")).collect()
+    let mut status = masked(&status);
+    status.sort_all_objects();
+    text + &format!("status in the end {status}\n")
 }
 
 /// Puts a patch on top of another one.
@@ -45,15 +47,13 @@ fn merge(patch: &mut Value, later: &Value) {
     }
 }
 
-/// What of a status patch is a turning point. Counts and conditions are written whenever the pods are heard of, which may be
-/// together with something else or apart from it.
-fn turning_point(body: &Value) -> Option<Value> {
+/// What of a status patch is a turning point. How often the status is written in between is chance: it depends on when pods are
+/// heard of.
+fn turning_points(body: &Value) -> Value {
     const KEPT: [&str; 8] =
         ["currentPodHash", "stableRS", "currentStepIndex", "pauseConditions", "abort", "blueGreen", "phase", "message"];
-    let status: serde_json::Map<String, Value> = body["status"].as_object()?.clone();
-    let kept: serde_json::Map<String, Value> =
-        status.into_iter().filter(|(key, _)| KEPT.contains(&key.as_str())).collect();
-    (!kept.is_empty()).then(|| json!({ "status": kept, "metadata": body["metadata"] }))
+    let status = body["status"].as_object().cloned().unwrap_or_default();
+    Value::Object(status.into_iter().filter(|(key, _)| KEPT.contains(&key.as_str())).collect())
 }
 
 /// Times, and versions and uids of objects, are different each time.
