@@ -220,7 +220,8 @@ fn baseline_and_canary_of_the_same_age_get_their_shares_and_the_rollout_goes_on(
     let counts = counted(&mut machine.visitor(&app), 100);
     for role in ["baseline", "canary"] {
         let count = counts.get(&hash(role)).copied().unwrap_or(0);
-        assert!((18..=22).contains(&count), "{role}: {counts:?}");
+        // Others send requests in between, so which of the hundred these are is chance: four standard deviations.
+        assert!((4..=36).contains(&count), "{role}: {counts:?}");
     }
     let explained = machine.run(&["explain", "model"]).ok();
     assert!(explained.contains(&format!("Experiment {} is Running", trial["name"].as_str().unwrap())), "{explained}");
