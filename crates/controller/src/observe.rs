@@ -2,6 +2,7 @@
 
 mod claim;
 mod experiment;
+mod limits;
 mod lookup;
 mod prepare;
 mod references;
@@ -103,6 +104,7 @@ pub fn observe(cluster: &Cluster) -> Observed {
     }
     let mut rollout = cluster.rollout.clone();
     let mut errors = validate::rollout(&rollout);
+    errors.extend(limits::problem(&rollout));
     if let Some(reference) = &rollout.spec.workload_ref {
         let found = cluster.workload.as_ref().map(|workload| &workload.0);
         match serin_spec::workload::resolve(reference, found) {

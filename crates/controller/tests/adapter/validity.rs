@@ -30,6 +30,20 @@ fn the_first_broken_rule_is_told_before_any_reference() {
     assert!(why.starts_with("spec.strategy.steps[0].setWeight: Invalid value: "), "{why}");
 }
 
+/// The definitions let any text through, which would then count as nothing.
+//= compat: 1.7-2
+#[test]
+fn limits_are_numbers_or_percentages() {
+    let surge = |limit: Value| said(&with(json!({ "spec": { "strategy": { "canary": { "maxSurge": limit } } } })));
+    for good in [json!(2), json!("25%"), json!("25")] {
+        assert_eq!(surge(good), None);
+    }
+    let why = surge(json!("many")).unwrap();
+    let want = "spec.strategy.canary.maxSurge: Invalid value: \"many\": is neither a whole number from 0 nor a percentage such as 25%";
+    assert_eq!(why, want);
+    assert!(surge(json!("-5%")).is_some());
+}
+
 //= compat: 8.5-1, 8.5-2, 8.5-3
 #[test]
 fn services_must_be_there_and_fit() {
