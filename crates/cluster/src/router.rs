@@ -1,7 +1,8 @@
 //! The traffic routers of a rollout: what they carry, and what they are told.
 
 use serde_json::Value;
-use serin_controller::write::{Failure, Target, Verb};
+use serin_controller::render::event::on;
+use serin_controller::write::{Target, Verb};
 use serin_controller::{Object, Write};
 use serin_core::{Hash, Split};
 use serin_routes::{Change, Context, ObjectRef, Pick, Problem, Service};
@@ -9,7 +10,6 @@ use serin_spec::wire::Rollout;
 
 use crate::apply::{Versions, apply};
 use crate::error::Error;
-use crate::pass::failure;
 use crate::resource::{EXPERIMENT, Resource, SERVICE};
 use crate::shared::Shared;
 use crate::store::Name;
@@ -150,10 +150,5 @@ fn write(change: Change) -> Write {
 fn event(shared: &Shared, rollout: &Rollout, change: &Change) -> Option<Write> {
     let event = change.event.as_ref()?;
     let object = Object(serde_json::to_value(rollout).ok()?);
-    let mut write = failure::event(&object, &event.message, shared.now()).or(Failure::Skip);
-    if let Verb::Create(body) = &mut write.verb {
-        body["reason"] = event.reason.into();
-        body["type"] = "Normal".into();
-    }
-    Some(write)
+    Some(on(&object, event.reason, &event.message, false, shared.now()))
 }

@@ -1,7 +1,7 @@
 //! From a decision to the writes that carry it out, in an order that is safe to stop after any of them.
 
 mod analysis_run;
-pub(crate) mod event;
+pub mod event;
 mod experiment;
 pub mod replica_set;
 pub mod rollout;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serin_e2e::{Cluster, Namespace, ask};
 
+use crate::manifests;
+
 /// For what takes a cluster seconds; a machine that is busy with a build needs more of them.
 const SOON: Duration = Duration::from_secs(90);
 
@@ -100,6 +102,7 @@ fn secrets_outside_the_watched_namespaces_cannot_be_read() {
 
 /// A model service as a Deployment, with all that stands around one.
 fn running(name: &str, host: &str) -> String {
+    let (service, ingress) = (manifests::service(name, name), manifests::ingress(name, host, name));
     format!(
         r#"
 apiVersion: apps/v1
@@ -116,21 +119,7 @@ spec:
         image: ghcr.io/ml-portfolio/bankchurn-predictor:v3.1.0
         ports: [{{name: http, containerPort: 8000}}]
         readinessProbe: {{httpGet: {{path: /health, port: http}}, periodSeconds: 1}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}}}
-spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: http}}]}}
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {{name: {name}}}
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: {host}
-    http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: {name}, port: {{name: http}}}}}}}}]}}
----
+{service}{ingress}---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata: {{name: {name}}}

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use serin_e2e::{Answers, Cluster, Namespace, ask, ask_with, prometheus, wait_for};
 
+use crate::manifests;
+
 /// For what takes a cluster seconds; a machine that is busy with a build needs more of them.
 const SOON: Duration = Duration::from_secs(60);
 
 /// A version of a model service as a Deployment with a Service, as any team would run it without a rollout.
 fn version(name: &str, tag: &str) -> String {
+    let service = manifests::service(name, name);
     format!(
         r#"
 apiVersion: apps/v1
@@ -27,12 +30,7 @@ spec:
         image: ghcr.io/ml-portfolio/bankchurn-predictor:{tag}
         ports: [{{name: http, containerPort: 8000}}]
         readinessProbe: {{httpGet: {{path: /health, port: http}}, periodSeconds: 1}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}}}
-spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: http}}]}}
-"#
+{service}"#
     )
 }
 

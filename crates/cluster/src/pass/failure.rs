@@ -1,6 +1,7 @@
 //! A pass that failed: the object says so itself, once, and stops saying it when a pass went through.
 
 use serde_json::{Value, json};
+use serin_controller::render::event;
 use serin_controller::write::Verb;
 use serin_controller::{Object, Write};
 use serin_core::Time;
@@ -8,7 +9,7 @@ use serin_spec::timestamp;
 
 use super::Key;
 use crate::error::{Class, Error};
-use crate::resource::{ANALYSIS_RUN, EVENT, EXPERIMENT, ROLLOUT, Resource, SERVICE};
+use crate::resource::{ANALYSIS_RUN, EXPERIMENT, ROLLOUT, Resource, SERVICE};
 use crate::shared::Shared;
 
 /// Type of the condition that tells of a failure. Argo has none; its clients show what they do not know as it is.
@@ -56,7 +57,7 @@ async fn tell_of(shared: &Shared, key: &Key, message: &str) {
     let Some(object) = shared.store.borrow().get(key.resource(), key.name()) else { return };
     let now = shared.now();
     if !known {
-        let _ = shared.client.send(&event(&object, message, now)).await;
+        let _ = shared.client.send(&event::on(&object, CONDITION, message, true, now)).await;
     }
     // A decision that changed the status has written its conditions alone.
     if let Some(write) = condition(key, &object, Some(message), now)
@@ -112,30 +113,6 @@ pub(crate) fn without_condition(object: &mut Object) {
     if let Some(conditions) = object.0.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
         conditions.retain(|one| one["type"] != CONDITION);
     }
-}
-
-/// A warning on an object.
-pub(crate) fn event(object: &Object, message: &str, now: Time) -> Write {
-    let at = timestamp::format(Time::from_secs(now.as_secs()));
-    Write::create(json!({
-        "apiVersion": EVENT.api_version,
-        "kind": EVENT.kind,
-        "metadata": { "generateName": format!("{}.", object.name()), "namespace": object.namespace() },
-        "involvedObject": {
-            "apiVersion": object.api_version(),
-            "kind": object.kind(),
-            "name": object.name(),
-            "namespace": object.namespace(),
-            "uid": object.uid(),
-        },
-        "type": "Warning",
-        "reason": CONDITION,
-        "message": message,
-        "source": { "component": "rollouts-controller" },
-        "firstTimestamp": at,
-        "lastTimestamp": at,
-        "count": 1,
-    }))
 }
 
 /// The error with what can be done about it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use serin_controller::observe::View;
 use serin_controller::render::replica_set::{Taken, taken};
-use serin_controller::render::{Sources, rollout as render_rollout};
+use serin_controller::render::{Sources, event, rollout as render_rollout};
 use serin_controller::templates::Templates;
 use serin_controller::write::Verb;
 use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, observe, render};
@@ -146,10 +146,7 @@ async fn invalid_pass(
     let name = Name::new(view.rollout.metadata.namespace(), view.rollout.metadata.name());
     let object = shared.store.borrow().get(ROLLOUT, &name);
     if let Some(object) = object {
-        let mut told = failure::event(&object, problem.message(), now);
-        if let Verb::Create(body) = &mut told.verb {
-            body["reason"] = "InvalidSpec".into();
-        }
+        let told = event::on(&object, "InvalidSpec", problem.message(), true, now);
         apply_all(shared, vec![told], versions).await;
     }
     Ok(Next::Again)

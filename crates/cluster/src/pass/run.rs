@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use serin_controller::render::event;
 use serin_controller::write::Verb;
 use serin_controller::{Object, Write, merge_patch};
 use serin_core::Time;
@@ -162,27 +163,18 @@ fn events(object: &Object, before: &RunStatus, after: &RunStatus, now: Time) -> 
         let was = before.metric(&result.name).map_or(RunPhase::Pending, |former| former.phase);
         (ended(result.phase) && !ended(was)).then(|| {
             let text = format!("Metric '{}' Completed. Result: {}", result.name, result.phase);
-            event(object, &format!("Metric{}", result.phase), &text, bad(result.phase), now)
+            event::on(object, &format!("Metric{}", result.phase), &text, bad(result.phase), now)
         })
     };
     let whole = (ended(after.phase) && !ended(before.phase)).then(|| {
         let text = format!("Analysis Completed. Result: {}", after.phase);
-        event(object, &format!("AnalysisRun{}", after.phase), &text, bad(after.phase), now)
+        event::on(object, &format!("AnalysisRun{}", after.phase), &text, bad(after.phase), now)
     });
     after.metrics.iter().filter_map(metric).chain(whole).collect()
 }
 
 const fn bad(phase: RunPhase) -> bool {
     matches!(phase, RunPhase::Failed | RunPhase::Error)
-}
-
-fn event(object: &Object, reason: &str, message: &str, warning: bool, now: Time) -> Write {
-    let mut write = failure::event(object, message, now);
-    if let Verb::Create(body) = &mut write.verb {
-        body["reason"] = reason.into();
-        body["type"] = if warning { "Warning" } else { "Normal" }.into();
-    }
-    write
 }
 
 /// A finished run of its own goes when its time to stay is over; its Jobs beyond those that are kept go before.

@@ -2,7 +2,6 @@
 
 use serin_spec::validate::{ErrorType, FieldError};
 use serin_spec::wire::Rollout;
-use serin_spec::wire::meta::IntOrString;
 
 /// The first of them.
 pub(super) fn problem(rollout: &Rollout) -> Option<FieldError> {
@@ -12,18 +11,9 @@ pub(super) fn problem(rollout: &Rollout) -> Option<FieldError> {
     });
     let blue_green = strategy.blue_green.iter().map(|both| ("blueGreen.maxUnavailable", &both.max_unavailable));
     canary.chain(blue_green).find_map(|(field, limit)| {
-        let limit = limit.as_ref().filter(|limit| !is_limit(limit))?;
+        let limit = limit.as_ref().filter(|limit| !limit.is_limit())?;
         let path = format!("spec.strategy.{field}");
         let detail = format!("{:?}: is neither a whole number from 0 nor a percentage such as 25%", limit.to_string());
         Some(FieldError { kind: ErrorType::Invalid, path: path.clone(), field: path, detail })
     })
-}
-
-/// A string is a percentage, with or without its sign.
-//= compat: 1.7-2
-fn is_limit(limit: &IntOrString) -> bool {
-    match limit {
-        IntOrString::Int(number) => *number >= 0,
-        IntOrString::String(text) => text.trim_end_matches('%').parse::<u32>().is_ok(),
-    }
 }

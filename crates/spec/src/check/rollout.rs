@@ -8,7 +8,6 @@ use crate::validate::{self, ErrorType, FieldError};
 use crate::wire::Rollout;
 use crate::wire::canary::{CanaryStep, CanaryStrategy};
 use crate::wire::gateway_api::{self, GatewayApi};
-use crate::wire::meta::IntOrString;
 use crate::wire::traffic::{NginxTrafficRouting, RolloutTrafficRouting};
 
 const CANARY: &str = "spec.strategy.canary";
@@ -110,7 +109,7 @@ fn kinds_of(step: &CanaryStep) -> Vec<&'static str> {
 fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findings) {
     let origin = &entry.origin;
     for (field, limit) in [("maxSurge", &canary.max_surge), ("maxUnavailable", &canary.max_unavailable)] {
-        if let Some(limit) = limit.as_ref().filter(|limit| !is_limit(limit)) {
+        if let Some(limit) = limit.as_ref().filter(|limit| !limit.is_limit()) {
             let message = format!("{limit} is neither a number nor a percentage");
             let problem = origin.problem("bad-value", &format!("{CANARY}.{field}"), message);
             problems.push(problem.expected("a whole number from 0, or a percentage such as 25%"));
@@ -147,14 +146,6 @@ fn canary(entry: &Entry<Rollout>, canary: &CanaryStrategy, problems: &mut Findin
         }
     }
     steps(entry, canary, problems);
-}
-
-//= compat: 1.7-2
-fn is_limit(limit: &IntOrString) -> bool {
-    match limit {
-        IntOrString::Int(number) => *number >= 0,
-        IntOrString::String(text) => text.strip_suffix('%').unwrap_or(text).parse::<u32>().is_ok(),
-    }
 }
 
 /// What a router must be told that is kept as it is written.

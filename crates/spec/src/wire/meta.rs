@@ -127,6 +127,15 @@ impl IntOrString {
             IntOrString::String(s) => s.parse().unwrap_or(0),
         }
     }
+
+    /// Whether it is a limit such as `maxSurge`: a whole number from 0, or a percentage with or without its sign.
+    //= compat: 1.7-2
+    pub fn is_limit(&self) -> bool {
+        match self {
+            IntOrString::Int(number) => *number >= 0,
+            IntOrString::String(text) => text.strip_suffix('%').unwrap_or(text).parse::<u32>().is_ok(),
+        }
+    }
 }
 
 impl std::fmt::Display for IntOrString {
