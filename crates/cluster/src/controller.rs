@@ -128,7 +128,6 @@ impl Controller {
             labelled: Default::default(),
             lost_runs: Default::default(),
             tally: Default::default(),
-            stopping: Default::default(),
             turned: Default::default(),
             failing: Default::default(),
         };
@@ -335,7 +334,6 @@ impl Loop {
 
     /// Passes that have begun are ended; no watch is needed for that.
     async fn end(mut self) {
-        self.shared.stopping.set(true);
         self.followers.values().for_each(AbortHandle::abort);
         let all = async { while self.passes.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, all).await.is_err() {

@@ -47,8 +47,6 @@ pub(crate) struct Shared {
     /// Runs that statuses name and the server does not have.
     pub(crate) lost_runs: RefCell<BTreeMap<Name, Vec<String>>>,
     pub(crate) tally: crate::tally::Tally,
-    /// Whether new passes may begin.
-    pub(crate) stopping: Cell<bool>,
     /// When the loop last turned; none before it begins.
     pub(crate) turned: Cell<Option<Instant>>,
     /// Kinds whose watch fails at the moment.

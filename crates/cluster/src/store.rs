@@ -59,7 +59,9 @@ pub(crate) struct Store {
     owned: BTreeMap<Box<str>, BTreeSet<(Resource, Name)>>,
     /// Objects without a controller that carry a pod-template hash, by namespace: somebody may take them.
     orphans: BTreeSet<(Resource, Name)>,
+    /// Uids of objects that have gone, in the order in which they went; and the same, to look one up.
     gone: VecDeque<Box<str>>,
+    gone_uids: BTreeSet<Box<str>>,
     synced: BTreeSet<Resource>,
 }
 
@@ -78,7 +80,7 @@ impl Store {
     /// Keeps an object, unless a newer state of it is known or it is known to be gone. It must be trimmed already.
     pub(crate) fn put(&mut self, resource: Resource, object: &Object) -> News {
         let (name, version) = (Name::of(object), version(object));
-        if self.gone.iter().any(|uid| **uid == *object.uid()) {
+        if self.gone_uids.contains(object.uid()) {
             return News::Nothing;
         }
         let former = self.kinds.get(&resource).and_then(|kind| kind.get(&name));
@@ -101,9 +103,13 @@ impl Store {
 
     /// Forgets an object that has gone.
     pub(crate) fn remove(&mut self, resource: Resource, object: &Object) -> bool {
-        self.gone.push_back(object.uid().into());
-        if self.gone.len() > GONE_MAX {
-            self.gone.pop_front();
+        if self.gone_uids.insert(object.uid().into()) {
+            self.gone.push_back(object.uid().into());
+        }
+        if self.gone.len() > GONE_MAX
+            && let Some(oldest) = self.gone.pop_front()
+        {
+            self.gone_uids.remove(&oldest);
         }
         let name = Name::of(object);
         let same = self.kinds.get(&resource).and_then(|kind| kind.get(&name)).is_some_and(|k| *k.uid == *object.uid());

@@ -2,6 +2,8 @@
 
 mod commands;
 mod person;
+#[path = "../shared/ran.rs"]
+mod ran;
 mod screens;
 mod server;
 mod shop;

@@ -279,7 +279,7 @@ fn a_file_is_linted_in_the_words_of_the_original() {
     person.write("good.yaml", &file(10, "app: web"));
     assert_eq!(
         person.kubectl("lint -f good.yaml"),
-        crate::person::Ran { code: 0, out: String::new(), err: String::new() }
+        crate::ran::Ran { code: 0, out: String::new(), err: String::new() }
     );
     person.write("bad.yaml", &file(110, "app: other"));
     let bad = person.kubectl("lint -f bad.yaml");

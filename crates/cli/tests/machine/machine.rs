@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::manifests::App;
+pub(crate) use crate::ran::Ran;
 use crate::service;
 use crate::visitor::{Load, Visitor};
 
@@ -21,32 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Environment variable that everything a machine starts inherits, so that it is found again and nothing else is.
 const MARK: &str = "SERIN_TEST_MACHINE";
 
-/// How a command ended.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    /// Exit code.
-    pub(crate) code: i32,
-    /// Standard output.
-    pub(crate) out: String,
-    /// Standard error.
-    pub(crate) err: String,
-}
-
 impl Ran {
-    /// Asserts success and gives the standard output.
-    #[track_caller]
-    pub(crate) fn ok(self) -> String {
-        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
-        self.out
-    }
-
-    /// Asserts an exit code and gives the standard error.
-    #[track_caller]
-    pub(crate) fn fails(self, code: i32) -> String {
-        assert_eq!(self.code, code, "{}{}", self.out, self.err);
-        self.err
-    }
-
     /// Asserts success and reads the standard output as JSON.
     #[track_caller]
     pub(crate) fn json(self) -> Value {

@@ -14,6 +14,8 @@ mod lint;
 mod machine;
 mod manifests;
 mod plugins;
+#[path = "../shared/ran.rs"]
+mod ran;
 mod restarts;
 mod roles;
 mod routes;
