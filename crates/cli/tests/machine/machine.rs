@@ -17,7 +17,7 @@ use crate::service;
 use crate::visitor::{Load, Visitor};
 
 /// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Environment variable that everything a machine starts inherits, so that it is found again and nothing else is.
 const MARK: &str = "SERIN_TEST_MACHINE";
