@@ -23,7 +23,6 @@ pub mod report;
 mod routing;
 mod serve;
 mod shared;
-pub mod sketch;
 mod split;
 mod stats;
 mod stream;
@@ -38,6 +37,7 @@ use std::path::PathBuf;
 pub use client::Client;
 pub use config::{Config, Limits};
 pub use report::{Batch, ByClass, Counts, EndpointView, Info, MirrorCounts, Numbers, Snapshot};
+pub use serin_stats::sketch;
 pub use serve::serve;
 pub use table::Table;
 
