@@ -7,10 +7,14 @@
 //! |---|---|---|
 //! | [`two_arm`] | canary's bad share at most `ratio * stable + delta` (or at least, to pass) | [`Counts`] |
 //! | [`one_arm`] | bad share at most (at least) a limit | bad, good |
+//! | [`bounded`] | the same for the mean of a metric in \[0, 1\] | outcomes, or their sums |
+//! | [`paired`] | two answers to one request: mean difference at most (at least) `delta` | [`paired::Pairs`] |
+//! | [`label`] | events without a denominator: rate at most (at least) `ratio` times stable's | events |
+//! | [`equality`] | both versions answer alike | answers a class |
 //! | [`split`] | requests are split as configured | requests an arm |
 //!
 //! [`two_arm`], [`one_arm`] and their relatives make tables of log multipliers from what was known before a batch; a [`Process`] adds
-//! `table x counts` up, [`combine`] joins the evidence of several.
+//! `table x counts` up, [`combine`] joins the evidence of several, a [`Detector`] watches without an end.
 //!
 //! ```
 //! use serin_stats::two_arm::{Line, Side, log_gains, smoothed, table};
@@ -29,11 +33,16 @@
 //! There is no clock, no randomness, no hash map and no I/O; `ln` and `exp` are those of `libm`. The same batches give the same bits on every machine.
 //! All state is plain data, finite, and survives JSON bit for bit.
 
+pub mod bounded;
 pub mod combine;
 mod counts;
+mod detector;
+pub mod equality;
 mod gamma;
+pub mod label;
 mod numeric;
 pub mod one_arm;
+pub mod paired;
 mod process;
 mod side;
 pub mod sketch;
@@ -41,6 +50,8 @@ pub mod split;
 pub mod two_arm;
 
 pub use counts::Counts;
+pub use detector::Detector;
+pub use equality::Equality;
 pub use process::Process;
 pub use side::Side;
 pub use split::Split;

@@ -1,8 +1,10 @@
 //! The evidence of every test at fixed counts, compared with an independent implementation (see data/README.md).
 
 use serde_json::{Map, Value};
+use serin_stats::bounded::Bets;
+use serin_stats::paired::{self, Pairs};
 use serin_stats::two_arm::{self, Line, Side};
-use serin_stats::{Counts, Process, Split, one_arm};
+use serin_stats::{Counts, Equality, Process, Split, label, one_arm};
 
 /// What the two implementations may differ by in `ln E`, relative to its size: the other one prints 15 digits.
 const TOLERANCE: f64 = 1e-9;
@@ -101,4 +103,58 @@ fn sample_ratio_mismatch() {
         split.step(seen);
         check(case, split.log_e(), expected);
     }
+}
+
+#[test]
+fn labels_of_events() {
+    let vector = &vectors()["label ratio test w=.2 r=2"];
+    check("q0", label::share(0.25, 2.0), &vector["q0"]);
+    let table = label::table(0.25, 2.0, Side::Fail);
+    for (case, expected) in vector["logE"].as_object().unwrap() {
+        let n = numbers(case);
+        check(case, log_e(&[one_arm::log_gains(&table, n[0], n[1] - n[0])]), expected);
+    }
+}
+
+#[test]
+fn bounded_means() {
+    let vector = &vectors()["bounded_mean w=.2 m=.3 d=.02, stream (1=canary)"];
+    let bets = Bets::new(0.3, 0.2, Line { ratio: 1.0, delta: 0.02 }, Side::Fail);
+    let gains = |outcome: &Value| {
+        let y = outcome[1].as_f64().unwrap();
+        if outcome[0] == 1 { bets.canary(y, 1.0).to_vec() } else { bets.stable(y, 1.0).to_vec() }
+    };
+    let stream: Vec<_> = vector["stream"].as_array().unwrap().iter().map(gains).collect();
+    check("stream", log_e(&stream), &vector["logE"]);
+}
+
+#[test]
+fn pairs() {
+    let table = paired::table(0.03, Side::Fail);
+    for (case, expected) in vectors()["paired shadow delta=.03 (up,tie,down)"].as_object().unwrap() {
+        let n = numbers(case);
+        let pairs = Pairs { worse: n[0], same: n[1], better: n[2] };
+        check(case, log_e(&[paired::log_gains(&table, &pairs)]), expected);
+    }
+}
+
+#[test]
+fn equality_of_classes() {
+    for (case, expected) in vectors()["class SRM logE kappa=20 w=.2"].as_object().unwrap() {
+        let n = numbers(case);
+        let (canary, stable) = n.split_at(n.len() / 2);
+        let mut equality = Equality::new(0.2);
+        equality.step(canary, stable);
+        check(case, equality.log_e(), expected);
+    }
+}
+
+#[test]
+fn no_vector_is_left_out() {
+    let known = |key: &str| {
+        ["shifts", "one_arm", "two_arm", "two_phase", "lindon", "label", "bounded", "paired", "class"]
+            .iter()
+            .any(|k| key.starts_with(k))
+    };
+    assert!(vectors().keys().all(|key| known(key)));
 }
