@@ -4,12 +4,8 @@
 //! stable one's, where `x` is how much of it there is to one of the stable version (pods to pods, or `w / (1 - w)`). The label of every event is then an outcome of [`one_arm`]
 //! with the limit `q`; every event may have its own.
 
-use crate::numeric::RATE_MARGIN;
 use crate::one_arm;
 use crate::side::Side;
-
-/// How much more often than tolerated, or less often to pass, the alternatives see events.
-pub const FACTORS: [f64; 7] = [1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 
 /// The largest tolerated probability that an event is the canary's. `exposure` is how much of the canary there is to one of the stable version, `ratio` the tolerated
 /// ratio of the rates; both above 0.
@@ -18,20 +14,11 @@ pub fn share(exposure: f64, ratio: f64) -> f64 {
     if odds.is_infinite() { 1.0 } else { odds / (1.0 + odds) }
 }
 
-/// The log multipliers `[event of the canary, event of the stable version]` of every component, one per factor; for [`one_arm::log_gains`]. All zeros, which is
-/// no bet, when the share is not within (1e-9, 1 - 1e-9).
+/// The log multipliers `[event of the canary, event of the stable version]` of every component, for [`one_arm::log_gains`]. The alternatives see events more often than
+/// tolerated by factors of 1.2 to 670, or less often by 1.2 to 25 to pass (a shift in log odds is a factor of the ratio). All zeros, which is no bet, when the share is
+/// not within (1e-9, 1 - 1e-9).
 pub fn table(exposure: f64, ratio: f64, side: Side) -> Vec<[f64; 2]> {
-    let limit = share(exposure, ratio);
-    let possible = limit > RATE_MARGIN && limit < 1.0 - RATE_MARGIN;
-    let target = |factor: f64| match side {
-        Side::Fail => share(exposure, ratio * factor),
-        Side::Pass => share(exposure, ratio / factor),
-    };
-    let row = |factor: &f64| {
-        let target = crate::numeric::inner_rate(target(*factor));
-        if possible { one_arm::row(target, limit, side) } else { [0.0; 2] }
-    };
-    FACTORS.iter().map(row).collect()
+    one_arm::table(share(exposure, ratio), side)
 }
 
 #[cfg(test)]
