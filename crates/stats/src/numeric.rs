@@ -1,6 +1,6 @@
 //! Logarithms, sums of exponentials and log odds that give the same bits on every machine and never NaN.
 
-pub(crate) use libm::{exp, log as ln, log1p as ln_1p};
+pub(crate) use libm::{exp, log as ln, log1p as ln_1p, sqrt};
 
 /// Log evidence and log gains are kept between this and its negative, far beyond what counts can produce, so that state stays finite.
 pub(crate) const LOG_LIMIT: f64 = 1e300;
