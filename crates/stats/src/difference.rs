@@ -208,7 +208,10 @@ mod tests {
         let mut difference = Difference::new(0.0, 0.05);
         fed(&mut difference, batch(2.0, 18.0, 0.0, 80.0), 300);
         let interval = difference.interval().unwrap();
-        assert!(interval.low >= 0.05 && interval.high <= 0.15 && (interval.estimate - 0.1).abs() < 1e-12, "{interval:?}");
+        assert!(
+            interval.low >= 0.05 && interval.high <= 0.15 && (interval.estimate - 0.1).abs() < 1e-12,
+            "{interval:?}"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The forecast of requests against what simulated tests take.
 
+use serin_stats::Process;
 use serin_stats::needed::{Growth, smallest_regression};
 use serin_stats::two_arm::{Line, Side, log_gains, table};
-use serin_stats::Process;
 
 use crate::chance::Chance;
 
