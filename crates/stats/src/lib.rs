@@ -33,6 +33,7 @@
 //! There is no clock, no randomness, no hash map and no I/O; `ln` and `exp` are those of `libm`. The same batches give the same bits on every machine.
 //! All state is plain data, finite, and survives JSON bit for bit.
 
+pub mod batch;
 pub mod bounded;
 pub mod combine;
 mod counts;
@@ -40,12 +41,14 @@ mod detector;
 mod difference;
 pub mod equality;
 mod gamma;
+pub mod judge;
 pub mod label;
 pub mod needed;
 mod numeric;
 pub mod one_arm;
 pub mod paired;
 mod process;
+pub mod recipe;
 mod side;
 pub mod sketch;
 pub mod split;
