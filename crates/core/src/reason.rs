@@ -188,7 +188,9 @@ impl std::fmt::Display for Reason {
             Reason::PausedInconclusive { run, message } => {
                 write!(f, "{run} is inconclusive ({message}): promote or abort it")
             }
-            Reason::AwaitingEvidence { run } => write!(f, "the pause is over, and the tests of {run} have not passed yet"),
+            Reason::AwaitingEvidence { run } => {
+                write!(f, "the pause is over, and the tests of {run} have not passed yet")
+            }
             Reason::AwaitingRun { run } => write!(f, "{run} has not decided yet"),
             Reason::AwaitingExperiment { experiment } => write!(f, "experiment {experiment} is not over yet"),
             Reason::StepCompleted { number, total, step } => write!(f, "step {number}/{total} completed ({step})"),

@@ -52,6 +52,8 @@ pub(crate) fn check(entry: &Entry<Rollout>, problems: &mut Findings) {
         let path = format!("metadata.annotations[{ADVANCE}]");
         let message = "there is no background analysis whose evidence could end a pause";
         let problem = entry.origin.problem("no-evidence", &path, message);
-        problems.push(problem.hint("add spec.strategy.canary.analysis with a template that has a serin.dev/compare metric"));
+        problems.push(
+            problem.hint("add spec.strategy.canary.analysis with a template that has a serin.dev/compare metric"),
+        );
     }
 }

@@ -130,7 +130,8 @@ impl State {
         if batch.canary.answered > 0 || batch.pairs.is_some() {
             self.active_ms += lasted;
         }
-        if let Some((weight, total)) = batch.split.filter(|(weight, total)| *weight > 0 && weight < total) {
+        let split = batch.split.filter(|(weight, total)| recipe.test.needs_split() && *weight > 0 && weight < total);
+        if let Some((weight, total)) = split {
             let expected = [f64::from(weight), f64::from(total - weight)];
             let split = self.split.get_or_insert_with(|| Split::new(&expected));
             split.expect(&expected);
@@ -170,7 +171,10 @@ impl State {
         };
         match &recipe.test {
             Test::Compare { lines, .. } => {
-                lines.iter().enumerate().for_each(|(i, line)| add(extract::line_name(*line), weight, Bet::Line(*line), i));
+                lines
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, line)| add(extract::line_name(*line), weight, Bet::Line(*line), i));
             }
             Test::Limit { limit, .. } => add("limit".to_owned(), weight, Bet::Limit(*limit), 0),
             Test::Slower { quantiles, .. } => {
@@ -192,7 +196,9 @@ impl State {
                 add("any classes".to_owned(), weight, Bet::Line(Line { ratio: 1.0, delta: *tolerance }), usize::MAX);
             }
             Test::Drift { of: Distribution::Numbers, .. } | Test::Shadow { of: Paired::Classes, .. } => {}
-            Test::Shadow { of: Paired::Errors, tolerance } => add("pairs".to_owned(), weight, Bet::Pairs(*tolerance), 0),
+            Test::Shadow { of: Paired::Errors, tolerance } => {
+                add("pairs".to_owned(), weight, Bet::Pairs(*tolerance), 0)
+            }
             Test::Shadow { of: Paired::Agreement, tolerance } => {
                 add("pairs that differ".to_owned(), weight, Bet::Limit(*tolerance), 0);
             }
@@ -284,7 +290,11 @@ impl State {
             let log_es: Vec<f64> = parts.map(|part| part.fail.log_e()).collect();
             return combine::minimum(&log_es);
         }
-        let scale = if slice.is_some() { parts.clone().map(|part| part.weight).sum::<f64>().max(f64::MIN_POSITIVE) } else { 1.0 };
+        let scale = if slice.is_some() {
+            parts.clone().map(|part| part.weight).sum::<f64>().max(f64::MIN_POSITIVE)
+        } else {
+            1.0
+        };
         with_rest(parts.map(|part| (part.weight / scale, part.fail.log_e())).collect())
     }
 
@@ -350,7 +360,7 @@ pub fn failing(metrics: &[(&Recipe, &State)]) -> Option<usize> {
     let alpha = metrics.iter().map(|(recipe, _)| recipe.budget.alpha).fold(f64::INFINITY, f64::min);
     let pieces: Vec<(f64, f64)> = metrics.iter().map(|(r, s)| (r.budget.share, s.log_e(r))).collect();
     let joint = ln_sum(&pieces);
-    if !(joint >= -ln(alpha)) {
+    if joint < -ln(alpha) {
         return None;
     }
     let most = (0..pieces.len()).max_by(|a, b| term(pieces[*a]).total_cmp(&term(pieces[*b])))?;

@@ -57,6 +57,13 @@ pub enum Test {
     },
 }
 
+impl Test {
+    /// Whether it compares requests of one version with others of the other, so that it means nothing where they are not split by chance.
+    pub(crate) fn needs_split(&self) -> bool {
+        matches!(self, Test::Compare { .. } | Test::Slower { .. } | Test::Drift { .. })
+    }
+}
+
 /// An outcome that is bad or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -4,9 +4,9 @@ use serin_core::analysis::{RunKind, RunPhase, evidence};
 use serin_core::world::{Run, World};
 use serin_core::{Hash, Share};
 use serin_spec::wire::analysis::Measurement;
-use serin_spec::{lower, timestamp};
 use serin_spec::wire::keys::HASH_LABEL;
 use serin_spec::wire::{AnalysisRun, Rollout};
+use serin_spec::{lower, timestamp};
 
 /// Whether a run's controller is the object with this uid.
 //= compat: 2.2-4

@@ -7,10 +7,10 @@ use super::nearest::did_you_mean;
 use super::{Queries, arguments::Arguments};
 use crate::catalog::Origin;
 use crate::document::{Kind, Node, join};
-use crate::{duration, recipe};
 use crate::problem::{Findings, Problem};
 use crate::wire::meta::IntOrString;
 use crate::wire::provider::{Metric, MetricProvider, PrometheusMetric, WebMetric};
+use crate::{duration, recipe};
 
 /// What a metric is checked with.
 pub(super) struct Scope<'s> {

@@ -17,12 +17,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(
-        value: &'a Value,
-        path: &str,
-        known: &[&str],
-        problems: &'a RefCell<Vec<RecipeProblem>>,
-    ) -> Self {
+    pub(super) fn new(value: &'a Value, path: &str, known: &[&str], problems: &'a RefCell<Vec<RecipeProblem>>) -> Self {
         let fields = Self { map: value.as_object(), path: path.to_owned(), problems };
         match fields.map {
             None if !value.is_null() => fields.problem("", "not an object", Some("an object of fields"), None),

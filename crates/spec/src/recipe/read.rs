@@ -176,8 +176,12 @@ fn lines(fields: &Fields<'_>) -> Vec<Line> {
         let mut found = Vec::new();
         for (name, value) in both {
             let line = match (name.as_str(), amount(value)) {
-                ("absolute", Some(Amount::Share(share) | Amount::Percent(share))) => absolute("tolerance.absolute", share),
-                ("relative", Some(Amount::Share(share) | Amount::Percent(share))) => relative("tolerance.relative", share),
+                ("absolute", Some(Amount::Share(share) | Amount::Percent(share))) => {
+                    absolute("tolerance.absolute", share)
+                }
+                ("relative", Some(Amount::Share(share) | Amount::Percent(share))) => {
+                    relative("tolerance.relative", share)
+                }
                 ("absolute" | "relative", None) => {
                     let path = format!("tolerance.{name}");
                     fields.problem(&path, &format!("{value} is no tolerance"), Some("such as 1pt or 50%"), None);

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::State;
 use super::history::History;
 use super::part::{Part, Seen};
+use crate::Counts;
 use crate::batch::{Arm, Batch, PairCounts};
 use crate::paired::Pairs;
 use crate::recipe::{Distribution, Outcome, Paired, Recipe, Test};
 use crate::sketch::{latency, ratio};
 use crate::two_arm::Line;
-use crate::Counts;
 
 /// What a batch says of a part; `None` where it has no room for it yet.
 pub(super) fn seen(recipe: &Recipe, part: &Part, history: &History, batch: &Batch) -> Option<Seen> {
@@ -41,7 +41,9 @@ pub(super) fn seen(recipe: &Recipe, part: &Part, history: &History, batch: &Batc
         }
         Test::Drift { of: Distribution::Classes(named), .. } => {
             let class = class_of(part, named, history)?;
-            let count = |arm: &Arm| if named.is_empty() { history.count(arm, class) } else { arm.classes.get(class).copied().unwrap_or(0) };
+            let count = |arm: &Arm| {
+                if named.is_empty() { history.count(arm, class) } else { arm.classes.get(class).copied().unwrap_or(0) }
+            };
             arms(&|arm| upwards(part, within(arm.classified(), count(arm))))
         }
         Test::Drift { of: Distribution::TotalVariation, .. } => {

@@ -1,7 +1,5 @@
 //! What a metric remembers of earlier batches, so that its bets are made before the batch they are settled by.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Arm, Batch};

@@ -141,7 +141,7 @@ impl Part {
         // All requests go to the canary: it is held to the line through the worst that stable may have been.
         let enough = counts.canary_total() > 0.0 && self.seen.stable_total() >= SILENT_STABLE_MIN;
         let limit = line.at(upper(self.seen.stable_bad, self.seen.stable_total()));
-        if !enough || !(limit > 1e-9 && limit < 1.0 - 1e-9) {
+        if !(enough && limit > 1e-9 && limit < 1.0 - 1e-9) {
             return vec![0.0; components(self.bet, side)];
         }
         one_arm::log_gains(&one_arm::table(limit, side), counts.canary_bad, counts.canary_ok)

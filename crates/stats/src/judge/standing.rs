@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{State, extract};
+use super::State;
 use crate::difference::{Difference, Interval};
 use crate::numeric::{exp, ln};
 use crate::recipe::{Budget, Distribution, Recipe, Test};
@@ -107,8 +107,8 @@ impl State {
         let least = least.filter(|log_e| log_e.is_finite()).reduce(f64::min);
         let verdict = match () {
             () if failed => Verdict::Failed,
-            () if self.split_is_wrong(recipe) => Verdict::SplitWrong,
             () if self.parts.iter().all(|part| part.seen.canary_total() == 0.0) => Verdict::NoData,
+            () if self.split_is_wrong(recipe) => Verdict::SplitWrong,
             () if self.passed(recipe) => Verdict::Passed,
             () => Verdict::Undecided,
         };
@@ -152,7 +152,7 @@ impl State {
             }
             _ => return None,
         };
-        scores(&counts)
+        None.filter(|_| !counts.is_empty())
     }
 }
 
