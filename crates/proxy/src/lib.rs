@@ -18,6 +18,7 @@ mod intake;
 mod metrics;
 mod mirror;
 pub mod prediction;
+pub mod ratio;
 mod refusal;
 pub mod report;
 mod routing;
@@ -37,7 +38,10 @@ use std::path::PathBuf;
 
 pub use client::Client;
 pub use config::{Config, Limits};
-pub use report::{Batch, ByClass, Counts, EndpointView, Info, MirrorCounts, Numbers, Snapshot};
+pub use report::{
+    Batch, ByClass, Counts, EndpointView, Info, MirrorCounts, Numbers, PairCounts, Recorded, SliceCounts, Snapshot,
+    Units,
+};
 pub use serve::serve;
 pub use table::Table;
 
