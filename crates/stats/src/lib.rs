@@ -48,6 +48,7 @@ mod numeric;
 pub mod one_arm;
 pub mod paired;
 mod process;
+pub mod ratio;
 pub mod recipe;
 mod side;
 pub mod sketch;
