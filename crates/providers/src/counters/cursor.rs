@@ -271,3 +271,6 @@ impl Base {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
