@@ -135,12 +135,12 @@ pub(crate) fn sample(pair: &Json) -> Option<f64> {
     pair[1].as_str().and_then(number)
 }
 
-fn unreadable(what: &str) -> ProviderError {
+pub(crate) fn unreadable(what: &str) -> ProviderError {
     ProviderError::answer(format!("the answer of prometheus is not readable: {what}"))
 }
 
 //= compat: 3.11-10
-fn warnings(json: &Json) -> Option<String> {
+pub(crate) fn warnings(json: &Json) -> Option<String> {
     let texts = json.as_array()?.iter().filter_map(Json::as_str).map(|text| format!("\"{text}\""));
     Some(texts.collect::<Vec<String>>().join(", ")).filter(|text| !text.is_empty())
 }

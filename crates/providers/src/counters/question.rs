@@ -164,3 +164,91 @@ impl Questions {
         Ok(Reading::of(now_ms, counters))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [&str; 4] = ["bad{v=\"c\"}", "sum by (pod) (all{v=\"c\"}) # canary", "3", "sum(all)"];
+
+    fn queries(texts: [&str; 4]) -> Result<Queries, ProviderError> {
+        Queries::new(texts.map(str::to_owned))
+    }
+
+    #[test]
+    fn series_are_taken_one_by_one_where_the_query_leaves_processes_apart() {
+        let check = |text: &str, want: Resets| assert_eq!(Resets::of(&Query::parse(text).unwrap()), want, "{text}");
+        check("requests_total{code=\"500\"}", Resets::PerSeries);
+        check("sum by (pod, code) (requests_total)", Resets::PerSeries);
+        check("sum without (code) (requests_total)", Resets::PerSeries);
+        check("sum by (instance) (a_total) or sum by (instance) (b_total)", Resets::PerSeries);
+        check("d_count - ignoring (le) d_bucket{le=\"0.5\"}", Resets::PerSeries);
+        check("d_count - on (pod) d_bucket{le=\"0.5\"}", Resets::PerSeries);
+        check("sum(requests_total)", Resets::Sum);
+        check("sum by (code) (requests_total)", Resets::Sum);
+        check("sum without (instance, pod) (requests_total)", Resets::PerSeries);
+        check("sum(sum by (pod) (requests_total))", Resets::Sum);
+        check("sum by (pod) (sum by (code) (requests_total))", Resets::Sum);
+        check("d_count - on (code) d_bucket", Resets::Sum);
+        check("job:requests:sum", Resets::Sum);
+        check("label_replace(requests_total, \"pod\", \"x\", \"\", \"\")", Resets::Sum);
+        let all = queries(GOOD).unwrap();
+        assert_eq!(all.resets(), [Resets::PerSeries, Resets::PerSeries, Resets::PerSeries, Resets::Sum]);
+        assert_eq!(all.with_resets(Resets::Sum).resets(), [Resets::Sum; 4]);
+    }
+
+    #[test]
+    fn queries_that_are_no_counters_are_refused() {
+        let check = |text: &str, want: &str| {
+            let error = queries([GOOD[0], text, GOOD[2], GOOD[3]]).unwrap_err();
+            assert_eq!(error.class(), crate::Class::User);
+            assert!(error.to_string().contains(want), "{error}");
+        };
+        check(" ", "the query canaryTotal is not set");
+        check("x[5m]", "gives a matrix, not a number");
+        check("'x'", "gives a string, not a number");
+        check("sum(rate(x[5m]))", "looks at a range of time with rate");
+        check("sum(increase(x[1h]))", "with increase");
+        check("max_over_time(x[1m:1s])", "with max_over_time");
+        // Not a query of ours, but perhaps one of a server.
+        assert!(queries([GOOD[0], "histogram_count(x)", GOOD[2], GOOD[3]]).is_ok());
+    }
+
+    #[test]
+    fn one_request_asks_for_all_four() {
+        let server = PrometheusMetric { query: Some("other".into()), ..PrometheusMetric::default() };
+        let request = request(&queries(GOOD).unwrap(), &server, Some("http://p:9090"), 1_500).unwrap();
+        assert_eq!(request.url, "http://p:9090/api/v1/query");
+        let body = String::from_utf8(request.body).unwrap();
+        assert!(body.ends_with("&time=1.5") && !body.contains("other"), "{body}");
+        let together = queries(GOOD).unwrap().together();
+        let query = Query::parse(&together).unwrap_or_else(|error| panic!("{error} in {together}"));
+        assert_eq!(query.kind(), "vector");
+    }
+
+    #[test]
+    fn queries_together_give_what_each_gives_alone() {
+        let mut store = Store::default();
+        for (name, v, pod, value) in
+            [("bad", "c", "1", 2.0), ("all", "c", "1", 20.0), ("all", "c", "2", 30.0), ("all", "s", "3", 40.0)]
+        {
+            let labels = Labels::from_pairs([("__name__", name), ("v", v), ("pod", pod)]);
+            store.append(&labels, 1000, value).unwrap();
+        }
+        let queries = queries(GOOD).unwrap();
+        let reading = Questions::new(&queries).unwrap().reading(&store, 2000).unwrap();
+        assert_eq!((reading.canary_bad.0.len(), reading.canary_total.0.len()), (1, 2));
+        assert_eq!((&reading.stable_bad, &reading.stable_total), (&Counter::sum(3.0), &Counter::sum(90.0)));
+        let Value::Vector(all) = Query::parse(&queries.together()).unwrap().eval(&store, 2000).unwrap() else {
+            panic!("it is a vector");
+        };
+        let body = serde_json::json!({"status": "success", "data": {"resultType": "vector", "result":
+            all.iter().map(|(labels, value)| serde_json::json!({
+                "metric": labels.iter().collect::<std::collections::BTreeMap<_, _>>(),
+                "value": [2, serin_promql::format_value(*value)],
+            })).collect::<Vec<_>>()
+        }});
+        let response = crate::Response { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() };
+        assert_eq!(super::super::read(&response, 2000).unwrap(), reading);
+    }
+}

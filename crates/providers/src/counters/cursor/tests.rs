@@ -82,7 +82,11 @@ fn without_any_answer_there_is_nothing_to_compare() {
 fn a_process_that_began_anew_counts_from_zero() {
     check(
         Resets::PerSeries,
-        &[(0, "a=9 b=1", "a=90 b=90", "first"), (1, "a=2 b=2", "a=20 b=100", "3/30"), (2, "a=2 b=2", "a=25 b=100", "0/5")],
+        &[
+            (0, "a=9 b=1", "a=90 b=90", "first"),
+            (1, "a=2 b=2", "a=20 b=100", "3/30"),
+            (2, "a=2 b=2", "a=25 b=100", "0/5"),
+        ],
     );
     let mut cursor = cursor(Resets::PerSeries);
     cursor.advance(Ok(reading(0, "", "a=90 b=90")));
@@ -114,7 +118,12 @@ fn processes_come_and_go() {
 fn an_answer_from_an_older_sample_counts_nothing_twice() {
     check(
         Resets::PerSeries,
-        &[(0, "a=8", "a=100", "first"), (1, "a=7", "a=95", "0/0"), (2, "a=9", "a=110", "1/10"), (3, "a=8", "a=104", "0/0")],
+        &[
+            (0, "a=8", "a=100", "first"),
+            (1, "a=7", "a=95", "0/0"),
+            (2, "a=9", "a=110", "1/10"),
+            (3, "a=8", "a=104", "0/0"),
+        ],
     );
 }
 
@@ -135,7 +144,12 @@ fn a_sum_that_falls_says_nothing_about_its_interval() {
     // By code: a group that vanishes has fallen to nothing, and one that appears grew from it.
     check(
         Resets::Sum,
-        &[(0, "", "ok=100", "first"), (1, "", "ok=100 err=2", "0/2"), (2, "", "ok=110", "canaryTotal"), (3, "", "ok=111", "0/1")],
+        &[
+            (0, "", "ok=100", "first"),
+            (1, "", "ok=100 err=2", "0/2"),
+            (2, "", "ok=110", "canaryTotal"),
+            (3, "", "ok=111", "0/1"),
+        ],
     );
 }
 
@@ -143,10 +157,19 @@ fn a_sum_that_falls_says_nothing_about_its_interval() {
 fn bad_answers_wait_for_the_answers_that_they_belong_to() {
     check(
         Resets::Sum,
-        &[(0, "0", "0", "first"), (1, "5", "3", "3/3+2"), (2, "5", "3", "0/0+2"), (3, "6", "4", "1/1+2"), (4, "6", "9", "2/5")],
+        &[
+            (0, "0", "0", "first"),
+            (1, "5", "3", "3/3+2"),
+            (2, "5", "3", "0/0+2"),
+            (3, "6", "4", "1/1+2"),
+            (4, "6", "9", "2/5"),
+        ],
     );
     // What is carried over a reset has lost the answers that it belongs to.
-    check(Resets::Sum, &[(0, "0", "9", "first"), (1, "5", "12", "3/3+2"), (2, "5", "1", "canaryTotal"), (3, "5", "7", "0/6")]);
+    check(
+        Resets::Sum,
+        &[(0, "0", "9", "first"), (1, "5", "12", "3/3+2"), (2, "5", "1", "canaryTotal"), (3, "5", "7", "0/6")],
+    );
 }
 
 #[test]
@@ -174,7 +197,12 @@ fn an_error_loses_nothing() {
 fn a_long_gap_counts_for_nobody() {
     check(
         Resets::PerSeries,
-        &[(0, "", "a=10", "first"), (60, "", "a=11", "0/1"), (121, "", "a=500", "gap 61000"), (122, "", "a=501 b=1", "0/2")],
+        &[
+            (0, "", "a=10", "first"),
+            (60, "", "a=11", "0/1"),
+            (121, "", "a=500", "gap 61000"),
+            (122, "", "a=501 b=1", "0/2"),
+        ],
     );
 }
 
