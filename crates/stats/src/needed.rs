@@ -8,6 +8,7 @@ use crate::numeric::{RATE_MARGIN, ln, ln_add_exp, ln_sum_exp, sqrt};
 use crate::one_arm;
 use crate::paired;
 use crate::side::Side;
+use crate::special::normal_quantile;
 use crate::two_arm::{self, Line};
 
 /// More requests than anybody waits for: what needs them counts as never.
@@ -153,34 +154,13 @@ fn moments(gains: &[f64], shares: &[f64]) -> (f64, f64) {
     (mean, variance)
 }
 
-/// The point below which a standard normal falls with probability `p`; within ±8.
-fn normal_quantile(p: f64) -> f64 {
-    let (mut low, mut high) = (-8.0, 8.0);
-    for _ in 0..60 {
-        let middle: f64 = 0.5 * (low + high);
-        if 0.5 * libm::erfc(-middle * std::f64::consts::FRAC_1_SQRT_2) < p {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    0.5 * (low + high)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Growth, normal_quantile, smallest_excess, smallest_regression};
+    use super::{Growth, smallest_excess, smallest_regression};
     use crate::two_arm::{Line, Side, log_gains, table};
     use crate::{Counts, Process};
 
     const POINT: Line = Line { ratio: 1.0, delta: 0.01 };
-
-    #[test]
-    fn quantiles_of_the_normal_distribution() {
-        for (p, z) in [(0.5, 0.0), (0.9, 1.281_551_565_545), (0.05, -1.644_853_626_951)] {
-            assert!((normal_quantile(p) - z).abs() < 1e-11, "{p}");
-        }
-    }
 
     #[test]
     fn what_never_decides_says_so() {

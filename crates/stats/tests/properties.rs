@@ -1,6 +1,8 @@
 //! What must hold at any setting: expected multipliers at most 1 under the null, evidence that does not depend on how batches are cut, state
 //! that survives JSON bit for bit, numbers that stay numbers.
 
+#![expect(clippy::disallowed_methods, reason = "expectations may come from the standard library")]
+
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,8 +43,11 @@ fn counts() -> impl Strategy<Value = Counts> {
     })
 }
 
+/// Pairs of means, canary first.
+type Corners = Vec<(f64, f64)>;
+
 /// Corners of `{(mu_c, mu_s) in [0, 1]^2: the null}`: those of the square that belong to it and where the line leaves the square. Then those of the line alone.
-fn corners(line: Line, side: Side) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+fn corners(line: Line, side: Side) -> (Corners, Corners) {
     let within = |(canary, stable): &(f64, f64)| match side {
         Side::Fail => *canary <= line.at(*stable),
         Side::Pass => *canary >= line.at(*stable),
@@ -223,4 +228,38 @@ fn a_process_that_was_written_down_goes_on_as_if_nothing_had_happened() {
         assert_eq!(one.log_e().to_bits(), other.log_e().to_bits());
     }
     assert_eq!(one, other);
+}
+
+/// A recorded log of batches gives the same bits on every machine and with every compiler: `ln` and `exp` are libm's, and nothing is summed in another order.
+#[test]
+fn the_same_batches_give_the_same_bits_everywhere() {
+    let line = Line { ratio: 1.2, delta: 0.004 };
+    let mut evidence = Process::new(two_arm::FAIL_SHIFTS.len(), true);
+    let mut difference = Difference::new(1.2, 0.05);
+    let mut split = Split::new(&[0.2, 0.8]);
+    let mut past = Counts::default();
+    for i in 0..1_000u32 {
+        let counts = Counts {
+            canary_bad: f64::from(i % 7 / 5),
+            canary_ok: f64::from(15 + i % 9),
+            stable_bad: f64::from(i % 5 / 4),
+            stable_ok: f64::from(70 + i % 13),
+        };
+        let weight = counts.realised_weight().unwrap();
+        let rate = two_arm::smoothed(past.stable_bad, past.stable_total());
+        evidence.step(&log_gains(&table(rate, weight, line, Side::Fail), &counts), 0.000_5);
+        difference.step(&counts, weight);
+        split.step(&[counts.canary_total(), counts.stable_total()]);
+        past += counts;
+    }
+    let bits = [evidence.log_e(), evidence.best_log_e(), split.log_e()].map(f64::to_bits);
+    assert_eq!(
+        bits.map(|b| format!("{b:016x}")),
+        ["404754d8b6602cd7", "40477e9e6c792e7d", "c0027c84a86b64d6"],
+        "{} {}",
+        evidence.log_e(),
+        split.log_e()
+    );
+    let interval = difference.interval().unwrap();
+    assert_eq!((interval.low, interval.high), (0.007_5, 0.02));
 }

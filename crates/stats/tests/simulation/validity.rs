@@ -33,7 +33,7 @@ fn decides(watch: Watch, level: f64, seed: u64, rates: impl Fn(u32) -> (f64, f64
             process.step(&log_gains(&table(rate, weight, POINT, watch.side), &counts), mass);
         }
         past += counts;
-        if process.log_e() >= -level.ln() {
+        if process.log_e() >= -libm::log(level) {
             return true;
         }
     }
@@ -110,7 +110,7 @@ fn one_level_covers_all_metrics() {
             }
             metrics.iter_mut().zip(&counts).for_each(|(m, counts)| m.step(&log_gains(&rows, counts), 0.0));
             let pieces: Vec<(f64, f64)> = metrics.iter().map(|m| (1.0, m.log_e())).collect();
-            combine::weighted_mean(&pieces) >= -ALPHA.ln()
+            combine::weighted_mean(&pieces) >= -libm::log(ALPHA)
         })
     });
     assert!(failed <= bound(ALPHA, runs) && failed > 0.0, "{failed}");
