@@ -36,6 +36,7 @@
 // Expectations may come from the standard library; what is shipped may not.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod batch;
 pub mod boundaries;
 pub mod bounded;
 pub mod combine;
@@ -44,12 +45,14 @@ mod detector;
 mod difference;
 pub mod equality;
 mod gamma;
+pub mod judge;
 pub mod label;
 pub mod needed;
 mod numeric;
 pub mod one_arm;
 pub mod paired;
 mod process;
+pub mod recipe;
 pub mod shift;
 mod side;
 pub mod sketch;
