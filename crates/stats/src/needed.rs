@@ -51,7 +51,8 @@ impl Growth {
 
     /// The growth of the fastest component in nats a request of the canary; at most 0 when the test would never get anywhere.
     pub fn fastest(&self) -> f64 {
-        self.components.iter().map(|(mean, _)| *mean).fold(f64::NEG_INFINITY, f64::max) / self.canary_share
+        let fastest = self.components.iter().map(|(mean, _)| *mean).fold(f64::NEG_INFINITY, f64::max);
+        if self.canary_share > 0.0 { fastest / self.canary_share } else { 0.0 }
     }
 
     /// About how many more requests of the canary it takes on average until `ln E` reaches `log_limit` (`ln(1 / alpha)` for a test alone), from the present

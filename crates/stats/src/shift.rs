@@ -124,31 +124,9 @@ fn mean_deviation(p: f64, noise: f64) -> f64 {
     sqrt(std::f64::consts::FRAC_2_PI * (p * (1.0 - p)).max(0.0) * noise)
 }
 
-/// Joins neighbouring classes into at most `groups` (at least 1) of about equal mass: the index after the last class of every group, in rising order; the last one is the number of classes.
-/// For the quantiles of a frozen reference; about `min(10, n / 50)` groups of `n` answers keep the noise of the scores small.
-pub fn equal_mass(counts: &[f64], groups: usize) -> Vec<usize> {
-    let groups = groups.max(1) as f64;
-    let total: f64 = counts.iter().sum();
-    let mut ends = Vec::new();
-    let (mut seen, mut wanted) = (0.0, 1.0);
-    for (class, count) in counts.iter().enumerate() {
-        seen += count;
-        if total > 0.0 && seen * groups >= total * wanted {
-            ends.push(class + 1);
-            // A large class may hold the mass of several groups.
-            wanted = (seen * groups / total).floor() + 1.0;
-        }
-    }
-    match ends.last_mut() {
-        Some(last) => *last = counts.len(),
-        None => ends.push(counts.len()),
-    }
-    ends
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Shift, equal_mass};
+    use super::Shift;
 
     #[test]
     fn scores_of_large_samples_are_the_textbook_ones() {
@@ -173,13 +151,5 @@ mod tests {
         assert_eq!(Shift::between(&[1.0, f64::NAN], &[1.0, 2.0]), None);
         let one = Shift::between(&[5.0, 0.0], &[7.0, 0.0]).unwrap();
         assert_eq!((one.psi.value, one.js.value, one.ks.value, one.tv.value), (0.0, 0.0, 0.0, 0.0));
-    }
-
-    #[test]
-    fn classes_are_joined_to_about_equal_mass() {
-        assert_eq!(equal_mass(&[1.0; 10], 5), [2, 4, 6, 8, 10]);
-        assert_eq!(equal_mass(&[1.0, 0.0, 7.0, 1.0, 1.0, 0.0], 4), [3, 6]);
-        assert_eq!(equal_mass(&[0.0, 0.0], 3), [2]);
-        assert_eq!(equal_mass(&[3.0], 0), [1]);
     }
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serin_stats::bounded::Bets;
+use serin_stats::needed::Growth;
 use serin_stats::paired::{self, Pairs};
+use serin_stats::shift::Shift;
 use serin_stats::two_arm::{self, Line, Side, log_gains, table};
 use serin_stats::{Counts, Detector, Difference, Equality, Process, Split, label, one_arm};
 
@@ -202,6 +204,42 @@ proptest! {
         survives(&state);
         survives(&shares);
         survives(&batches);
+    }
+
+    /// Given how many requests each version got, and rates that are constant within the batch: at most 1 by the inequality of the means, for any deviation of the two arms from the line.
+    #[test]
+    fn a_realised_weight_gains_nothing_under_the_null(
+        stable_rate in 0.001..0.999f64, n in (1u32..200, 1u32..200), stable in 0.0..=1.0f64, less in 0.0..=1.0f64, line in line(), side in side(),
+    ) {
+        let at = line.at(stable);
+        let canary = if side == Side::Fail { at.min(1.0) * less } else { 1.0 - (1.0 - at.max(0.0)) * less };
+        prop_assume!((0.0..=1.0).contains(&canary) && if side == Side::Fail { canary <= at } else { canary >= at });
+        let (of_canary, of_stable) = (f64::from(n.0), f64::from(n.1));
+        for row in table(stable_rate, of_canary / (of_canary + of_stable), line, side) {
+            let mean = |bad: f64, ok: f64, p: f64| p * bad.exp() + (1.0 - p) * ok.exp();
+            let log = of_canary * mean(row[0], row[1], canary).ln() + of_stable * mean(row[2], row[3], stable).ln();
+            prop_assert!(log <= 1e-10, "{log}");
+        }
+    }
+
+    #[test]
+    fn forecasts_and_scores_stay_numbers(
+        rates in (rate(), rate()), weight in rate(), line in line(), side in side(), counts in prop::collection::vec((count(), count()), 0..8), power in 0.01..0.99f64,
+    ) {
+        let growths = [Growth::two_arm(rates.0, rates.1, weight, line, side), Growth::one_arm(rates.0, rates.1, side), Growth::paired(rates.0 * 0.5, rates.1 * 0.5, line.delta, side)];
+        for growth in growths {
+            prop_assert!(growth.fastest().is_finite());
+            for needed in [growth.requests(None, 4.6), growth.requests_with_power(4.6, power)].into_iter().flatten() {
+                prop_assert!(needed.is_finite() && needed >= 0.0, "{needed} {growth:?}");
+            }
+        }
+        let (canary, stable): (Vec<f64>, Vec<f64>) = counts.into_iter().unzip();
+        if let Some(shift) = Shift::between(&canary, &stable) {
+            for score in [shift.psi, shift.js, shift.ks, shift.tv] {
+                prop_assert!(score.raw.is_finite() && score.value.is_finite() && score.slack >= 0.0, "{score:?}");
+            }
+            survives(&shift);
+        }
     }
 
     #[test]
