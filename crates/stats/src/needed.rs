@@ -173,6 +173,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clean_canary_passes_a_limit_after_a_known_number_of_requests() {
+        for (limit, requests) in [(0.05, 80.0), (0.01, 403.0), (0.001, 4_043.0)] {
+            let needed = Growth::one_arm(0.0, limit, Side::Pass).requests(None, 20f64.ln()).unwrap();
+            assert_eq!(needed.ceil(), requests, "{limit}: {needed}");
+            // No spread, no doubt: it takes as many for any power.
+            let sure = Growth::one_arm(0.0, limit, Side::Pass).requests_with_power(20f64.ln(), 0.999).unwrap();
+            assert!((sure / needed - 1.0).abs() < 1e-9, "{limit}: {sure}");
+        }
+    }
+
+    #[test]
     fn present_evidence_shortens_the_wait_and_contrary_evidence_makes_it_longer() {
         let growth = Growth::two_arm(0.1, 0.005, 0.2, POINT, Side::Fail);
         let rows = table(0.005, 0.2, POINT, Side::Fail);

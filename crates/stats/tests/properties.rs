@@ -10,6 +10,7 @@ use serin_stats::bounded::Bets;
 use serin_stats::needed::Growth;
 use serin_stats::paired::{self, Pairs};
 use serin_stats::shift::Shift;
+use serin_stats::sketch::latency;
 use serin_stats::two_arm::{self, Line, Side, log_gains, table};
 use serin_stats::{Counts, Detector, Difference, Equality, Process, Split, label, one_arm};
 
@@ -249,6 +250,30 @@ proptest! {
         prop_assert!((total.total() - d.len() as f64).abs() < 1e-9);
         prop_assert!((total.worse - total.better - d.iter().sum::<f64>()).abs() < 1e-9);
         survives(&total);
+    }
+}
+
+proptest! {
+    /// Bins of parts add up to the bins of the whole, and counts above a bound of the histogram are exact.
+    #[test]
+    fn sketches_of_parts_add_up(a in prop::collection::vec(0u64..2_000_000, 0..200), b in prop::collection::vec(0u64..2_000_000, 0..200), q in 0.0..=1.0f64) {
+        let bins = |values: &[u64]| {
+            let mut bins = std::collections::BTreeMap::<u16, u64>::new();
+            values.iter().for_each(|us| *bins.entry(latency::bin(*us) as u16).or_insert(0) += 1);
+            bins
+        };
+        let mut sum = bins(&a);
+        bins(&b).iter().for_each(|(bin, n)| *sum.entry(*bin).or_insert(0) += n);
+        let whole: Vec<u64> = a.iter().chain(&b).copied().collect();
+        prop_assert_eq!(&sum, &bins(&whole));
+        let sum: Vec<(u16, u64)> = sum.into_iter().collect();
+        for edge in latency::CLASSIC_US {
+            prop_assert_eq!(latency::count_above(&sum, edge), whole.iter().filter(|us| **us > edge).count() as u64);
+        }
+        if let Some(bound) = latency::quantile_us(&sum, q) {
+            let within = whole.iter().filter(|us| **us <= bound).count() as f64;
+            prop_assert!(within >= q * whole.len() as f64, "{within} of {}", whole.len());
+        }
     }
 }
 
