@@ -30,6 +30,7 @@ impl History {
 
     /// Ends the current second. `counts` and `mirrors` are those since the start, of all versions.
     pub(crate) fn push(&mut self, counts: Vec<Counts>, mirrors: Vec<MirrorCounts>, now_ms: u64) {
+        let follows = self.seq;
         // The time makes the numbers grow over a restart; the maximum makes them grow when the time does not.
         self.seq = (self.seq + 1).max(now_ms / 1000);
         let mut versions = deltas(counts, &mut self.before, |c| c, Counts::since);
@@ -40,7 +41,16 @@ impl History {
             self.batches.pop_front();
         }
         let duration_ms = now_ms.saturating_sub(self.start_ms);
-        self.batches.push_back(Batch { seq: self.seq, start_ms: self.start_ms, duration_ms, versions, mirrors });
+        self.batches.push_back(Batch {
+            seq: self.seq,
+            follows,
+            start_ms: self.start_ms,
+            duration_ms,
+            versions,
+            mirrors,
+            pairs: Vec::new(),
+            slices: Vec::new(),
+        });
         self.start_ms = now_ms;
     }
 

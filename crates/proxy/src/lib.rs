@@ -36,8 +36,11 @@ use std::path::PathBuf;
 
 pub use client::Client;
 pub use config::{Config, Limits};
-pub use report::{Batch, ByClass, Counts, EndpointView, Info, MirrorCounts, Numbers, Snapshot};
-pub use serin_stats::sketch;
+pub use report::{
+    Batch, ByClass, Counts, EndpointView, Info, MirrorCounts, Numbers, PairCounts, Recorded, SliceCounts, Snapshot,
+    Units,
+};
+pub use serin_stats::{ratio, sketch};
 pub use serve::serve;
 pub use table::Table;
 

@@ -83,6 +83,8 @@ impl Shared {
             connections: self.connections.load(Relaxed),
             versions: memory.registry.counts(),
             mirrors: memory.mirror_registry.mirror_counts(),
+            pairs: Vec::new(),
+            slices: Vec::new(),
             endpoints,
             rejected: self.refusals.counts().map(|(reason, count)| (reason.to_owned(), count)).collect(),
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::prediction::{OTHER, Prediction};
-use crate::report::{ByClass, Counts, MirrorCounts, Numbers};
+use crate::report::{ByClass, Counts, MirrorCounts, Numbers, Units};
 use crate::sketch::{latency, number};
 
 /// Classes of predictions counted by name. Each is a metric series; beyond these a label is likelier to be free text than a class.
@@ -214,6 +214,9 @@ impl VersionStats {
             predictions,
             numbers: self.numbers(),
             predictions_missing: sum(&|s| &s.missing),
+            drawn: 0,
+            weight: None,
+            units: Units::default(),
         }
     }
 

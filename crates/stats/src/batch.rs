@@ -14,9 +14,13 @@ pub struct Batch {
     pub start_ms: i64,
     /// End in milliseconds on the rollout's clock; at or after the begin.
     pub end_ms: i64,
-    /// The canary's weight and the sum of all weights that the requests were split by, where the source knows them.
+    /// The canary's weight and the sum of all weights that the requests were split by, where the source knows them and they were the
+    /// same all the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<(u32, u32)>,
+    /// Requests that the weights gave to the canary and to stable; without it the answers stand for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<(u64, u64)>,
     /// The new version.
     #[serde(default, skip_serializing_if = "Arm::is_quiet")]
     pub canary: Arm,
@@ -90,7 +94,7 @@ pub struct PairCounts {
     /// Pairs of predictions: stable's class, the canary's class, how many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<(String, String, u64)>,
-    /// Pairs by the bin of the canary's latency over stable's, see [`crate::sketch::ratio`].
+    /// Pairs by the bin of the canary's latency over stable's, see [`crate::ratio`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ratio: Vec<(i16, u64)>,
 }

@@ -135,7 +135,8 @@ impl State {
             let expected = [f64::from(weight), f64::from(total - weight)];
             let split = self.split.get_or_insert_with(|| Split::new(&expected));
             split.expect(&expected);
-            split.step(&[batch.canary.answered as f64, batch.stable.answered as f64]);
+            let (canary, stable) = batch.drawn.unwrap_or((batch.canary.answered, batch.stable.answered));
+            split.step(&[canary as f64, stable as f64]);
         }
         match &recipe.test {
             Test::Slower { .. } => self.history.add_latency(&batch.stable),

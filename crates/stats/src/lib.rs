@@ -52,6 +52,7 @@ mod numeric;
 pub mod one_arm;
 pub mod paired;
 mod process;
+pub mod ratio;
 pub mod recipe;
 pub mod shift;
 mod side;

@@ -97,35 +97,6 @@ pub mod latency {
     }
 }
 
-/// Bins of the canary's latency over stable's on the same request, each 2 % wide: bin `n` holds ratios from `1.02^n` up to the next bound, for `n` within
-/// ±[`ratio::SIDE`].
-pub mod ratio {
-    const GROWTH: f64 = 1.02;
-    /// The outermost bin: a factor of about 1,000, and everything beyond.
-    pub const SIDE: i16 = 350;
-
-    /// The bin of a ratio above 0. What is no ratio falls into bin 0.
-    pub fn bin(ratio: f64) -> i16 {
-        if !(ratio > 0.0 && ratio.is_finite()) {
-            return 0;
-        }
-        // The logarithm only guesses: bounds are powers, which are the same wherever they are computed.
-        let guess = libm::floor(libm::log(ratio) / libm::log(GROWTH)).clamp(-f64::from(SIDE), f64::from(SIDE)) as i16;
-        (guess - 1..=guess + 1).rev().find(|n| bound(*n) <= ratio).unwrap_or(guess).clamp(-SIDE, SIDE)
-    }
-
-    /// The smallest ratio of a bin.
-    pub fn bound(bin: i16) -> f64 {
-        libm::pow(GROWTH, f64::from(bin))
-    }
-
-    /// The first bin that lies wholly at or above a ratio. Counts from it on are exact, for the bound of that bin.
-    pub fn first_above(ratio: f64) -> i16 {
-        let bin = bin(ratio);
-        if bound(bin) >= ratio { bin } else { bin + 1 }
-    }
-}
-
 /// Bins of predictions that are numbers, for both signs. Magnitudes from 1e-6 to about 1e9 are kept to 5 %.
 pub mod number {
     use std::sync::LazyLock;
@@ -168,7 +139,7 @@ pub mod number {
 
 #[cfg(test)]
 mod tests {
-    use super::{latency, number, ratio};
+    use super::{latency, number};
 
     #[test]
     fn every_latency_falls_between_the_bounds_of_its_bin() {
@@ -207,20 +178,6 @@ mod tests {
             assert!((1.0..1.021).contains(&(got / exact)), "{q}: {got}");
         }
         assert_eq!(latency::quantile_us(&[], 0.5), None);
-    }
-
-    #[test]
-    fn ratios_fall_between_the_bounds_of_their_bin() {
-        let mut value = 0.002;
-        while value < 900.0 {
-            let bin = ratio::bin(value);
-            assert!(ratio::bound(bin) <= value && value < ratio::bound(bin + 1), "{value}");
-            assert_eq!(ratio::bin(ratio::bound(bin)), bin, "{value}");
-            assert!(ratio::bound(ratio::first_above(value)) >= value && ratio::first_above(value) - bin <= 1);
-            value *= 1.0137;
-        }
-        assert_eq!((ratio::bin(0.0), ratio::bin(f64::NAN), ratio::bin(1.0)), (0, 0, 0));
-        assert_eq!((ratio::bin(1e300), ratio::bin(1e-300)), (ratio::SIDE, -ratio::SIDE));
     }
 
     #[test]

@@ -24,6 +24,9 @@ fn route(name: &str, host: Option<&str>, kind: PathKind, path: &str) -> Route {
         timeout_ms: 1000,
         expose_version: false,
         request_id: false,
+        slices: Vec::new(),
+        record: None,
+        units: None,
     }
 }
 

@@ -81,7 +81,9 @@ fn routes_of_one_name_must_agree_and_may_not_overlap() {
     table.routes[1].split.groups[0].weight = 1;
     assert_eq!(
         table.validate(),
-        ["routes[1]: another route named 'default/iris' has a different split, sticky or prediction"]
+        [
+            "routes[1]: another route named 'default/iris' has a different split, sticky, prediction, slices, record or units"
+        ]
     );
 }
 

@@ -369,6 +369,9 @@ pub(crate) fn table(version: u64, groups: &[(&str, u32, &[SocketAddr])]) -> Tabl
             timeout_ms: 5_000,
             expose_version: true,
             request_id: false,
+            slices: Vec::new(),
+            record: None,
+            units: None,
         }],
     }
 }

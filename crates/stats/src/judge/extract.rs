@@ -8,8 +8,9 @@ use super::part::{Part, Seen};
 use crate::Counts;
 use crate::batch::{Arm, Batch, PairCounts};
 use crate::paired::Pairs;
+use crate::ratio;
 use crate::recipe::{Distribution, Outcome, Paired, Recipe, Test};
-use crate::sketch::{latency, ratio};
+use crate::sketch::latency;
 use crate::two_arm::Line;
 
 /// What a batch says of a part; `None` where it has no room for it yet.
@@ -130,8 +131,7 @@ fn pairs(of: Paired, tolerance: f64, part: &Part, history: &History, pairs: &Pai
         }
         Paired::Latency => {
             let total = pairs.ratio.iter().map(|(_, n)| n).sum();
-            let first = ratio::first_above(1.0 + tolerance);
-            one(total, pairs.ratio.iter().filter(|(bin, _)| *bin >= first).map(|(_, n)| n).sum())
+            one(total, ratio::count_above(&pairs.ratio, 1.0 + tolerance))
         }
         Paired::Classes => {
             let (class, ..) = history.classes.get(part.place / 2)?;
