@@ -86,7 +86,7 @@ fn predictions_that_moved_roll_back_and_those_that_did_not_pass() {
     let view = machine.until("model", "rolled back", |v| v["phase"] == "Degraded" && v["aborted"] == true);
     let standing = standing(&view);
     assert_eq!(standing["verdict"], "failed", "{standing:#}");
-    assert!(standing["scores"]["tv"].as_f64() > Some(0.1), "{standing:#}");
+    assert!(standing["scores"]["tv"]["value"].as_f64() > Some(0.1), "{standing:#}");
     machine.run(&["deploy", "model", "fifth.3", "--wait"]).ok();
     assert_eq!(machine.view("model")["promoted"], true);
     assert_eq!(load.finish().failures, Vec::<String>::new());
