@@ -14,6 +14,10 @@ use serin_stats::batch::{Arm, Batch};
 use serin_stats::judge::{self, Standing, State, Verdict};
 use serin_stats::recipe::Recipe;
 
+pub mod log;
+pub mod replay;
+pub mod what_if;
+
 use crate::counters::{Cursor, Delta, Growth, Interval, Queries, Reading};
 use crate::error::ProviderError;
 
