@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::mirror::Mirror;
 use crate::prediction::Path;
-use crate::report::EndpointView;
+use crate::report::{EndpointView, Weight};
+use crate::slice::Slice;
 use crate::split::{Chooser, Rotation};
-use crate::stats::{Registry, VersionStats};
+use crate::stats::{Ring, Statistics, Totals, VersionStats};
 use crate::table::{self, PathKind, Sticky, Table};
 
 /// A table in force. Requests hold the one they were routed by until they end.
@@ -47,12 +48,15 @@ pub(crate) struct Service {
     pub(crate) sticky: Option<Sticky>,
     pub(crate) prediction: Option<Arc<Path>>,
     pub(crate) mirrors: Vec<Mirror>,
+    pub(crate) slices: Vec<Slice>,
+    /// Where single predictions are kept.
+    pub(crate) ring: Option<Arc<Ring>>,
 }
 
 /// One version as a route uses it: as one of those that answer users, or as one that gets copies.
 #[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) version: String,
+    pub(crate) version: Arc<str>,
     pub(crate) stats: Arc<VersionStats>,
     endpoints: Vec<Arc<Endpoint>>,
     weight: u32,
@@ -74,9 +78,11 @@ pub(crate) struct Endpoint {
 /// What outlives a table: endpoints, fractions of weights, statistics.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    pub(crate) registry: Registry,
-    /// Those of the versions that get copies.
-    pub(crate) mirror_registry: Registry,
+    pub(crate) statistics: Statistics,
+    /// By route.
+    rings: BTreeMap<String, Arc<Ring>>,
+    /// What the entries of a new ring are numbered from.
+    first_entry: u64,
     rotations: BTreeMap<String, Vec<Arc<Rotation>>>,
     /// By the names of route and mirror.
     mirror_rotations: BTreeMap<(String, String), Arc<Rotation>>,
@@ -85,10 +91,12 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(workers: usize) -> Self {
+    /// `first_entry` is above the number of every prediction that an earlier proxy kept.
+    pub(crate) fn new(workers: usize, first_entry: u64) -> Self {
         Self {
-            registry: Registry::new(workers),
-            mirror_registry: Registry::new(workers),
+            statistics: Statistics::new(workers),
+            rings: BTreeMap::new(),
+            first_entry,
             rotations: BTreeMap::new(),
             mirror_rotations: BTreeMap::new(),
             endpoints: BTreeMap::new(),
@@ -123,6 +131,15 @@ impl Memory {
         routing.endpoints = endpoints().map(|e| e.key).collect();
         self.forget_idle(&routing);
         self.rotations.retain(|name, _| services.contains_key(name.as_str()));
+        let next = &mut self.first_entry;
+        self.rings.retain(|name, ring| {
+            let kept = services.get(name.as_str()).is_some_and(|s| s.ring.is_some());
+            if !kept {
+                // A ring that is made later must not begin with numbers that were given already.
+                *next = (*next).max(ring.next());
+            }
+            kept
+        });
         let is_there = |route: &str, mirror: &str| {
             let mut mirrors = table.routes.iter().filter(|r| r.name == route).flat_map(|r| &r.split.mirrors);
             mirrors.any(|m| m.name == mirror)
@@ -162,18 +179,53 @@ impl Memory {
         let chooser = Chooser::new(&route.split, rotations).map_err(|e| e.to_string())?;
         let prediction = route.prediction.as_deref().map(Path::parse).transpose()?.map(Arc::new);
         let groups = route.split.groups.iter().map(|group| {
-            let stats = self.registry.version(&route.name, &group.version);
+            let stats = self.statistics.version(&route.name, &group.version);
+            if route.sticky.is_some() {
+                let limits = route.units.unwrap_or_default();
+                stats.units.limit(limits.silence_ms, limits.requests);
+            }
             self.group(&route.name, &group.version, stats, &group.endpoints, group.weight)
         });
-        let groups = groups.collect();
+        let groups: Vec<Group> = groups.collect();
         let mirrors = route.split.mirrors.iter().map(|mirror| {
             let rotation = self.mirror_rotations.entry((route.name.clone(), mirror.name.clone())).or_default().clone();
-            let stats = self.mirror_registry.version(&route.name, &mirror.version);
+            let stats = self.statistics.mirror(&route.name, &mirror.version);
+            let pair = |group: &Group| self.statistics.pair(&route.name, &group.version, &mirror.version);
+            let pairs = groups.iter().map(pair).collect();
             let group = self.group(&route.name, &mirror.version, stats, &mirror.endpoints, 0);
-            Mirror::new(mirror, rotation, group).map_err(|e| e.to_string())
+            Mirror::new(mirror, rotation, group, pairs).map_err(|e| e.to_string())
         });
         let mirrors = mirrors.collect::<Result<_, _>>()?;
-        Ok(Service { name: route.name.clone(), chooser, groups, sticky: route.sticky.clone(), prediction, mirrors })
+        let slices = route.slices.iter().map(|slice| {
+            let stats = groups.iter().map(|g| self.statistics.slice(&route.name, &slice.name, &g.stats));
+            Slice::new(slice, stats.collect())
+        });
+        let slices = slices.collect::<Result<_, _>>()?;
+        let (name, sticky, ring) = (route.name.clone(), route.sticky.clone(), self.ring(route));
+        Ok(Service { name, chooser, groups, sticky, prediction, mirrors, slices, ring })
+    }
+
+    /// Where a route keeps its predictions, with those that it has kept already.
+    fn ring(&mut self, route: &table::Route) -> Option<Arc<Ring>> {
+        let table::Record { capacity } = route.record?;
+        let new = || Arc::new(Ring::new(capacity, self.first_entry));
+        let ring = self.rings.entry(route.name.clone()).or_insert_with(new);
+        ring.resize(capacity);
+        Some(ring.clone())
+    }
+
+    /// The ring of a route.
+    pub(crate) fn ring_of(&self, route: &str) -> Option<Arc<Ring>> {
+        self.rings.get(route).cloned()
+    }
+
+    /// Everything counted, with the weights of a table.
+    pub(crate) fn totals(&self, routing: &Routing) -> Totals {
+        let mut totals = self.statistics.totals();
+        for counts in &mut totals.versions {
+            counts.weight = routing.weight(&counts.route, &counts.version);
+        }
+        totals
     }
 
     fn group(
@@ -185,7 +237,7 @@ impl Memory {
         weight: u32,
     ) -> Group {
         let endpoints = endpoints.iter().map(|e| self.endpoint(route, version, e)).collect();
-        Group { version: version.to_owned(), stats, endpoints, weight, turn: AtomicU32::new(0) }
+        Group { version: version.into(), stats, endpoints, weight, turn: AtomicU32::new(0) }
     }
 
     fn endpoint(&mut self, route: &str, version: &str, endpoint: &table::Endpoint) -> Arc<Endpoint> {
@@ -263,7 +315,7 @@ impl Routing {
                 let endpoints = group.endpoints.iter().filter(|e| seen.insert(e.key));
                 views.extend(endpoints.map(|e| EndpointView {
                     route: service.name.clone(),
-                    version: group.version.clone(),
+                    version: group.version.to_string(),
                     id: e.id.clone(),
                     address: e.address,
                     in_flight: u64::from(e.in_flight.load(Relaxed)),
@@ -275,14 +327,12 @@ impl Routing {
         views
     }
 
-    /// Whether a version is in the table.
-    pub(crate) fn has(&self, route: &str, version: &str) -> bool {
-        self.services.iter().any(|s| s.name == route && s.groups.iter().any(|g| g.version == version))
-    }
-
-    /// Whether a version gets copies by the table.
-    pub(crate) fn mirrors_to(&self, route: &str, version: &str) -> bool {
-        self.services.iter().any(|s| s.name == route && s.mirrors.iter().any(|m| m.group.version == version))
+    /// The weight of a version that is in the table.
+    fn weight(&self, route: &str, version: &str) -> Option<Weight> {
+        let groups = &self.services.iter().find(|s| s.name == route)?.groups;
+        let weight = groups.iter().find(|g| *g.version == *version)?.weight;
+        let total = groups.iter().map(|g| u64::from(g.weight)).sum();
+        Some(Weight { weight, total, steady: false })
     }
 }
 
