@@ -66,40 +66,4 @@ fn deltas<T: Clone, K: Ord>(now: &[T], before: &[T], key: impl Fn(&T) -> K, sinc
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::ByClass;
-
-    fn counts(success: u64) -> Totals {
-        let by_class = ByClass { success, ..ByClass::default() };
-        let versions = vec![Counts { route: "r".into(), version: "v".into(), by_class, ..Counts::default() }];
-        Totals { versions, ..Totals::default() }
-    }
-
-    #[test]
-    fn each_second_has_what_came_in_it() {
-        let mut history = History::new(5_000);
-        for (i, total) in [3, 3, 10].into_iter().enumerate() {
-            history.push(counts(total), 6_000 + 1_000 * i as u64);
-        }
-        let batches = history.after(0);
-        assert_eq!(
-            batches.iter().map(|b| (b.seq, b.start_ms)).collect::<Vec<_>>(),
-            [(6, 5_000), (7, 6_000), (8, 7_000)]
-        );
-        let seen = |i: usize| batches[i].versions.first().map(|v| v.by_class.success);
-        assert_eq!((seen(0), seen(1), seen(2)), (Some(3), None, Some(7)));
-        assert_eq!(history.after(7).len(), 1);
-        assert_eq!(history.after(8), []);
-    }
-
-    #[test]
-    fn numbers_grow_when_the_clock_goes_back_and_old_seconds_go() {
-        let mut history = History::new(9_000_000);
-        history.push(counts(1), 9_000_000);
-        (0..2 * KEPT as u64).for_each(|i| history.push(counts(1), 1_000 * i));
-        let batches = history.after(0);
-        assert_eq!(batches.len(), KEPT);
-        assert!(batches.windows(2).all(|w| w[0].seq < w[1].seq));
-    }
-}
+mod tests;

@@ -319,7 +319,8 @@ fn pages_of_a_ring_follow_each_other_without_a_gap() {
 #[test]
 fn only_ids_that_can_be_found_again_are_kept() {
     let long = "x".repeat(65);
-    for (id, kept) in [("a", true), ("a b", false), ("", false), (&long[..64], true), (&long[..], false), ("ü", false)] {
+    for (id, kept) in [("a", true), ("a b", false), ("", false), (&long[..64], true), (&long[..], false), ("ü", false)]
+    {
         assert_eq!(keepable(id.as_bytes()).is_some(), kept, "{id}");
     }
 }
