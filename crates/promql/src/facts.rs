@@ -26,8 +26,23 @@ pub struct Facts {
     /// The answer is NaN, and not empty, while the series that it reads stand still: a division by nothing, or a quantile
     /// of nothing.
     pub nan_when_idle: bool,
+    /// Functions over ranges of time, in the order of the text.
+    pub windows: Vec<Window>,
     /// What cannot be meant.
     pub oddities: Vec<Oddity>,
+}
+
+/// A range of time that a function looks back over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The function: `rate`, `max_over_time`.
+    pub function: String,
+    /// How far back, in milliseconds.
+    pub range_ms: i64,
+    /// First byte of the range in the query, the selector included.
+    pub start: usize,
+    /// One past its last byte.
+    pub end: usize,
 }
 
 /// One selector.
@@ -73,9 +88,11 @@ pub(crate) fn of(root: &Expr) -> Facts {
         quantity: quantity::of(root),
         ratios: Vec::new(),
         nan_when_idle: quantity::nan_when_idle(root),
+        windows: Vec::new(),
         oddities: oddity::of(root),
     };
     each(root, &mut |expr| match &expr.node {
+        Node::Call { function, args } => facts.windows.extend(args.iter().filter_map(|arg| window(function.name, arg))),
         Node::Aggregate(aggregate) if !aggregate.without => {
             facts.groups.extend(aggregate.names.iter().map(|name| name.to_string()));
         }
@@ -90,6 +107,40 @@ pub(crate) fn of(root: &Expr) -> Facts {
         _ => {}
     });
     facts
+}
+
+fn window(function: &str, arg: &Expr) -> Option<Window> {
+    let range_ms = match &arg.node {
+        Node::Range { range_ms, .. } => *range_ms,
+        Node::Subquery(subquery) => subquery.range_ms,
+        _ => return None,
+    };
+    Some(Window { function: function.to_owned(), range_ms, start: arg.span.start, end: arg.span.end })
+}
+
+/// Whether what is read from series with different values of a label is told apart in the answer, as far as the text says.
+pub(crate) fn keeps_label(expr: &Expr, label: &str) -> bool {
+    let named = |names: &[std::sync::Arc<str>]| names.iter().any(|name| &**name == label);
+    match &expr.node {
+        Node::Number(_) | Node::Text(_) | Node::Selector(_) | Node::Range { .. } => true,
+        Node::Subquery(subquery) => keeps_label(&subquery.inner, label),
+        Node::Unary { inner, .. } => keeps_label(inner, label),
+        Node::Binary(binary) => {
+            let compared = binary.matching.on == named(&binary.matching.names);
+            let apart = binary.operator.is_set() || compared || binary.left.kind() != binary.right.kind();
+            apart && keeps_label(&binary.left, label) && keeps_label(&binary.right, label)
+        }
+        Node::Call { function, args } => {
+            let number_by_number = matches!(
+                function.name,
+                "abs" | "ceil" | "clamp" | "clamp_max" | "clamp_min" | "floor" | "round" | "sort" | "sort_desc"
+            );
+            number_by_number && keeps_label(&args[0], label)
+        }
+        Node::Aggregate(aggregate) => {
+            named(&aggregate.names) != aggregate.without && keeps_label(&aggregate.inner, label)
+        }
+    }
 }
 
 /// Every expression of a tree, from the outside.

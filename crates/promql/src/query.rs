@@ -136,6 +136,12 @@ impl Query {
         facts::of(&self.root)
     }
 
+    /// Whether series with different values of a label are told apart in the answer, as far as the text of the query says:
+    /// no aggregation over the label, and no function that may drop it.
+    pub fn keeps_label(&self, label: &str) -> bool {
+        facts::keeps_label(&self.root, label)
+    }
+
     /// Whether the query reads a series with these labels.
     pub fn reads(&self, labels: &Labels) -> bool {
         let mut found = false;

@@ -102,3 +102,34 @@ fn what_is_read_and_how_it_is_told_apart() {
     assert_eq!((ratio[0].above[0].metric.as_str(), ratio[0].below[0].metric.as_str()), ("a_total", "b_total"));
     assert!(facts("a / b").ratios.is_empty());
 }
+
+#[test]
+fn ranges_are_found_with_their_functions() {
+    let query = "rate(a[2m]) + max_over_time(rate(b[30s])[1h:1m]) + c";
+    let found = facts(query).windows;
+    let found: Vec<(&str, i64, &str)> =
+        found.iter().map(|w| (w.function.as_str(), w.range_ms, &query[w.start..w.end])).collect();
+    assert_eq!(
+        found,
+        [("rate", 120_000, "a[2m]"), ("max_over_time", 3_600_000, "rate(b[30s])[1h:1m]"), ("rate", 30_000, "b[30s]"),]
+    );
+}
+
+#[test]
+fn labels_that_an_answer_keeps() {
+    let check = |query: &str, want: bool| assert_eq!(Query::parse(query).unwrap().keeps_label("pod"), want, "{query}");
+    check("a", true);
+    check("-abs(a) * 2", true);
+    check("sum by (pod, code) (a)", true);
+    check("sum without (code) (a)", true);
+    check("topk(1, a)", false);
+    check("sum(a)", false);
+    check("sum without (pod) (a)", false);
+    check("sum by (pod) (sum by (code) (a))", false);
+    check("a + b", true);
+    check("a + on (pod) b", true);
+    check("a + on (code) b", false);
+    check("a + ignoring (pod) b", false);
+    check("a or sum(b)", false);
+    check("absent(a)", false);
+}

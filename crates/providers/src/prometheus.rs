@@ -81,22 +81,9 @@ pub async fn ask(request: Request) -> Result<Measured, ProviderError> {
 /// # Errors
 /// When the server refuses the query, or the answer is no number and no list of numbers.
 pub fn read(response: &Response) -> Result<Measured, ProviderError> {
-    // The API answers with these, and with a reason in the body, when the query is at fault.
-    if !response.is_success() && !matches!(response.status, 400 | 422 | 503) {
-        return Err(ProviderError::answer(format!("prometheus answered with status {}", response.status)));
-    }
-    let unreadable = |what: &str| ProviderError::answer(format!("the answer of prometheus is not readable: {what}"));
-    let answer: Json = serde_json::from_slice(&response.body).map_err(|error| unreadable(&error.to_string()))?;
-    match answer["status"].as_str() {
-        Some("success") => {}
-        Some("error") => {
-            let text = |field: &str| answer[field].as_str().unwrap_or("unknown").to_owned();
-            return Err(ProviderError::answer(format!("{}: {}", text("errorType"), text("error"))));
-        }
-        _ => return Err(unreadable("it has no status")),
-    }
+    let answer = body(response)?;
     let data = &answer["data"];
-    let pair = |pair: &Json| pair[1].as_str().and_then(number).ok_or_else(|| unreadable("a sample has no number"));
+    let pair = |pair: &Json| sample(pair).ok_or_else(|| unreadable("a sample has no number"));
     let list = |name: &str| data[name].as_array().ok_or_else(|| unreadable("it has no result"));
     let mut measured = match data["resultType"].as_str() {
         //= compat: 3.11-5
@@ -123,8 +110,37 @@ pub fn read(response: &Response) -> Result<Measured, ProviderError> {
     Ok(measured)
 }
 
+/// The answer of a server that could answer.
+///
+/// # Errors
+/// When the server refuses the query, or the answer is none of Prometheus' API.
+pub(crate) fn body(response: &Response) -> Result<Json, ProviderError> {
+    // The API answers with these, and with a reason in the body, when the query is at fault.
+    if !response.is_success() && !matches!(response.status, 400 | 422 | 503) {
+        return Err(ProviderError::answer(format!("prometheus answered with status {}", response.status)));
+    }
+    let answer: Json = serde_json::from_slice(&response.body).map_err(|error| unreadable(&error.to_string()))?;
+    match answer["status"].as_str() {
+        Some("success") => Ok(answer),
+        Some("error") => {
+            let text = |field: &str| answer[field].as_str().unwrap_or("unknown").to_owned();
+            Err(ProviderError::answer(format!("{}: {}", text("errorType"), text("error"))))
+        }
+        _ => Err(unreadable("it has no status")),
+    }
+}
+
+/// The number of a pair of a time and a number.
+pub(crate) fn sample(pair: &Json) -> Option<f64> {
+    pair[1].as_str().and_then(number)
+}
+
+pub(crate) fn unreadable(what: &str) -> ProviderError {
+    ProviderError::answer(format!("the answer of prometheus is not readable: {what}"))
+}
+
 //= compat: 3.11-10
-fn warnings(json: &Json) -> Option<String> {
+pub(crate) fn warnings(json: &Json) -> Option<String> {
     let texts = json.as_array()?.iter().filter_map(Json::as_str).map(|text| format!("\"{text}\""));
     Some(texts.collect::<Vec<String>>().join(", ")).filter(|text| !text.is_empty())
 }

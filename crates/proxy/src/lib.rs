@@ -18,13 +18,11 @@ mod intake;
 mod metrics;
 mod mirror;
 pub mod prediction;
-pub mod ratio;
 mod refusal;
 pub mod report;
 mod routing;
 mod serve;
 mod shared;
-pub mod sketch;
 mod slice;
 mod split;
 mod stats;
@@ -43,6 +41,7 @@ pub use report::{
     Batch, ByClass, Counts, EndpointView, Info, MirrorCounts, Numbers, PairCounts, Recorded, SliceCounts, Snapshot,
     Units,
 };
+pub use serin_stats::{ratio, sketch};
 pub use serve::serve;
 pub use table::Table;
 
