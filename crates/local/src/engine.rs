@@ -2,6 +2,7 @@
 
 mod decide;
 mod experiments;
+mod logged;
 mod manifests;
 mod measure;
 mod members;
@@ -28,6 +29,7 @@ use serin_supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::evidence::log::Logs;
 use crate::experiment::{ExperimentRecord, ExperimentState};
 use crate::journal::Journal;
 use crate::link::{Link, RouterCommand};
@@ -113,6 +115,8 @@ pub struct Engine {
     measuring: measure::Measuring,
     asking: plugins::Asking,
     traffic: traffic::Traffic,
+    /// What was judged, for people to look at later.
+    logs: Logs,
     /// Rollouts to decide in the next turn.
     dirty: BTreeSet<Key>,
     /// Experiments to decide in the next turn.
@@ -219,6 +223,7 @@ impl Engine {
             measuring: measure::Measuring::default(),
             asking: plugins::Asking::default(),
             traffic: traffic::Traffic::default(),
+            logs: Logs::new(&options.state),
             dirty: BTreeSet::new(),
             dirty_experiments: BTreeSet::new(),
             again_at: BTreeMap::new(),

@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// The weight that the canary of a run's rollout is to have now.
-    fn window(&self, run: &RunState) -> serin_core::Share {
+    pub(super) fn window(&self, run: &RunState) -> serin_core::Share {
         let workload = run.owner.as_ref().and_then(|owner| self.workloads.get(owner));
         let canary = workload.and_then(|w| Some(w.rollout.canary()?.share_at(w.status.step_index)));
         canary.unwrap_or(serin_core::Share { weight: 100, total: 100 })

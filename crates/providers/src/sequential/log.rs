@@ -5,18 +5,22 @@
 //! wants to can compute them anew, they are no signature.
 
 mod chain;
+mod looked;
 mod read;
 
 pub use chain::Chain;
+pub(crate) use looked::seq;
+pub use looked::{begun, looked};
 pub use read::{Flaw, FlawKind, Reader};
 
 use serde::{Deserialize, Serialize};
+use serin_core::analysis::Measurement;
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::Batch;
-use serin_stats::judge::Verdict;
+use serin_stats::judge::{Standing, Verdict};
 
 use super::{STANDING, STATE};
-use serin_core::analysis::Measurement;
+
 
 /// The format that is written, and the only one that is read.
 pub const FORMAT: u32 = 1;
@@ -236,7 +240,7 @@ pub fn verdict(measurement: &Measurement) -> Option<Verdict> {
 }
 
 /// Where a metric stands.
-pub fn standing(measurement: &Measurement) -> Option<serin_stats::judge::Standing> {
+pub fn standing(measurement: &Measurement) -> Option<Standing> {
     serde_json::from_str(measurement.metadata.get(STANDING)?).ok()
 }
 

@@ -6,10 +6,10 @@ use serin_core::analysis::{Measurement, MetricResult, RunPhase, RunSpec, RunStat
 use serin_core::{Share, Span, Time};
 use serin_spec::lower;
 use serin_stats::batch::Batch;
-use serin_stats::judge::{Standing, State, Verdict};
+use serin_stats::judge::{Standing, Verdict};
 
 use super::log::{self, Entry, How, MetricLook, RunBegun, Settled, Update};
-use super::{Fed, Look, STATE, Taken};
+use super::{Fed, Look, Taken};
 
 /// Seconds that are kept for looks to come: the router keeps no more.
 pub(super) const SECONDS: usize = 1200;
@@ -211,13 +211,9 @@ fn continues(status: &RunStatus, look: &MetricLook) -> bool {
     let open = last.filter(|m| m.finished.is_none());
     match &look.how {
         How::Judged { fresh: true, .. } => last.is_none_or(|m| m.phase == RunPhase::Error),
-        How::Judged { after, .. } => open.and_then(seq).is_some_and(|seq| seq == *after),
+        How::Judged { after, .. } => open.and_then(log::seq).is_some_and(|seq| seq == *after),
         How::Stopped | How::Broken => open.is_some() || last.is_none_or(|m| m.phase == RunPhase::Error),
     }
-}
-
-fn seq(measurement: &Measurement) -> Option<u64> {
-    serde_json::from_str::<State>(measurement.metadata.get(STATE)?).ok().map(|state| state.seq)
 }
 
 /// Looks at the metrics as they were looked at. `None` where seconds that were judged are missing.
@@ -255,7 +251,7 @@ fn take(run: &Run, recorded: &log::Look, seconds: &BTreeMap<u64, Batch>) -> Vec<
     let outcome = |metric: &MetricLook| {
         let index = index(metric)?;
         match &metric.how {
-            How::Judged { until, .. } => taken.remove(&index).filter(|t| seq(&t.measurement) == Some(*until)),
+            How::Judged { until, .. } => taken.remove(&index).filter(|t| log::seq(&t.measurement) == Some(*until)),
             How::Stopped => Some(Taken { index, measurement: look.terminate(index), judged: Vec::new() }),
             How::Broken => {
                 let measurement = look.broken(index, metric.message.clone());
