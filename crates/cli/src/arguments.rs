@@ -1,6 +1,7 @@
 //! The command line.
 
 mod controller;
+mod evidence;
 mod ignored;
 mod install;
 mod kube;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::error::CliError;
 
 pub(crate) use controller::Controller;
+pub(crate) use evidence::{Picture, Replay, Report};
 pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 pub(crate) use kube::Kube;
 
@@ -108,6 +110,10 @@ pub(crate) enum Command {
     Lint(Lint),
     /// Try manifests in a described world on a virtual clock: transcript, outcome, rates over many runs
     Simulate(Simulate),
+    /// Make the verdicts of an update again from its log, or try another template on it
+    Replay(Replay),
+    /// Write what an update looked like: one page with plots, a picture, or the numbers
+    Report(Report),
     /// Answer a PromQL query from the embedded store
     Query {
         /// The query

@@ -13,6 +13,8 @@ mod lint;
 mod logs;
 mod migrate;
 mod proxy;
+mod replay;
+mod report;
 mod simulate;
 mod status;
 mod up;
@@ -47,6 +49,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Lint(lint) if !kube.is_asked() || lint.list || lint.explain.is_some() => {
             return lint::run(&lint, output);
         }
+        Command::Replay(wanted) if !kube.is_asked() => return replay::run(&state, &wanted, output),
+        Command::Report(wanted) if !kube.is_asked() => return report::run(&state, &wanted, output),
         Command::Simulate(simulate) => return simulate::run(&simulate, output),
         _ => {}
     }
@@ -94,6 +98,8 @@ async fn on_cluster(kube: &Kube, output: Format, command: Command) -> Result<Exi
         | Command::Info
         | Command::Logs(_)
         | Command::Query { .. }
+        | Command::Replay(_)
+        | Command::Report(_)
         | Command::Demo(_) => {
             let instead = "leave out --kube-context, --kubeconfig and --namespace";
             Err(CliError::usage("this command is for one machine", instead))

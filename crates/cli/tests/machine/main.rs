@@ -16,6 +16,7 @@ mod manifests;
 mod plugins;
 #[path = "../shared/ran.rs"]
 mod ran;
+mod replay;
 mod restarts;
 mod roles;
 mod routes;
