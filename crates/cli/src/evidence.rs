@@ -70,7 +70,8 @@ impl LogFile {
     }
 }
 
-const LOGS: &str = "logs are in the folder `evidence` of the state folder, one for each update that sequential metrics judge";
+const LOGS: &str =
+    "logs are in the folder `evidence` of the state folder, one for each update that sequential metrics judge";
 
 /// The log that a name means: the whole name, or its beginning where that means one rollout.
 fn chosen(logs: &[EvidenceLog], named: &str, revision: Option<u64>) -> Result<PathBuf, CliError> {
@@ -114,7 +115,13 @@ mod tests {
             revision,
             path: PathBuf::from(format!("{namespace}_{name}_{revision}.log")),
         };
-        let logs = [log("a", "churn", 2), log("a", "churn", 10), log("a", "churn-old", 1), log("b", "fraud", 3), log("c", "fraud", 1)];
+        let logs = [
+            log("a", "churn", 2),
+            log("a", "churn", 10),
+            log("a", "churn-old", 1),
+            log("b", "fraud", 3),
+            log("c", "fraud", 1),
+        ];
         let check = |named: &str, revision, want: Result<&str, &str>| {
             let found = chosen(&logs, named, revision);
             match want {

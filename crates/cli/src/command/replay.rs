@@ -130,7 +130,12 @@ impl Seen {
         rows
     }
 
-    fn outcome(&self, log: &LogFile, flaw: Option<Flaw>, template: Option<template::Tried>) -> Result<Outcome, CliError> {
+    fn outcome(
+        &self,
+        log: &LogFile,
+        flaw: Option<Flaw>,
+        template: Option<template::Tried>,
+    ) -> Result<Outcome, CliError> {
         let update = self.update()?;
         let second = |ms: i64| (ms - update.begun_ms) as f64 / 1000.0;
         let told = |d: &Difference| Told {
@@ -141,10 +146,18 @@ impl Seen {
             recorded: d.recorded.clone(),
             replayed: d.replayed.clone(),
         };
-        let mut gaps: Vec<String> = self.replay.gaps.iter().map(|gap| {
-            let of = if gap.metric.is_empty() { gap.run.clone() } else { format!("{} of {}", gap.metric, gap.run) };
-            format!("something is missing before second {:.0}: {of} cannot be replayed from there on", second(gap.at_ms))
-        }).collect();
+        let mut gaps: Vec<String> = self
+            .replay
+            .gaps
+            .iter()
+            .map(|gap| {
+                let of = if gap.metric.is_empty() { gap.run.clone() } else { format!("{} of {}", gap.metric, gap.run) };
+                format!(
+                    "something is missing before second {:.0}: {of} cannot be replayed from there on",
+                    second(gap.at_ms)
+                )
+            })
+            .collect();
         if let Some(at_ms) = self.replay.full_ms {
             gaps.push(format!("the log was full at second {:.0}: what was judged later is not in it", second(at_ms)));
         }
@@ -170,7 +183,8 @@ impl Seen {
 fn text(outcome: &Outcome) -> String {
     let Outcome { rollout, revision, seconds, looks, .. } = outcome;
     let (new, old) = (tag(&outcome.canary), tag(&outcome.stable));
-    let mut out = vec![format!("{rollout} revision {revision}, {old} to {new}: {looks} looks in {seconds:.0} s"), String::new()];
+    let mut out =
+        vec![format!("{rollout} revision {revision}, {old} to {new}: {looks} looks in {seconds:.0} s"), String::new()];
     out.push(rows(&outcome.verdicts));
     out.push(String::new());
     out.extend(outcome.flaw.iter().cloned());

@@ -56,7 +56,8 @@ fn a_verdict_is_made_again_with_its_second_and_another_template_is_tried() {
     assert_eq!(tried["notReplayable"][0][0], "p95", "{tried:#}");
     assert_eq!(tried["rolledBack"], Value::Null, "{tried:#}");
     assert_eq!(tried["happened"]["failedRequests"], verdict["failedRequests"], "{tried:#}");
-    let strict = machine.run(&["replay", copy, "--template", &format!("{}:strict", other.display()), "-o", "json"]).json();
+    let strict =
+        machine.run(&["replay", copy, "--template", &format!("{}:strict", other.display()), "-o", "json"]).json();
     let (then, now) = (&strict["template"]["rolledBack"], &strict["template"]["happened"]);
     assert!(then["second"].as_f64() <= now["second"].as_f64() && then["second"].is_number(), "{strict:#}");
     assert!(then["failedRequests"].as_u64() <= now["failedRequests"].as_u64(), "{strict:#}");
@@ -148,15 +149,23 @@ fn every_look_of_a_control_process_that_was_killed_again_and_again_is_in_the_log
 fn no_secret_comes_into_the_log() {
     let mut app = App::new("model", &["setWeight: 30", &analysis("errors")]);
     app.annotations = Vec::new();
-    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {token: hunter2-hunter2}\n";
-    let template = sequential("errors", "compare", "{tolerance: 2pt, within: 1000h, slice: {header: \"{{args.token}}\"}}")
-        .replace("spec:\n", "spec:\n  args: [{name: token, valueFrom: {secretKeyRef: {name: login, key: token}}}]\n");
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {token: hunter2-hunter2}\n";
+    let template =
+        sequential("errors", "compare", "{tolerance: 2pt, within: 1000h, slice: {header: \"{{args.token}}\"}}")
+            .replace(
+                "spec:\n",
+                "spec:\n  args: [{name: token, valueFrom: {secretKeyRef: {name: login, key: token}}}]\n",
+            );
     let machine = Machine::with(&[&app], &[template, secret.to_owned()]);
     let load = machine.load(&app);
     machine.run(&["deploy", "model", "good.2"]).ok();
     machine.until("model", "looked at", |v| v["runs"][0]["metrics"][0]["standing"].is_object());
     drop(load);
-    let unpacked = std::process::Command::new("gzip").arg("-dc").stdin(std::fs::File::open(log(&machine)).unwrap()).output().unwrap();
+    let unpacked = std::process::Command::new("gzip")
+        .arg("-dc")
+        .stdin(std::fs::File::open(log(&machine)).unwrap())
+        .output()
+        .unwrap();
     let text = String::from_utf8(unpacked.stdout).unwrap();
     assert!(text.contains("\"run\"") && text.contains("\"look\""), "{text}");
     assert!(!text.contains("hunter2"), "{text}");

@@ -67,7 +67,10 @@ impl Engine {
             }
             outcomes.push((key, settled));
         }
-        outcomes.iter().filter(|(_, settled)| settled.changed).for_each(|(key, settled)| self.log_decision(key, settled));
+        outcomes
+            .iter()
+            .filter(|(_, settled)| settled.changed)
+            .for_each(|(key, settled)| self.log_decision(key, settled));
         let events: Vec<EventRecord> = outcomes.iter().flat_map(|(_, s)| s.events.clone()).collect();
         if self.commit(batch, &events) {
             for (key, settled) in outcomes {

@@ -21,7 +21,6 @@ use serin_stats::judge::{Standing, Verdict};
 
 use super::{STANDING, STATE};
 
-
 /// The format that is written, and the only one that is read.
 pub const FORMAT: u32 = 1;
 

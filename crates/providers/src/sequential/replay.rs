@@ -166,11 +166,7 @@ impl Replay {
         if let Some(missing) = look.metrics.iter().find(|metric| !continues(&run.status, metric)) {
             if !look.metrics.iter().all(|metric| continues(&run.before, metric)) {
                 run.lost = true;
-                self.gaps.push(Gap {
-                    run: look.run.clone(),
-                    metric: missing.metric.clone(),
-                    at_ms: look.at_ms,
-                });
+                self.gaps.push(Gap { run: look.run.clone(), metric: missing.metric.clone(), at_ms: look.at_ms });
                 return nothing;
             }
             run.status = run.before.clone();

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serin_core::analysis::{RunPhase, RunSpec, RunStatus, record};
 use serin_core::{Share, Span, Time};
+use serin_spec::lower;
 use serin_spec::recipe::{self, Source};
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_spec::wire::provider::Metric;
-use serin_spec::lower;
 use serin_stats::batch::Batch;
 
 use super::log::{self, Entry, How, RunBegun};

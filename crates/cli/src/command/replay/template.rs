@@ -103,7 +103,10 @@ fn template(named: &str) -> Result<(String, AnalysisTemplateSpec), CliError> {
         _ => (whole, None),
     };
     if !path.exists() {
-        return Err(CliError::usage(format!("there is no file {}", path.display()), "--template takes FILE or FILE:NAME"));
+        return Err(CliError::usage(
+            format!("there is no file {}", path.display()),
+            "--template takes FILE or FILE:NAME",
+        ));
     }
     let (sources, mut problems) = serin_spec::read::files(&[path]);
     let (catalog, found) = serin_local::check_for_cluster(&sources);
@@ -116,7 +119,9 @@ fn template(named: &str) -> Result<(String, AnalysisTemplateSpec), CliError> {
     let meant: Vec<_> = all.iter().filter(|(n, _)| name.is_none_or(|name| name == *n)).collect();
     match meant.as_slice() {
         [(name, spec)] => Ok(((*name).to_owned(), (*spec).clone())),
-        [] if all.is_empty() => Err(CliError::usage(format!("there is no AnalysisTemplate in {named}"), "give the file of one")),
+        [] if all.is_empty() => {
+            Err(CliError::usage(format!("there is no AnalysisTemplate in {named}"), "give the file of one"))
+        }
         _ => {
             let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
             Err(CliError::usage(
@@ -156,7 +161,12 @@ fn filled(
 
 impl Tried {
     pub(super) fn text(&self) -> String {
-        let mut out = vec![format!("With template {} instead:", self.name), String::new(), super::rows(&self.verdicts), String::new()];
+        let mut out = vec![
+            format!("With template {} instead:", self.name),
+            String::new(),
+            super::rows(&self.verdicts),
+            String::new(),
+        ];
         out.extend(self.not_replayable.iter().map(|(metric, why)| format!("{metric} is not replayable: {why}.")));
         out.push(format!("As it was:  {}", told(self.happened, self.failed_requests)));
         out.push(format!("With {}:  {}", self.name, told(self.rolled_back, self.failed_requests)));
@@ -165,7 +175,8 @@ impl Tried {
 }
 
 fn told(moment: Option<Moment>, all: Option<u64>) -> String {
-    let failed = |n: Option<u64>| n.map_or_else(String::new, |n| format!(", {n} requests of the new version failed by then"));
+    let failed =
+        |n: Option<u64>| n.map_or_else(String::new, |n| format!(", {n} requests of the new version failed by then"));
     match moment {
         Some(moment) => format!("failed at second {:.0}{}", moment.second, failed(moment.failed_requests)),
         None => {

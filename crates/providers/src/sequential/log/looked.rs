@@ -14,7 +14,8 @@ const CREDENTIALS: [&str; 2] = ["authentication", "headers"];
 
 /// A run as it begins. `masked` is its spec with stars for secrets.
 pub fn begun(run: &str, kind: &str, at_ms: i64, masked: &AnalysisRunSpec) -> RunBegun {
-    let (sequential, others): (Vec<&Metric>, Vec<&Metric>) = masked.metrics.iter().partition(|m| recipe::is_sequential(m));
+    let (sequential, others): (Vec<&Metric>, Vec<&Metric>) =
+        masked.metrics.iter().partition(|m| recipe::is_sequential(m));
     let metrics = sequential.into_iter().cloned().map(without_credentials).collect();
     let args = masked.args.iter().filter(|arg| arg.value_from.is_none()).cloned().collect();
     RunBegun {

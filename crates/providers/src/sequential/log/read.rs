@@ -95,7 +95,8 @@ impl<'a> Reader<'a> {
     }
 
     fn flaw(&self, kind: FlawKind) -> Flaw {
-        let kind = if self.next == 0 && kind == FlawKind::Altered && self.is_foreign() { FlawKind::NoLog } else { kind };
+        let kind =
+            if self.next == 0 && kind == FlawKind::Altered && self.is_foreign() { FlawKind::NoLog } else { kind };
         let after_s = self.last_ms.map(|ms| (ms - self.begun_ms).div_euclid(1000));
         Flaw { kind, entry: self.chain.entries() + 1, byte: self.next, after_s }
     }
