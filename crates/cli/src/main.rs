@@ -8,6 +8,7 @@ mod evidence;
 mod log;
 mod output;
 mod place;
+mod plot;
 mod plugin;
 mod screen;
 
