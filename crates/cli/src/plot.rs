@@ -272,4 +272,7 @@ impl Bars {
 }
 
 #[cfg(test)]
+pub(crate) use tests::well_formed;
+
+#[cfg(test)]
 mod tests;

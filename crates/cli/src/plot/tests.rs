@@ -23,7 +23,8 @@ fn plot() -> Plot {
 
 /// The values of an attribute in elements that hold a text.
 fn places(svg: &str, element: &str, attribute: &str) -> Vec<f64> {
-    let elements = svg.split(&format!("<{element} ")).skip(1).map(|rest| rest.split('>').next().unwrap());
+    let begin = format!("<{element} ");
+    let elements = svg.split(&begin).skip(1).map(|rest| rest.split('>').next().unwrap());
     let value = |e: &str| e.split(&format!(" {attribute}=\"")).nth(1).map(|v| v.split('"').next().unwrap().to_owned());
     elements.filter_map(value).map(|v| v.parse().unwrap()).collect()
 }
