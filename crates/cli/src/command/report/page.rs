@@ -11,8 +11,8 @@ const PAGE: &str = "\
 body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:800px;padding:0 1rem}\
 h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p.lead{font-size:1.05rem}.dim{color:var(--dim)}\
 .note{border-left:4px solid var(--bad);padding:.3rem .8rem;background:var(--card)}\
-table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.5rem 0}td,th{text-align:left;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--grid);vertical-align:top;overflow-wrap:anywhere}\
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.bad{color:var(--bad)}.good{color:var(--good)}figure{margin:1rem 0}";
+table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.5rem 0}td,th{text-align:left;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--grid);vertical-align:top}\
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n,td.w,th{white-space:nowrap}td.t{overflow-wrap:anywhere}.bad{color:var(--bad)}.good{color:var(--good)}figure{margin:1rem 0}";
 
 /// The page.
 pub(super) fn html(data: &Data) -> String {
@@ -82,17 +82,31 @@ fn figure(out: &mut String, svg: &str) {
     let _ = write!(out, "<figure>{svg}</figure>");
 }
 
-fn table(out: &mut String, head: &[(&str, bool)], rows: &[Vec<String>]) {
-    let class = |is_number: bool| if is_number { " class=\"n\"" } else { "" };
+/// What is in a column.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Number,
+    Word,
+    Text,
+}
+
+use Column::{Number, Text, Word};
+
+fn table(out: &mut String, head: &[(&str, Column)], rows: &[Vec<String>]) {
+    let class = |column: Column| match column {
+        Number => "n",
+        Word => "w",
+        Text => "t",
+    };
     out.push_str("<table><thead><tr>");
-    for (name, is_number) in head {
-        let _ = write!(out, "<th{}>{name}</th>", class(*is_number));
+    for (name, column) in head {
+        let _ = write!(out, "<th class=\"{}\">{name}</th>", class(*column));
     }
     out.push_str("</tr></thead><tbody>");
     for row in rows {
         out.push_str("<tr>");
-        for (cell, (_, is_number)) in row.iter().zip(head) {
-            let _ = write!(out, "<td{}>{}</td>", class(*is_number), escape(cell));
+        for (cell, (_, column)) in row.iter().zip(head) {
+            let _ = write!(out, "<td class=\"{}\">{}</td>", class(*column), escape(cell));
         }
         out.push_str("</tr>");
     }
@@ -108,7 +122,7 @@ fn events(out: &mut String, data: &Data) {
         return;
     }
     let _ = write!(out, "<details open=\"open\"><summary>{} events</summary>", data.events.len());
-    table(out, &[("", true), ("second", true), ("what", false), ("", false)], &rows);
+    table(out, &[("", Number), ("second", Number), ("what", Word), ("", Text)], &rows);
     if data.events.len() > rows.len() {
         let _ = write!(out, "<p class=\"dim\">and {} more</p>", data.events.len() - rows.len());
     }
@@ -120,7 +134,7 @@ fn standings(out: &mut String, data: &Data) {
         vec![row.metric.clone(), row.verdict.to_owned(), format!("{:.0}", row.second), row.weight.clone(), row.text.clone()]
     };
     let rows: Vec<Vec<String>> = data.verdicts.iter().map(row).collect();
-    let head = [("metric", false), ("verdict", false), ("second", true), ("weight", true), ("where it stood then", false)];
+    let head = [("metric", Text), ("verdict", Word), ("second", Number), ("weight", Number), ("where it stood then", Text)];
     table(out, &head, &rows);
 }
 
@@ -132,11 +146,9 @@ fn metric_section(out: &mut String, data: &Data, metric: &MetricData, i: usize) 
         escape(&metric.kind),
         escape(&metric.run)
     );
-    if !metric.message.is_empty() {
-        let _ = write!(out, "<p>{}: {}</p>", escape(&metric.phase), escape(&metric.message));
-    } else if let Some(standing) = &metric.standing {
-        let _ = write!(out, "<p>{}: {}</p>", escape(&metric.phase), escape(&standing.to_string()));
-    }
+    let standing = metric.standing.as_ref().map(ToString::to_string).unwrap_or_default();
+    let said = if metric.message.contains(&standing) { metric.message.clone() } else { [metric.message.as_str(), &standing].join(": ") };
+    let _ = write!(out, "<p>{}: {}</p>", escape(&metric.phase), escape(said.trim_start_matches(": ")));
     if let Some(plot) = plots::evidence(data, metric) {
         figure(out, &plot.svg(&format!("evidence-{i}")));
     }
@@ -157,7 +169,15 @@ fn versions(out: &mut String, data: &Data) {
     };
     let (canary, stable) = (format!("canary {}", tag(&data.canary)), format!("stable {}", tag(&data.stable)));
     let rows: Vec<Vec<String>> = [canary.as_str(), stable.as_str()].into_iter().zip(&data.versions).map(row).collect();
-    let head = [("", false), ("answers", true), ("errors", true), ("share", true), ("p50 ms", true), ("p95 ms", true), ("p99 ms", true)];
+    let head = [
+        ("", Text),
+        ("answers", Number),
+        ("errors", Number),
+        ("share", Number),
+        ("p50 ms", Number),
+        ("p95 ms", Number),
+        ("p99 ms", Number),
+    ];
     table(out, &head, &rows);
     if let Some(plot) = plots::errors(data) {
         figure(out, &plot.svg("errors"));
@@ -186,7 +206,7 @@ fn predictions(out: &mut String, data: &Data) {
         };
         let named = [("PSI", scores.psi), ("Jensen-Shannon distance", scores.js), ("Kolmogorov-Smirnov", scores.ks), ("total variation", scores.tv)];
         let rows: Vec<Vec<String>> = named.into_iter().map(row).collect();
-        table(out, &[("score", false), ("without its bias", true), ("chance alone, 1 in 100", true), ("as usually computed", true)], &rows);
+        table(out, &[("score", Text), ("without its bias", Number), ("chance alone, 1 in 100", Number), ("as usually computed", Number)], &rows);
         out.push_str("<p class=\"dim\">Scores are for people: nothing is decided by them.</p>");
     }
 }
@@ -206,5 +226,5 @@ fn slices(out: &mut String, data: &Data) {
         .take(50)
         .map(|row| vec![row.slice.clone(), row.value.clone(), share(row.canary), share(row.stable)])
         .collect();
-    table(out, &[("slice", false), ("value", false), ("canary errors", true), ("stable errors", true)], &rows);
+    table(out, &[("slice", Text), ("value", Text), ("canary errors", Number), ("stable errors", Number)], &rows);
 }

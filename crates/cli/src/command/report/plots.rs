@@ -111,7 +111,7 @@ pub(super) fn difference(data: &Data, metric: &MetricData) -> Option<Plot> {
     let half = (estimate - low).max(high - estimate).max(0.01) * 3.0;
     let (from, to) = ((estimate - half).clamp(-1.0, 0.0), (estimate + half).clamp(0.0, 1.0));
     Some(Plot {
-        title: format!("{}: how much worse the new version is", metric.metric),
+        title: format!("{}: difference of the versions, with its interval", metric.metric),
         described: format!(
             "The difference ends at {:.2} points, with an interval from {:.2} to {:.2} that holds at every look.",
             100.0 * estimate,
@@ -138,6 +138,9 @@ pub(super) fn latencies(data: &Data) -> Option<Plot> {
         let mut below = 0;
         let mut points = Vec::new();
         for (bin, n) in &version.latency {
+            if points.is_empty() {
+                points.push((latency::upper_us(usize::from(*bin).saturating_sub(1)).unwrap_or(0) as f64 / 1000.0, 0.0));
+            }
             below += n;
             let us = latency::upper_us((*bin).into()).unwrap_or(120_000_000);
             points.push((us as f64 / 1000.0, below as f64 / total.max(1) as f64));

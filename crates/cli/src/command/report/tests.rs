@@ -113,7 +113,7 @@ pub(crate) fn made_up() -> Vec<u8> {
         taken.into_iter().for_each(|one| record(&core, &mut status, one.index, one.measurement));
         status = assess(&core, &status, now);
     }
-    let end = settled(63, 2, 0, "RolloutAborted", &format!("Rollout aborted update to revision 3: {NASTY}"));
+    let end = settled(66, 2, 0, "RolloutAborted", &format!("Rollout aborted update to revision 3: {NASTY}"));
     bytes.extend(chain.block(&[Entry::Settled(end)]));
     bytes
 }
