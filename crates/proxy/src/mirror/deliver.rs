@@ -89,6 +89,17 @@ struct Answer {
     upstream: Option<Upstream>,
 }
 
+/// The head of an answer.
+struct Front {
+    status: u16,
+    len: usize,
+    decoder: Decoder,
+    /// Whether the connection takes another request.
+    keeps: bool,
+    /// Whether the body may be searched for a prediction.
+    is_readable: bool,
+}
+
 /// A conversation that broke.
 struct Broken {
     /// Whether the request may be sent again.
@@ -98,12 +109,12 @@ struct Broken {
 impl Draft {
     /// The request as it is sent. The length says where it ends, whatever the framing was that it came with.
     pub(super) fn finish(&mut self) -> Copy {
-        let mut message = std::mem::take(&mut self.head);
-        if self.has_body {
-            write_framing(Body::Length(self.body.len() as u64), &mut message);
+        let mut message = std::mem::take(&mut self.message);
+        if let Some(body) = &mut self.late_body {
+            write_framing(Body::Length(body.len() as u64), &mut message);
+            message.extend_from_slice(b"\r\n");
+            message.append(body);
         }
-        message.extend_from_slice(b"\r\n");
-        message.append(&mut self.body);
         Copy {
             message,
             is_head: self.is_head,
@@ -139,7 +150,7 @@ impl Copy {
             Ok(1..) => {}
             Ok(0) | Err(_) => return Err(silent),
         }
-        let (status, mut decoder, keeps, is_readable) =
+        let Front { status, mut decoder, keeps, is_readable, .. } =
             self.head(worker, &mut input, &mut upstream.stream).await.ok_or_else(broken)?;
         let path = self.prediction.as_deref().filter(|_| is_readable);
         let mut scanner = Scanner::new();
@@ -159,36 +170,44 @@ impl Copy {
         Ok(Answer { status, scanner: path.map(|_| scanner), upstream: reusable.then_some(upstream) })
     }
 
-    /// Reads up to the end of the head: the status, the body, whether the connection is kept, and whether the body may be
-    /// searched for a prediction. `None` when it is no answer.
-    async fn head(
-        &self,
-        worker: &Worker,
-        input: &mut Input,
-        stream: &mut TcpStream,
-    ) -> Option<(u16, Decoder, bool, bool)> {
+    /// Reads up to the end of the head. `None` when it is no answer.
+    async fn head(&self, worker: &Worker, input: &mut Input, stream: &mut TcpStream) -> Option<Front> {
         let head_bytes = worker.shared.config.limits.head_bytes;
         let mut interim = 0;
         loop {
-            let mut headers = framing::empty_headers();
-            match framing::read_response(input.rest(), &mut headers, self.is_head).ok()? {
-                Some(head) if head.len > head_bytes || head.status == 101 || interim > INTERIM_MAX => return None,
-                Some(head) => {
-                    let readable = !head.is_encoded && (200..300).contains(&head.status) && head.body != Body::Empty;
-                    let found = (head.status, Decoder::new(head.body), head.keep_alive, readable);
-                    let len = head.len;
-                    input.consume(len);
-                    if !framing::is_interim(found.0) {
-                        return Some(found);
-                    }
+            match self.front(input.rest(), head_bytes)? {
+                Some(front) if framing::is_interim(front.status) && interim < INTERIM_MAX => {
                     interim += 1;
+                    input.consume(front.len);
                 }
-                None if input.len() > head_bytes => return None,
+                Some(front) if framing::is_interim(front.status) => return None,
+                Some(front) => {
+                    input.consume(front.len);
+                    return Some(front);
+                }
                 None => match input.fill(stream, &worker.scratch).await {
                     Ok(1..) => {}
                     Ok(0) | Err(_) => return None,
                 },
             }
+        }
+    }
+
+    /// The head at the front of what came, if it is complete. No part of the task: the room for its headers is large, and a task
+    /// is moved when it begins.
+    fn front(&self, rest: &[u8], head_bytes: usize) -> Option<Option<Front>> {
+        let mut headers = framing::empty_headers();
+        match framing::read_response(rest, &mut headers, self.is_head).ok()? {
+            Some(head) if head.len > head_bytes || head.status == 101 => None,
+            Some(head) => Some(Some(Front {
+                status: head.status,
+                len: head.len,
+                decoder: Decoder::new(head.body),
+                keeps: head.keep_alive,
+                is_readable: !head.is_encoded && (200..300).contains(&head.status) && head.body != Body::Empty,
+            })),
+            None if rest.len() > head_bytes => None,
+            None => Some(None),
         }
     }
 }
