@@ -55,8 +55,10 @@ async fn deliver(worker: Rc<Worker>, mut draft: Box<Draft>) {
             }
             (answer.status, answer.scanner)
         }
+        // Neither good nor bad: the user's answer may be as large.
+        Ok(Err(Failure::TooLarge)) => return,
         // An endpoint that fails here is not passed over: what users get must not depend on copies.
-        Ok(Err(reason)) => (reason.status(), None),
+        Ok(Err(Failure::Bad(reason))) => (reason.status(), None),
         Err(_) => (Reason::UpstreamTimeout.status(), None),
     };
     let took_us = tally.took_us(now);
@@ -100,10 +102,30 @@ struct Front {
     is_readable: bool,
 }
 
+/// Why there is no answer.
+enum Failure {
+    Bad(Reason),
+    /// There is, and it does not end.
+    TooLarge,
+}
+
 /// A conversation that broke.
-struct Broken {
-    /// Whether the request may be sent again.
-    again: bool,
+enum Broken {
+    /// The request may be sent again.
+    Again,
+    /// It may not, or that would be of no use.
+    ForGood,
+    /// The answer is larger than what is read of one.
+    TooLarge,
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Again | Broken::ForGood => Self::Bad(Reason::UpstreamBroken),
+            Broken::TooLarge => Self::TooLarge,
+        }
+    }
 }
 
 impl Draft {
@@ -128,26 +150,28 @@ impl Draft {
 
 impl Copy {
     /// Gets an answer: over an idle connection if there is one, and over a new one if that had been closed.
-    async fn converse(&self, worker: &Worker, endpoint: &Arc<Endpoint>, begun: Instant) -> Result<Answer, Reason> {
+    async fn converse(&self, worker: &Worker, endpoint: &Arc<Endpoint>, begun: Instant) -> Result<Answer, Failure> {
         if let Some(upstream) = worker.checkout(endpoint, begun) {
             match self.ask(worker, upstream).await {
-                Err(Broken { again: true }) => {}
-                result => return result.map_err(|_| Reason::UpstreamBroken),
+                Err(Broken::Again) => {}
+                result => return result.map_err(Failure::from),
             }
         }
-        let upstream = Upstream::connect(endpoint).await.map_err(|_| Reason::UpstreamUnreachable)?;
-        self.ask(worker, upstream).await.map_err(|_| Reason::UpstreamBroken)
+        let unreachable = |_| Failure::Bad(Reason::UpstreamUnreachable);
+        let upstream = Upstream::connect(endpoint).await.map_err(unreachable)?;
+        Ok(self.ask(worker, upstream).await?)
     }
 
     async fn ask(&self, worker: &Worker, mut upstream: Upstream) -> Result<Answer, Broken> {
         let written = write(&mut upstream.stream, &self.message).await;
         let sent = written == self.message.len();
-        let silent = Broken { again: written == 0 || self.is_repeatable };
+        let silent = if written == 0 || self.is_repeatable { Broken::Again } else { Broken::ForGood };
         let mut input = Input::default();
-        let broken = || Broken { again: false };
+        let broken = || Broken::ForGood;
         // An answer may be there although not all of the request was taken.
+        let mut left = worker.shared.config.limits.mirror_answer_bytes;
         match input.fill(&mut upstream.stream, &worker.scratch).await {
-            Ok(1..) => {}
+            Ok(n @ 1..) => left = left.saturating_sub(n),
             Ok(0) | Err(_) => return Err(silent),
         }
         let Front { status, mut decoder, keeps, is_readable, .. } =
@@ -160,7 +184,8 @@ impl Copy {
                 break;
             }
             match input.fill(&mut upstream.stream, &worker.scratch).await {
-                Ok(1..) => {}
+                Ok(n @ 1..) if n <= left => left -= n,
+                Ok(1..) => return Err(Broken::TooLarge),
                 Ok(0) if decoder.may_close() => break,
                 Ok(0) | Err(_) => return Err(broken()),
             }
