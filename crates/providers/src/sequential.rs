@@ -8,16 +8,42 @@ use serin_core::analysis::evidence::PASSED_AT;
 use serin_core::analysis::{Measurement, RunPhase, RunSpec, RunStatus, terminated};
 use serin_core::rollout::Undecided;
 use serin_core::{Share, Span, Time};
-use serin_spec::recipe::{self, RecipeProblem, Resolved, Sequential};
+use serin_spec::recipe::{self, Counters, RecipeProblem, Resolved, Sequential, Source};
 use serin_spec::wire::analysis::AnalysisRunSpec;
-use serin_stats::batch::Batch;
+use serin_stats::batch::{Arm, Batch};
 use serin_stats::judge::{self, Standing, State, Verdict};
 use serin_stats::recipe::Recipe;
+
+use crate::counters::{Cursor, Delta, Growth, Interval, Queries, Reading};
+use crate::error::ProviderError;
 
 /// Where a measurement keeps what its test remembers: the state of the judge as JSON.
 pub const STATE: &str = "serin.dev/state";
 /// Where it says how it stands: a [`Standing`] as JSON, for people and tools.
 pub const STANDING: &str = "serin.dev/standing";
+
+/// Where it keeps how far its counters were read, for a metric whose answers others count.
+pub const CURSOR: &str = "serin.dev/cursor";
+
+/// What came since the last look.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fed {
+    /// Counted by the router, oldest first. What was judged before is passed over.
+    Batches(Vec<Batch>),
+    /// Counters as they are now, or why they cannot be read, which is missing data and no error.
+    Counters(Result<Reading, String>),
+}
+
+/// A metric that was looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// Which of the run's.
+    pub index: usize,
+    /// How it stands.
+    pub measurement: Measurement,
+    /// What was judged for it in this look.
+    pub judged: Vec<Batch>,
+}
 
 /// A look at the sequential metrics of a run.
 #[derive(Debug, Clone, Copy)]
@@ -44,12 +70,21 @@ struct One {
     every: Span,
     last: Measurement,
     state: State,
+    judged: Vec<Batch>,
+    /// What could not be counted in this look.
+    missed: Option<String>,
 }
 
-/// The sequential metrics among these, as they were written.
+/// The four queries of a metric's counters.
 ///
 /// # Errors
-/// For a metric whose settings cannot be read, all that is wrong with them, on one line.
+/// When one of them is no query of a counter.
+pub fn queries(counters: &Counters) -> Result<Queries, ProviderError> {
+    let Counters { canary_bad, canary_total, stable_bad, stable_total, .. } = counters.clone();
+    Queries::new([canary_bad, canary_total, stable_bad, stable_total])
+}
+
+/// A metric of a run as it was written; `None` for one that is not sequential. Settings that cannot be read are an error: all that is wrong with them, on one line.
 pub fn metric(filled: &AnalysisRunSpec, index: usize) -> Option<Result<Sequential, String>> {
     let found = recipe::of(filled.metrics.get(index)?)?;
     Some(found.map_err(|problems| RecipeProblem::line(&problems)))
@@ -67,33 +102,50 @@ fn last<'a>(spec: &RunSpec, status: &'a RunStatus, index: usize) -> Option<&'a M
 }
 
 impl Look<'_> {
-    /// Looks at the metrics at `due`. `batches` gives what was counted for a metric, oldest first; what it has judged before is passed over. A metric that begins now judges
-    /// what comes after `newest`, the last batch that there is.
-    pub fn take(
-        &self,
-        due: &[usize],
-        newest: u64,
-        batches: &dyn Fn(usize) -> Result<Vec<Batch>, String>,
-    ) -> Vec<(usize, Measurement)> {
+    /// Looks at the metrics at `due`. `feed` gives what was counted for a metric. One that begins now judges what comes after `newest`, the router's last batch.
+    pub fn take(&self, due: &[usize], newest: u64, feed: &dyn Fn(usize) -> Result<Fed, String>) -> Vec<Taken> {
         let mut taken = Vec::new();
         let mut looked = Vec::new();
         for index in due {
-            match self.one(*index, newest).and_then(|one| Ok((batches(*index)?, one))) {
-                Ok((batches, mut one)) => {
-                    let window = self.window.to_string();
-                    let recipe = one.recipe();
-                    batches.iter().for_each(|batch| one.state.step(&recipe, batch, &window));
-                    looked.push(one);
+            match self.one(*index, newest).and_then(|one| self.fed(one, feed(*index)?)) {
+                Ok(one) => looked.push(one),
+                Err(message) => {
+                    let measurement = self.broken(*index, message);
+                    taken.push(Taken { index: *index, measurement, judged: Vec::new() });
                 }
-                Err(message) => taken.push((*index, self.broken(*index, message))),
             }
         }
         let failing = self.failing(&looked);
-        taken.extend(looked.into_iter().map(|one| {
+        taken.extend(looked.into_iter().map(|mut one| {
             let failed = failing.contains(&one.index);
-            (one.index, self.measured(one, failed))
+            let judged = std::mem::take(&mut one.judged);
+            Taken { index: one.index, measurement: self.measured(one, failed), judged }
         }));
         taken
+    }
+
+    fn fed(&self, mut one: One, fed: Fed) -> Result<One, String> {
+        let batches = match fed {
+            Fed::Batches(batches) => batches,
+            Fed::Counters(reading) => {
+                let mut cursor = one.cursor()?;
+                let delta = cursor.advance(reading);
+                one.last.metadata.insert(CURSOR.to_owned(), json!(cursor).to_string());
+                match told(delta, one.state.seq + 1) {
+                    Ok(batch) => batch.into_iter().collect(),
+                    Err(missed) => {
+                        one.missed = Some(missed);
+                        Vec::new()
+                    }
+                }
+            }
+        };
+        let (window, recipe) = (self.window.to_string(), one.recipe());
+        for batch in batches.into_iter().filter(|batch| batch.seq > one.state.seq).collect::<Vec<_>>() {
+            one.state.step(&recipe, &batch, &window);
+            one.judged.push(batch);
+        }
+        Ok(one)
     }
 
     /// The metrics that fail now: of those that decide the one that gave most of the evidence, if it is enough; of those that only look on each by itself.
@@ -127,7 +179,16 @@ impl Look<'_> {
             None => State::new(&sequential.recipe, newest),
         };
         let begun = Measurement { phase: RunPhase::Running, started: self.now, ..Measurement::default() };
-        Ok(One { index, sequential, resolved, every, last: before.cloned().unwrap_or(begun), state })
+        Ok(One {
+            index,
+            sequential,
+            resolved,
+            every,
+            last: before.cloned().unwrap_or(begun),
+            state,
+            judged: Vec::new(),
+            missed: None,
+        })
     }
 
     fn broken(&self, index: usize, message: String) -> Measurement {
@@ -145,8 +206,12 @@ impl Look<'_> {
     fn measured(&self, one: One, failed: bool) -> Measurement {
         let standing = one.state.standing(&one.recipe(), failed);
         let text = standing.to_string();
+        let value = match &one.missed {
+            Some(missed) => format!("{text}; {missed}"),
+            None => text.clone(),
+        };
         let mut measurement = Measurement {
-            value: text.clone(),
+            value,
             metadata: one.metadata(&standing, self.window),
             resume_at: Some(self.now + one.every),
             ..one.last
@@ -183,7 +248,41 @@ fn undecided(sequential: &Sequential, verdict: Verdict, text: &str) -> (RunPhase
     }
 }
 
+/// The batch that a look at the counters gives, if any, or why it gives none.
+fn told(delta: Delta, seq: u64) -> Result<Option<Batch>, String> {
+    // Counters of whole requests are whole numbers; of others what is beyond them is left to the next look by none, and lost.
+    let arm = |growth: &Growth| {
+        let answered = growth.total as u64;
+        Arm { answered, errors: (growth.bad as u64).min(answered), ..Arm::default() }
+    };
+    match delta {
+        Delta::First => Ok(None),
+        Delta::Counts(Interval { start_ms, end_ms, canary, stable, .. }) => {
+            Ok(Some(Batch { seq, start_ms, end_ms, canary: arm(&canary), stable: arm(&stable), ..Batch::default() }))
+        }
+        Delta::Reset { which } => {
+            let which: Vec<String> = which.iter().map(ToString::to_string).collect();
+            Err(format!("{} fell, so that what happened since the last look is unknown", which.join(" and ")))
+        }
+        Delta::Missing { why } => Err(format!("the counters cannot be read: {why}")),
+        Delta::Gap { ms } => Err(format!("the last look was {} s ago, which is too long", ms / 1000)),
+        Delta::Backwards { by_ms } => Err(format!("the clock went back by {by_ms} ms")),
+    }
+}
+
 impl One {
+    /// How far the counters were read.
+    fn cursor(&self) -> Result<Cursor, String> {
+        if let Some(kept) = self.last.metadata.get(CURSOR) {
+            return serde_json::from_str(kept).map_err(|e| format!("how far the counters were read is lost: {e}"));
+        }
+        let Source::Counters(counters) = &self.sequential.source else {
+            return Err("its answers are counted by the router".to_owned());
+        };
+        let queries = queries(counters).map_err(|e| e.to_string())?;
+        Ok(Cursor::new(queries.resets(), Cursor::GAP_MAX_MS))
+    }
+
     /// The recipe with the metric's part of alpha.
     fn recipe(&self) -> Recipe {
         let mut recipe = self.sequential.recipe.clone();

@@ -48,6 +48,13 @@ impl Detector {
         self.log_level() >= ln(1.0 + 1.0 / alpha)
     }
 
+    /// Whether it can be the state of a test with so many components. To be asked of what was read from elsewhere.
+    pub fn fits(&self, components: usize) -> bool {
+        self.log_carried.len() == components
+            && components > 0
+            && self.log_carried.iter().all(|carried| (0.0..=LOG_LIMIT).contains(carried))
+    }
+
     /// Begins anew, after an alarm was dealt with.
     pub fn reset(&mut self) {
         self.log_carried.fill(0.0);
@@ -69,6 +76,7 @@ mod tests {
         assert!(detector.alarms(0.11) && !detector.alarms(0.09));
         detector.reset();
         assert_eq!(detector, Detector::new(1));
+        assert!(detector.fits(1) && !detector.fits(2));
     }
 
     #[test]

@@ -132,6 +132,18 @@ impl Difference {
         Some(Interval { low: low.max(-self.ratio), estimate, high: high.min(1.0) })
     }
 
+    /// Whether it can be a state. To be asked of what was read from elsewhere.
+    pub fn is_sound(&self) -> bool {
+        let masses = self.above.iter().chain(&self.below).flatten().all(|mass| mass.abs() <= LOG_LIMIT);
+        let complete = |rejected: usize, left: usize| rejected.checked_add(left) == Some(POINTS);
+        let numbers = self.ratio >= 0.0 && self.ratio.is_finite() && self.log_limit > 0.0 && self.log_limit.is_finite();
+        numbers
+            && self.seen.is_sound()
+            && masses
+            && complete(self.rejected_below, self.above.len())
+            && complete(self.rejected_above, self.below.len())
+    }
+
     /// How often the difference turned out to have moved, so that the sequence began anew.
     pub fn moves(&self) -> u32 {
         self.moves
@@ -191,6 +203,9 @@ mod tests {
         assert!(early.low < late.low && late.low < 0.05 && 0.05 < late.high && late.high < early.high, "{late:?}");
         assert!(late.high - late.low < 0.05 && (late.estimate - 0.05).abs() < 0.01, "{late:?}");
         assert_eq!(difference.moves(), 0);
+        assert!(difference.is_sound());
+        let broken = Difference { rejected_below: difference.rejected_below + 1, ..difference };
+        assert!(!broken.is_sound());
     }
 
     #[test]

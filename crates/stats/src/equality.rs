@@ -59,6 +59,12 @@ impl Equality {
         self.log_e_before + self.canary.iter().zip(&self.stable).map(of_class).sum::<f64>()
     }
 
+    /// Whether it can be a state. To be asked of what was read from elsewhere.
+    pub fn is_sound(&self) -> bool {
+        let counts = self.canary.iter().chain(&self.stable).all(|n| *n >= 0.0 && n.is_finite());
+        self.weight > 0.0 && self.weight < 1.0 && self.canary.len() == self.stable.len() && counts && self.best >= 0.0
+    }
+
     /// The most that `ln E` ever was after a batch; at least 0. The versions differ, at level `alpha`, once it is at least `ln(1 / alpha)`.
     pub fn best_log_e(&self) -> f64 {
         self.best
@@ -92,5 +98,8 @@ mod tests {
         assert_eq!(equality.log_e(), three);
         equality.step(&[5.0, 5.0], &[5.0, 5.0]);
         assert!(equality.log_e() < three && equality.best_log_e() == three);
+        assert!(equality.is_sound());
+        let broken = serde_json::to_string(&equality).unwrap().replace("0.5", "1.5");
+        assert!(!serde_json::from_str::<Equality>(&broken).unwrap().is_sound());
     }
 }

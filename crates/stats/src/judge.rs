@@ -10,7 +10,7 @@ mod standing;
 
 pub use history::History;
 pub use part::Part;
-pub use standing::{Rate, Scores, Standing, Verdict};
+pub use standing::{Rate, Standing, Verdict};
 
 use serde::{Deserialize, Serialize};
 

@@ -8,6 +8,7 @@ use crate::numeric::{RATE_MARGIN, ln, ln_add_exp, ln_sum_exp, sqrt};
 use crate::one_arm;
 use crate::paired;
 use crate::side::Side;
+use crate::special::normal_quantile;
 use crate::two_arm::{self, Line};
 
 /// More requests than anybody waits for: what needs them counts as never.
@@ -50,7 +51,8 @@ impl Growth {
 
     /// The growth of the fastest component in nats a request of the canary; at most 0 when the test would never get anywhere.
     pub fn fastest(&self) -> f64 {
-        self.components.iter().map(|(mean, _)| *mean).fold(f64::NEG_INFINITY, f64::max) / self.canary_share
+        let fastest = self.components.iter().map(|(mean, _)| *mean).fold(f64::NEG_INFINITY, f64::max);
+        if self.canary_share > 0.0 { fastest / self.canary_share } else { 0.0 }
     }
 
     /// About how many more requests of the canary it takes on average until `ln E` reaches `log_limit` (`ln(1 / alpha)` for a test alone), from the present
@@ -153,34 +155,13 @@ fn moments(gains: &[f64], shares: &[f64]) -> (f64, f64) {
     (mean, variance)
 }
 
-/// The point below which a standard normal falls with probability `p`; within ±8.
-fn normal_quantile(p: f64) -> f64 {
-    let (mut low, mut high) = (-8.0, 8.0);
-    for _ in 0..60 {
-        let middle: f64 = 0.5 * (low + high);
-        if 0.5 * libm::erfc(-middle * std::f64::consts::FRAC_1_SQRT_2) < p {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    0.5 * (low + high)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Growth, normal_quantile, smallest_excess, smallest_regression};
+    use super::{Growth, smallest_excess, smallest_regression};
     use crate::two_arm::{Line, Side, log_gains, table};
     use crate::{Counts, Process};
 
     const POINT: Line = Line { ratio: 1.0, delta: 0.01 };
-
-    #[test]
-    fn quantiles_of_the_normal_distribution() {
-        for (p, z) in [(0.5, 0.0), (0.9, 1.281_551_565_545), (0.05, -1.644_853_626_951)] {
-            assert!((normal_quantile(p) - z).abs() < 1e-11, "{p}");
-        }
-    }
 
     #[test]
     fn what_never_decides_says_so() {
@@ -189,6 +170,17 @@ mod tests {
         assert_eq!(fail(0.015).requests(None, 100f64.ln()), None, "on the line");
         assert_eq!(Growth::two_arm(1.0, 0.995, 0.2, POINT, Side::Fail).requests(None, 1.0), None, "vacuous");
         assert!(fail(0.1).fastest() > 0.07);
+    }
+
+    #[test]
+    fn a_clean_canary_passes_a_limit_after_a_known_number_of_requests() {
+        for (limit, requests) in [(0.05, 80.0), (0.01, 403.0), (0.001, 4_043.0)] {
+            let needed = Growth::one_arm(0.0, limit, Side::Pass).requests(None, 20f64.ln()).unwrap();
+            assert_eq!(needed.ceil(), requests, "{limit}: {needed}");
+            // No spread, no doubt: it takes as many for any power.
+            let sure = Growth::one_arm(0.0, limit, Side::Pass).requests_with_power(20f64.ln(), 0.999).unwrap();
+            assert!((sure / needed - 1.0).abs() < 1e-9, "{limit}: {sure}");
+        }
     }
 
     #[test]

@@ -88,6 +88,15 @@ impl Process {
         &self.log_masses
     }
 
+    /// Whether it can be the state of a test with so many components. To be asked of what was read from elsewhere.
+    pub fn fits(&self, components: usize) -> bool {
+        self.log_masses.len() == components
+            && components > 0
+            && self.log_masses.iter().all(|mass| mass.abs() <= LOG_LIMIT)
+            && (0.0..=1.0).contains(&self.unspent)
+            && self.best >= 0.0
+    }
+
     /// The mass that waits for later starts, 0 to 1.
     pub fn unspent(&self) -> f64 {
         self.unspent
@@ -120,6 +129,19 @@ mod tests {
         assert_eq!(process.unspent(), 0.0);
         process.step(&[3f64.ln()], 7.0);
         assert!((process.log_e() - 2.25f64.ln()).abs() < 1e-14);
+    }
+
+    #[test]
+    fn what_was_read_from_elsewhere_can_be_checked() {
+        let read = |text: &str| serde_json::from_str::<Process>(text).unwrap();
+        assert!(read(r#"{"log_masses":[0.5,-1e300],"unspent":0.5,"best":3,"steps":7}"#).fits(2));
+        assert!(!Process::new(2, false).fits(3));
+        assert!(!read(r#"{"log_masses":[],"unspent":0.5,"best":3,"steps":7}"#).fits(0));
+        assert!(!read(r#"{"log_masses":[0.5,1e301],"unspent":0.5,"best":3,"steps":7}"#).fits(2));
+        assert!(!read(r#"{"log_masses":[0.5],"unspent":1.5,"best":3,"steps":7}"#).fits(1));
+        assert!(!read(r#"{"log_masses":[0.5],"unspent":0,"best":-1,"steps":7}"#).fits(1));
+        let infinite = r#"{"log_masses":[1e999],"unspent":0,"best":0,"steps":7}"#;
+        assert!(serde_json::from_str::<Process>(infinite).is_err(), "JSON has no such number");
     }
 
     #[test]

@@ -65,6 +65,13 @@ impl Split {
         self.log_e_before + ln_dirichlet_ratio(&self.expected, CONCENTRATION, &self.counts)
     }
 
+    /// Whether it can be the state of a split into so many arms. To be asked of what was read from elsewhere.
+    pub fn fits(&self, arms: usize) -> bool {
+        let shares = self.expected.iter().all(|share| *share > 0.0 && *share <= 1.0);
+        let counts = self.counts.iter().all(|n| *n >= 0.0 && n.is_finite());
+        arms > 0 && self.expected.len() == arms && self.counts.len() == arms && shares && counts && self.best >= 0.0
+    }
+
     /// The most that `ln E` ever was after a batch; at least 0. The split is wrong, at level `alpha`, once it is at least `ln(1 / alpha)`.
     pub fn best_log_e(&self) -> f64 {
         self.best
@@ -114,5 +121,6 @@ mod tests {
         assert!(split.log_e().abs() < 1e-3, "{}", split.log_e());
         split.step(&[3.0, 0.0]);
         assert!(split.log_e() > 4.6 && split.log_e().is_finite());
+        assert!(split.fits(2) && !split.fits(3));
     }
 }

@@ -180,3 +180,53 @@ fn nearest_on_line(canary: f64, stable: f64, weight: f64, line: Line) -> Option<
     }
     Some(m)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Side, is_vacuous, log_gains, smoothed, table};
+    use crate::{Counts, Process};
+
+    const POINT: Line = Line { ratio: 1.0, delta: 0.01 };
+
+    fn zeros(stable_rate: f64, weight: f64, line: Line) -> bool {
+        let rows = [table(stable_rate, weight, line, Side::Fail), table(stable_rate, weight, line, Side::Pass)];
+        rows.iter().flatten().flatten().all(|gain| *gain == 0.0)
+    }
+
+    #[test]
+    fn nothing_is_bet_on_what_cannot_be_or_at_an_unknown_weight() {
+        assert!(!zeros(0.005, 0.2, POINT));
+        let sure = Line { ratio: 1.0, delta: 0.03 };
+        assert!(is_vacuous(0.99, sure) && zeros(0.99, 0.2, sure), "a canary can only be within");
+        let hopeless = Line { ratio: 1.0, delta: -0.5 };
+        assert!(is_vacuous(0.2, hopeless) && zeros(0.2, 0.2, hopeless), "a canary can only be beyond");
+        for line in [
+            Line { ratio: -1.0, delta: 0.5 },
+            Line { ratio: f64::NAN, delta: 0.5 },
+            Line { ratio: 1.0, delta: f64::NAN },
+        ] {
+            assert!(is_vacuous(0.2, line) && zeros(0.2, 0.2, line), "{line:?}");
+        }
+        for weight in [0.0, 1.0, -0.1, f64::NAN] {
+            assert!(zeros(0.005, weight, POINT), "{weight}");
+        }
+    }
+
+    #[test]
+    fn four_bad_answers_in_a_row_are_enough() {
+        let rows = table(0.005, 0.2, POINT, Side::Fail);
+        let log_e = |canary_bad: f64| {
+            let mut process = Process::new(rows.len(), false);
+            process.step(&log_gains(&rows, &Counts { canary_bad, ..Counts::default() }), 0.0);
+            process.log_e()
+        };
+        assert!(log_e(3.0) < 100f64.ln() && 100f64.ln() < log_e(4.0));
+    }
+
+    #[test]
+    fn the_first_outcomes_decide_little_about_the_stable_rate() {
+        assert_eq!(smoothed(0.0, 0.0), 0.01);
+        assert!(smoothed(1.0, 1.0) < 0.03 && (smoothed(500.0, 100_000.0) - 0.005).abs() < 1e-5);
+        assert!(smoothed(1e12, 1e12) < 1.0);
+    }
+}

@@ -1,11 +1,16 @@
 //! What must hold at any setting: expected multipliers at most 1 under the null, evidence that does not depend on how batches are cut, state
 //! that survives JSON bit for bit, numbers that stay numbers.
 
+#![expect(clippy::disallowed_methods, reason = "expectations may come from the standard library")]
+
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serin_stats::bounded::Bets;
+use serin_stats::needed::Growth;
 use serin_stats::paired::{self, Pairs};
+use serin_stats::shift::Shift;
+use serin_stats::sketch::latency;
 use serin_stats::two_arm::{self, Line, Side, log_gains, table};
 use serin_stats::{Counts, Detector, Difference, Equality, Process, Split, label, one_arm};
 
@@ -41,8 +46,11 @@ fn counts() -> impl Strategy<Value = Counts> {
     })
 }
 
+/// Pairs of means, canary first.
+type Corners = Vec<(f64, f64)>;
+
 /// Corners of `{(mu_c, mu_s) in [0, 1]^2: the null}`: those of the square that belong to it and where the line leaves the square. Then those of the line alone.
-fn corners(line: Line, side: Side) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+fn corners(line: Line, side: Side) -> (Corners, Corners) {
     let within = |(canary, stable): &(f64, f64)| match side {
         Side::Fail => *canary <= line.at(*stable),
         Side::Pass => *canary >= line.at(*stable),
@@ -199,6 +207,42 @@ proptest! {
         survives(&batches);
     }
 
+    /// Given how many requests each version got, and rates that are constant within the batch: at most 1 by the inequality of the means, for any deviation of the two arms from the line.
+    #[test]
+    fn a_realised_weight_gains_nothing_under_the_null(
+        stable_rate in 0.001..0.999f64, n in (1u32..200, 1u32..200), stable in 0.0..=1.0f64, less in 0.0..=1.0f64, line in line(), side in side(),
+    ) {
+        let at = line.at(stable);
+        let canary = if side == Side::Fail { at.min(1.0) * less } else { 1.0 - (1.0 - at.max(0.0)) * less };
+        prop_assume!((0.0..=1.0).contains(&canary) && if side == Side::Fail { canary <= at } else { canary >= at });
+        let (of_canary, of_stable) = (f64::from(n.0), f64::from(n.1));
+        for row in table(stable_rate, of_canary / (of_canary + of_stable), line, side) {
+            let mean = |bad: f64, ok: f64, p: f64| p * bad.exp() + (1.0 - p) * ok.exp();
+            let log = of_canary * mean(row[0], row[1], canary).ln() + of_stable * mean(row[2], row[3], stable).ln();
+            prop_assert!(log <= 1e-10, "{log}");
+        }
+    }
+
+    #[test]
+    fn forecasts_and_scores_stay_numbers(
+        rates in (rate(), rate()), weight in rate(), line in line(), side in side(), counts in prop::collection::vec((count(), count()), 0..8), power in 0.01..0.99f64,
+    ) {
+        let growths = [Growth::two_arm(rates.0, rates.1, weight, line, side), Growth::one_arm(rates.0, rates.1, side), Growth::paired(rates.0 * 0.5, rates.1 * 0.5, line.delta, side)];
+        for growth in growths {
+            prop_assert!(growth.fastest().is_finite());
+            for needed in [growth.requests(None, 4.6), growth.requests_with_power(4.6, power)].into_iter().flatten() {
+                prop_assert!(needed.is_finite() && needed >= 0.0, "{needed} {growth:?}");
+            }
+        }
+        let (canary, stable): (Vec<f64>, Vec<f64>) = counts.into_iter().unzip();
+        if let Some(shift) = Shift::between(&canary, &stable) {
+            for score in [shift.psi, shift.js, shift.ks, shift.tv] {
+                prop_assert!(score.raw.is_finite() && score.value.is_finite() && score.slack >= 0.0, "{score:?}");
+            }
+            survives(&shift);
+        }
+    }
+
     #[test]
     fn pairs_and_counts_add_up_in_any_order(a in counts(), b in counts(), d in prop::collection::vec(-1.0..=1.0f64, 1..9)) {
         prop_assert_eq!(a + b, b + a);
@@ -206,6 +250,30 @@ proptest! {
         prop_assert!((total.total() - d.len() as f64).abs() < 1e-9);
         prop_assert!((total.worse - total.better - d.iter().sum::<f64>()).abs() < 1e-9);
         survives(&total);
+    }
+}
+
+proptest! {
+    /// Bins of parts add up to the bins of the whole, and counts above a bound of the histogram are exact.
+    #[test]
+    fn sketches_of_parts_add_up(a in prop::collection::vec(0u64..2_000_000, 0..200), b in prop::collection::vec(0u64..2_000_000, 0..200), q in 0.0..=1.0f64) {
+        let bins = |values: &[u64]| {
+            let mut bins = std::collections::BTreeMap::<u16, u64>::new();
+            values.iter().for_each(|us| *bins.entry(latency::bin(*us) as u16).or_insert(0) += 1);
+            bins
+        };
+        let mut sum = bins(&a);
+        bins(&b).iter().for_each(|(bin, n)| *sum.entry(*bin).or_insert(0) += n);
+        let whole: Vec<u64> = a.iter().chain(&b).copied().collect();
+        prop_assert_eq!(&sum, &bins(&whole));
+        let sum: Vec<(u16, u64)> = sum.into_iter().collect();
+        for edge in latency::CLASSIC_US {
+            prop_assert_eq!(latency::count_above(&sum, edge), whole.iter().filter(|us| **us > edge).count() as u64);
+        }
+        if let Some(bound) = latency::quantile_us(&sum, q) {
+            let within = whole.iter().filter(|us| **us <= bound).count() as f64;
+            prop_assert!(within >= q * whole.len() as f64, "{within} of {}", whole.len());
+        }
     }
 }
 
@@ -223,4 +291,38 @@ fn a_process_that_was_written_down_goes_on_as_if_nothing_had_happened() {
         assert_eq!(one.log_e().to_bits(), other.log_e().to_bits());
     }
     assert_eq!(one, other);
+}
+
+/// A recorded log of batches gives the same bits on every machine and with every compiler: `ln` and `exp` are libm's, and nothing is summed in another order.
+#[test]
+fn the_same_batches_give_the_same_bits_everywhere() {
+    let line = Line { ratio: 1.2, delta: 0.004 };
+    let mut evidence = Process::new(two_arm::FAIL_SHIFTS.len(), true);
+    let mut difference = Difference::new(1.2, 0.05);
+    let mut split = Split::new(&[0.2, 0.8]);
+    let mut past = Counts::default();
+    for i in 0..1_000u32 {
+        let counts = Counts {
+            canary_bad: f64::from(i % 7 / 5),
+            canary_ok: f64::from(15 + i % 9),
+            stable_bad: f64::from(i % 5 / 4),
+            stable_ok: f64::from(70 + i % 13),
+        };
+        let weight = counts.realised_weight().unwrap();
+        let rate = two_arm::smoothed(past.stable_bad, past.stable_total());
+        evidence.step(&log_gains(&table(rate, weight, line, Side::Fail), &counts), 0.000_5);
+        difference.step(&counts, weight);
+        split.step(&[counts.canary_total(), counts.stable_total()]);
+        past += counts;
+    }
+    let bits = [evidence.log_e(), evidence.best_log_e(), split.log_e()].map(f64::to_bits);
+    assert_eq!(
+        bits.map(|b| format!("{b:016x}")),
+        ["404754d8b6602cd7", "40477e9e6c792e7d", "c0027c84a86b64d6"],
+        "{} {}",
+        evidence.log_e(),
+        split.log_e()
+    );
+    let interval = difference.interval().unwrap();
+    assert_eq!((interval.low, interval.high), (0.007_5, 0.02));
 }

@@ -9,7 +9,7 @@ use serin_spec::recipe;
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::{Arm, Batch};
 
-use super::{Look, STANDING, STATE, judged_until};
+use super::{Fed, Look, STANDING, STATE, Taken, judged_until};
 
 const WINDOW: Share = Share { weight: 20, total: 100 };
 
@@ -47,8 +47,8 @@ impl Running {
             every_min: Span::ZERO,
         };
         let newest = self.batches.last().map_or(0, |batch| batch.seq);
-        let taken = look.take(&[0], newest, &|_| Ok(self.batches.clone()));
-        let [(0, measurement)] = taken.as_slice() else { panic!("{taken:?}") };
+        let taken = look.take(&[0], newest, &|_| Ok(Fed::Batches(self.batches.clone())));
+        let [Taken { index: 0, measurement, .. }] = taken.as_slice() else { panic!("{taken:?}") };
         let mut status = self.status.clone();
         record(&core, &mut status, 0, measurement.clone());
         self.status = assess(&core, &status, now);

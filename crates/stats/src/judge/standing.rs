@@ -8,6 +8,7 @@ use super::State;
 use crate::difference::{Difference, Interval};
 use crate::numeric::{exp, ln};
 use crate::recipe::{Budget, Distribution, Recipe, Test};
+use crate::shift::Shift;
 
 /// What a test has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,20 +43,6 @@ impl Rate {
     }
 }
 
-/// How far two distributions are apart. For people: none of these is ever acted on, since none has an error rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Scores {
-    /// Population stability index, without what chance alone gives.
-    pub psi: f64,
-    /// Jensen-Shannon distance (base 2, 0 to 1).
-    pub js: f64,
-    /// The largest difference of the distribution functions, in the order of the classes or bins.
-    pub ks: f64,
-    /// Total variation.
-    pub tv: f64,
-}
-
 /// Where a metric stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,9 +72,9 @@ pub struct Standing {
     /// How much worse the canary is in the metric's first comparison, with an interval that holds at every look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<Interval>,
-    /// Distances of the predictions.
+    /// How far the predictions are apart. For people: nothing is ever done for these, since none of them has an error rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scores: Option<Scores>,
+    pub scores: Option<Shift>,
     /// About so many more answers of the canary until it passes, if it is as it was so far; `None` when it then never would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed: Option<u64>,
@@ -137,7 +124,7 @@ impl State {
         (seen > 0.0 && self.active_ms > 0).then(|| libm::ceil(answers * self.active_ms as f64 / seen) as i64)
     }
 
-    fn scores(&self, recipe: &Recipe) -> Option<Scores> {
+    fn scores(&self, recipe: &Recipe) -> Option<Shift> {
         let history = &self.history;
         let counts: Vec<(f64, f64)> = match &recipe.test {
             Test::Drift { of: Distribution::Numbers, .. } => {
@@ -152,7 +139,8 @@ impl State {
             }
             _ => return None,
         };
-        None.filter(|_| !counts.is_empty())
+        let (canary, stable): (Vec<f64>, Vec<f64>) = counts.into_iter().unzip();
+        Shift::between(&canary, &stable)
     }
 }
 

@@ -56,7 +56,7 @@ fn it_is_wrong_at_any_look_at_most_as_often_as_promised_and_not_idle() {
         Setting { weight: 0.2, canary: 0.024, stable: 0.02, ratio: 1.2 },
         Setting { weight: 0.3, canary: 0.985, stable: 0.99, ratio: 1.0 },
     ];
-    let runs = 150;
+    let runs = 100;
     for s in settings {
         let seen: Vec<(bool, Interval)> = (0..runs).map(|seed| s.watched(seed)).collect();
         let wrong = seen.iter().filter(|(wrong, _)| *wrong).count() as f64 / runs as f64;

@@ -3,4 +3,5 @@
 mod chance;
 mod difference;
 mod needed;
+mod shift;
 mod validity;
