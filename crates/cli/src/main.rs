@@ -5,6 +5,7 @@ mod cluster;
 mod command;
 mod error;
 mod evidence;
+mod judged;
 mod log;
 mod output;
 mod place;

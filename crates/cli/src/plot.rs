@@ -145,18 +145,41 @@ impl Plot {
         open(&mut out, id, &self.title, &self.described, self.height);
         for (value, text) in self.y.ticks((bottom - top) / 34.0) {
             let y = y(value);
-            let _ = write!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/><text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 6.0, y + 4.0);
+            let _ = write!(
+                out,
+                "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/><text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
+                LEFT - 6.0,
+                y + 4.0
+            );
         }
         for (value, text) in self.x.ticks((right - LEFT) / 80.0) {
             let x = x(value);
-            let _ = write!(out, "<path class=\"grid\" d=\"M{x:.1} {top:.1}V{bottom:.1}\"/><text class=\"dim\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>", bottom + 15.0);
+            let _ = write!(
+                out,
+                "<path class=\"grid\" d=\"M{x:.1} {top:.1}V{bottom:.1}\"/><text class=\"dim\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>",
+                bottom + 15.0
+            );
         }
         let _ = write!(out, "<path class=\"axis\" d=\"M{LEFT} {top:.1}V{bottom:.1}H{right}\"/>");
-        let _ = write!(out, "<text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", right, self.height - 8.0, self.x_label);
+        let _ = write!(
+            out,
+            "<text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            right,
+            self.height - 8.0,
+            self.x_label
+        );
         for (mark, lane) in self.marks.iter().zip(&lanes) {
             let (x, bad) = (x(mark.x), if mark.bad { " bad" } else { "" });
             let middle = TOP + *lane as f64 * LANE + LANE / 2.0 - 4.0;
-            let _ = write!(out, "<path class=\"mark{bad}\" d=\"M{x:.1} {:.1}V{bottom:.1}\"/><g><title>{}</title><circle class=\"{}\" cx=\"{x:.1}\" cy=\"{middle:.1}\" r=\"8\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"10\">{}</text></g>", middle + 8.0, escape(&mark.text), bad.trim(), middle + 3.5, mark.number);
+            let _ = write!(
+                out,
+                "<path class=\"mark{bad}\" d=\"M{x:.1} {:.1}V{bottom:.1}\"/><g><title>{}</title><circle class=\"{}\" cx=\"{x:.1}\" cy=\"{middle:.1}\" r=\"8\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"10\">{}</text></g>",
+                middle + 8.0,
+                escape(&mark.text),
+                bad.trim(),
+                middle + 3.5,
+                mark.number
+            );
         }
         for (value, _, class) in &self.limits {
             let _ = write!(out, "<path class=\"{class}\" fill=\"none\" d=\"M{LEFT} {:.1}H{right}\"/>", y(*value));
@@ -165,7 +188,12 @@ impl Plot {
             let _ = write!(out, "<path class=\"{}\" d=\"{}\"/>", class_of(series), path(&series.shape, &x, &y));
         }
         for (place, text, class) in self.labels(&y, top, bottom) {
-            let _ = write!(out, "<text class=\"{class}\" x=\"{:.1}\" y=\"{place:.1}\">{}</text>", right + 6.0, short(&text, 20));
+            let _ = write!(
+                out,
+                "<text class=\"{class}\" x=\"{:.1}\" y=\"{place:.1}\">{}</text>",
+                right + 6.0,
+                short(&text, 20)
+            );
         }
         out.push_str("</svg>");
         out
@@ -260,10 +288,22 @@ impl Bars {
         open(&mut out, id, &self.title, &self.described, height);
         for (i, (name, canary, stable)) in self.groups.iter().enumerate() {
             let top = TOP + i as f64 * ROW;
-            let _ = write!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", from - 8.0, top + 21.0, short(name, 22));
+            let _ = write!(
+                out,
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                from - 8.0,
+                top + 21.0,
+                short(name, 22)
+            );
             for (row, (share, class)) in [(canary, "canary"), (stable, "stable")].into_iter().enumerate() {
                 let (y, long) = (top + row as f64 * 16.0 + 2.0, share / most * (right - from));
-                let _ = write!(out, "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{long:.1}\" height=\"13\"/><text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\">{:.1} % {class}</text>", from + long + 6.0, y + 11.0, 100.0 * share);
+                let _ = write!(
+                    out,
+                    "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{long:.1}\" height=\"13\"/><text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\">{:.1} % {class}</text>",
+                    from + long + 6.0,
+                    y + 11.0,
+                    100.0 * share
+                );
             }
         }
         out.push_str("</svg>");

@@ -13,8 +13,8 @@ use serin_stats::batch::Batch;
 
 use crate::arguments::{self, Format};
 use crate::error::{CliError, FAILED};
-use crate::evidence::LogFile;
-use crate::evidence::verdicts::{Row, Verdicts};
+use crate::judged::LogFile;
+use crate::judged::verdicts::{Row, Verdicts};
 use crate::output::{self, table, tag};
 
 /// What was found out.

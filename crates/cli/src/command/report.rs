@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use crate::arguments::{self, Format, Picture};
 use crate::error::CliError;
-use crate::evidence::LogFile;
+use crate::judged::LogFile;
 use crate::output;
 use data::{Collector, Data};
 
@@ -48,7 +48,8 @@ fn default_file(data: &Data, format: Picture) -> PathBuf {
     };
     let name = data.rollout.rsplit('/').next().unwrap_or("rollout");
     // The name may come from a log that somebody made.
-    let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '-' }).collect();
+    let safe: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '-' }).collect();
     PathBuf::from(format!("{safe}-{}.{end}", data.revision))
 }
 

@@ -15,7 +15,11 @@ impl Scale {
     /// Even steps. Bounds that are no range are widened.
     pub(crate) fn linear(from: f64, to: f64) -> Self {
         let sound = from.is_finite() && to.is_finite() && to > from;
-        let (from, to) = if sound { (from, to) } else { (if from.is_finite() { from } else { 0.0 }, if from.is_finite() { from + 1.0 } else { 1.0 }) };
+        let (from, to) = if sound {
+            (from, to)
+        } else {
+            (if from.is_finite() { from } else { 0.0 }, if from.is_finite() { from + 1.0 } else { 1.0 })
+        };
         Self { from, to, log: false, factor: 1.0, unit: "" }
     }
 
@@ -50,7 +54,8 @@ impl Scale {
     fn steps(&self, count: f64) -> Vec<f64> {
         let raw = (self.to - self.from) / count.max(1.0);
         let power = 10_f64.powf(raw.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|step| *step >= raw * 0.999).unwrap_or(raw);
+        let step =
+            [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|step| *step >= raw * 0.999).unwrap_or(raw);
         let first = (self.from / step).ceil();
         let last = (self.to / step + 1e-9).floor();
         (0..=(last - first).max(0.0) as usize).map(|i| (first + i as f64) * step).collect()

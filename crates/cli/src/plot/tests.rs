@@ -17,7 +17,9 @@ fn plot() -> Plot {
         height: 260.0,
         series: vec![line("against", "against", 90.0), line("for", "for", 80.0)],
         limits: vec![(100.0, "fails at 100".to_owned(), "limit"), (20.0, "passes at 20".to_owned(), "goal")],
-        marks: (0..4).map(|i| Mark { x: 1.0 + 0.1 * i as f64, number: i + 1, text: "x<y".to_owned(), bad: i == 3 }).collect(),
+        marks: (0..4)
+            .map(|i| Mark { x: 1.0 + 0.1 * i as f64, number: i + 1, text: "x<y".to_owned(), bad: i == 3 })
+            .collect(),
     }
 }
 
@@ -108,5 +110,8 @@ fn bars_are_as_long_as_their_shares() {
     let svg = bars.svg("b");
     well_formed(&svg);
     let long = places(&svg, "rect", "width");
-    assert!((long[0] - 2.0 * long[1]).abs() < 0.2 && long[2] == 0.0 && (long[1] - 2.0 * long[3]).abs() < 0.2, "{long:?}");
+    assert!(
+        (long[0] - 2.0 * long[1]).abs() < 0.2 && long[2] == 0.0 && (long[1] - 2.0 * long[3]).abs() < 0.2,
+        "{long:?}"
+    );
 }

@@ -41,6 +41,12 @@ fn a_verdict_is_made_again_with_its_second_and_another_template_is_tried() {
     let measured = &view["runs"][0]["metrics"][0]["measurements"][0];
     assert!(measured["message"].as_str().unwrap().contains(verdict["text"].as_str().unwrap()), "{measured:#}");
 
+    // While the control process runs, the page and the numbers.
+    let said = machine.run(&["report", "model"]).ok();
+    assert!(said.contains("was taken back from tenth.2 to good.1"), "{said}");
+    let page = std::fs::read_to_string(machine.beside("model-2.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("fails at 100") && page.ends_with("</html>\n"), "{page}");
+
     // The control process is not needed, and the log may be anywhere.
     machine.kill_control();
     let copy = machine.beside("copy.log");
@@ -48,6 +54,20 @@ fn a_verdict_is_made_again_with_its_second_and_another_template_is_tried() {
     let copy = copy.to_str().unwrap();
     let text = machine.run(&["replay", copy]).ok();
     assert!(text.contains("bit for bit"), "{text}");
+
+    let numbers = machine.run(&["report", "model", "--revision", "2", "-o", "json"]).json();
+    assert_eq!((&numbers["ended"], &numbers["notes"]), (&true.into(), &Value::Array(Vec::new())), "{numbers:#}");
+    assert_eq!(numbers["metrics"][0]["standing"]["verdict"], "failed", "{numbers:#}");
+    let weights: Vec<f64> = numbers["places"].as_array().unwrap().iter().filter_map(|p| p["weight"].as_f64()).collect();
+    assert_eq!((weights.contains(&0.2), weights.last()), (true, Some(&0.0)), "{numbers:#}");
+    let seen = numbers["traffic"].as_array().unwrap().iter().filter_map(|p| p["seen"].as_f64());
+    assert!(seen.clone().any(|share| share > 0.0), "{numbers:#}");
+    assert_eq!(
+        numbers["versions"][0]["errors"],
+        numbers["traffic"].as_array().unwrap().iter().map(|p| p["canaryErrors"].as_u64().unwrap()).sum::<u64>()
+    );
+    let svg = machine.run(&["report", copy, "--format", "svg", "-f", "-"]).ok();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
 
     let other = machine.beside("other.yaml");
     std::fs::write(&other, OTHER).unwrap();

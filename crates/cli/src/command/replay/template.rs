@@ -11,8 +11,8 @@ use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec, Argument
 use super::Seen;
 use crate::command::lint;
 use crate::error::CliError;
-use crate::evidence::LogFile;
-use crate::evidence::verdicts::{Row, Verdicts};
+use crate::judged::LogFile;
+use crate::judged::verdicts::{Row, Verdicts};
 
 /// What came of it.
 #[derive(Debug, Serialize)]

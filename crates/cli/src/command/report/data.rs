@@ -12,7 +12,7 @@ use serin_stats::shift::Shift;
 use serin_stats::sketch::latency;
 
 use crate::error::CliError;
-use crate::evidence::verdicts::{Row, Verdicts};
+use crate::judged::verdicts::{Row, Verdicts};
 use crate::output::tag;
 
 /// Most points of a line: more cannot be seen.
@@ -274,13 +274,23 @@ impl Collector {
     fn notes(&self, flaw: Option<Flaw>) -> Vec<String> {
         let mut notes: Vec<String> = flaw.iter().map(|flaw| format!("{flaw}: what follows is not shown.")).collect();
         for gap in &self.replay.gaps {
-            notes.push(format!("Something is missing in the log before second {:.0}: {} cannot be replayed from there on.", self.second(gap.at_ms), gap.run));
+            notes.push(format!(
+                "Something is missing in the log before second {:.0}: {} cannot be replayed from there on.",
+                self.second(gap.at_ms),
+                gap.run
+            ));
         }
         if let Some(at_ms) = self.replay.full_ms {
-            notes.push(format!("The log was full at second {:.0}: what was judged later is not shown.", self.second(at_ms)));
+            notes.push(format!(
+                "The log was full at second {:.0}: what was judged later is not shown.",
+                self.second(at_ms)
+            ));
         }
         if !self.replay.differences.is_empty() {
-            notes.push(format!("{} looks came to something else than was recorded; see `serin replay`.", self.replay.differences.len()));
+            notes.push(format!(
+                "{} looks came to something else than was recorded; see `serin replay`.",
+                self.replay.differences.len()
+            ));
         }
         notes
     }
@@ -291,7 +301,11 @@ impl Collector {
             step: settled.place.step,
             steps: settled.place.steps,
             phase: settled.place.phase.clone(),
-            weight: settled.place.weight.filter(|(_, total)| *total > 0).map(|(w, total)| f64::from(w) / f64::from(total)),
+            weight: settled
+                .place
+                .weight
+                .filter(|(_, total)| *total > 0)
+                .map(|(w, total)| f64::from(w) / f64::from(total)),
         };
         let mut points: Vec<PlacePoint> = self.settled.iter().map(point).collect();
         points.dedup_by(|b, a| (b.step, &b.phase, b.weight) == (a.step, &a.phase, a.weight));
@@ -346,7 +360,9 @@ impl BetweenClasses for Shift {
     fn between_classes(versions: &[VersionData; 2]) -> Option<Self> {
         let [canary, stable] = versions;
         let names: std::collections::BTreeSet<&String> = canary.classes.keys().chain(stable.classes.keys()).collect();
-        let counts = |of: &VersionData| names.iter().map(|n| of.classes.get(*n).copied().unwrap_or(0) as f64).collect::<Vec<_>>();
+        let counts = |of: &VersionData| {
+            names.iter().map(|n| of.classes.get(*n).copied().unwrap_or(0) as f64).collect::<Vec<_>>()
+        };
         Shift::between(&counts(canary), &counts(stable))
     }
 }
@@ -424,7 +440,10 @@ fn summary(data: &Data, last: &serin_providers::sequential::log::Place) -> Strin
             "{name} was taken back from {new} to {old} after {:.0} s, since {} was worse than tolerated ({}).",
             row.second, row.metric, row.text
         ),
-        (true, ..) => format!("The update of {name} from {old} to {new} was stopped after {age}: {}.", last.message.trim_end_matches('.')),
+        (true, ..) => format!(
+            "The update of {name} from {old} to {new} was stopped after {age}: {}.",
+            last.message.trim_end_matches('.')
+        ),
         (false, true, _) => format!("{name} was updated from {old} to {new} in {age}."),
         _ if last.phase.is_empty() => format!("{name} is on its way from {old} to {new}."),
         _ => format!("{name} is {}{step} of its update from {old} to {new}, {age} after it began.", last.phase),

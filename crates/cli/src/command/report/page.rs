@@ -16,7 +16,9 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n,td.w,th{white-
 
 /// The page.
 pub(super) fn html(data: &Data) -> String {
-    let mut out = String::from("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width\"/>");
+    let mut out = String::from(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width\"/>",
+    );
     let title = format!("{} revision {}", data.rollout, data.revision);
     let _ = write!(out, "<title>{}</title><style>{STYLE}{PAGE}</style></head><body>", escape(&title));
     let _ = write!(
@@ -64,9 +66,13 @@ pub(super) fn svg(data: &Data) -> String {
     let mut y = 40.0;
     let mut inner = String::new();
     for plot in plots {
-        let height: f64 =
-            plot.split("viewBox=\"0 0 760 ").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(260.0);
-        let placed = plot.replacen("<svg ", &format!("<svg x=\"0\" y=\"{y:.0}\" width=\"760\" height=\"{height:.0}\" "), 1);
+        let height: f64 = plot
+            .split("viewBox=\"0 0 760 ")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next()?.parse().ok())
+            .unwrap_or(260.0);
+        let placed =
+            plot.replacen("<svg ", &format!("<svg x=\"0\" y=\"{y:.0}\" width=\"760\" height=\"{height:.0}\" "), 1);
         inner.push_str(&placed);
         y += height + 12.0;
     }
@@ -130,11 +136,18 @@ fn events(out: &mut String, data: &Data) {
 }
 
 fn standings(out: &mut String, data: &Data) {
-    let row = |row: &crate::evidence::verdicts::Row| {
-        vec![row.metric.clone(), row.verdict.to_owned(), format!("{:.0}", row.second), row.weight.clone(), row.text.clone()]
+    let row = |row: &crate::judged::verdicts::Row| {
+        vec![
+            row.metric.clone(),
+            row.verdict.to_owned(),
+            format!("{:.0}", row.second),
+            row.weight.clone(),
+            row.text.clone(),
+        ]
     };
     let rows: Vec<Vec<String>> = data.verdicts.iter().map(row).collect();
-    let head = [("metric", Text), ("verdict", Word), ("second", Number), ("weight", Number), ("where it stood then", Text)];
+    let head =
+        [("metric", Text), ("verdict", Word), ("second", Number), ("weight", Number), ("where it stood then", Text)];
     table(out, &head, &rows);
 }
 
@@ -147,7 +160,11 @@ fn metric_section(out: &mut String, data: &Data, metric: &MetricData, i: usize) 
         escape(&metric.run)
     );
     let standing = metric.standing.as_ref().map(ToString::to_string).unwrap_or_default();
-    let said = if metric.message.contains(&standing) { metric.message.clone() } else { [metric.message.as_str(), &standing].join(": ") };
+    let said = if metric.message.contains(&standing) {
+        metric.message.clone()
+    } else {
+        [metric.message.as_str(), &standing].join(": ")
+    };
     let _ = write!(out, "<p>{}: {}</p>", escape(&metric.phase), escape(said.trim_start_matches(": ")));
     if let Some(plot) = plots::evidence(data, metric) {
         figure(out, &plot.svg(&format!("evidence-{i}")));
@@ -165,7 +182,15 @@ fn versions(out: &mut String, data: &Data) {
             0 => "-".to_owned(),
             n => format!("{:.2} %", 100.0 * version.errors as f64 / n as f64),
         };
-        vec![name.to_owned(), version.answered.to_string(), version.errors.to_string(), share, quantile(0), quantile(1), quantile(2)]
+        vec![
+            name.to_owned(),
+            version.answered.to_string(),
+            version.errors.to_string(),
+            share,
+            quantile(0),
+            quantile(1),
+            quantile(2),
+        ]
     };
     let (canary, stable) = (format!("canary {}", tag(&data.canary)), format!("stable {}", tag(&data.stable)));
     let rows: Vec<Vec<String>> = [canary.as_str(), stable.as_str()].into_iter().zip(&data.versions).map(row).collect();
@@ -202,11 +227,30 @@ fn predictions(out: &mut String, data: &Data) {
     let of_metric = data.metrics.iter().find_map(|m| m.standing.as_ref()?.scores);
     if let Some(scores) = of_metric.or(data.scores) {
         let row = |(name, score): (&str, serin_stats::shift::Score)| {
-            vec![name.to_owned(), format!("{:.4}", score.value), format!("{:.4}", score.slack), format!("{:.4}", score.raw)]
+            vec![
+                name.to_owned(),
+                format!("{:.4}", score.value),
+                format!("{:.4}", score.slack),
+                format!("{:.4}", score.raw),
+            ]
         };
-        let named = [("PSI", scores.psi), ("Jensen-Shannon distance", scores.js), ("Kolmogorov-Smirnov", scores.ks), ("total variation", scores.tv)];
+        let named = [
+            ("PSI", scores.psi),
+            ("Jensen-Shannon distance", scores.js),
+            ("Kolmogorov-Smirnov", scores.ks),
+            ("total variation", scores.tv),
+        ];
         let rows: Vec<Vec<String>> = named.into_iter().map(row).collect();
-        table(out, &[("score", Text), ("without its bias", Number), ("chance alone, 1 in 100", Number), ("as usually computed", Number)], &rows);
+        table(
+            out,
+            &[
+                ("score", Text),
+                ("without its bias", Number),
+                ("chance alone, 1 in 100", Number),
+                ("as usually computed", Number),
+            ],
+            &rows,
+        );
         out.push_str("<p class=\"dim\">Scores are for people: nothing is decided by them.</p>");
     }
 }

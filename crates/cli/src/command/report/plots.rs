@@ -173,7 +173,8 @@ pub(super) fn predictions(data: &Data) -> Option<Bars> {
     let mut names: Vec<&String> = canary.classes.keys().chain(stable.classes.keys()).collect();
     names.sort();
     names.dedup();
-    let share = |version: &VersionData, name: &String| version.classes.get(name).map_or(0.0, |n| *n as f64 / total(version));
+    let share =
+        |version: &VersionData, name: &String| version.classes.get(name).map_or(0.0, |n| *n as f64 / total(version));
     let mut groups: Vec<(String, f64, f64)> =
         names.iter().map(|name| ((*name).clone(), share(canary, name), share(stable, name))).collect();
     groups.sort_by(|a, b| (b.1 + b.2).total_cmp(&(a.1 + a.2)));

@@ -50,9 +50,7 @@ fn settled(second: i64, step: usize, weight: u32, reason: &str, message: &str) -
 }
 
 fn spec() -> AnalysisRunSpec {
-    let metric = |name: &str, plugin: &str, settings: serde_json::Value| {
-        json!({"name": name, "provider": {"plugin": {plugin: settings}}})
-    };
+    let metric = |name: &str, plugin: &str, settings: serde_json::Value| json!({"name": name, "provider": {"plugin": {plugin: settings}}});
     let metrics = [
         metric("errors", "serin.dev/compare", json!({"tolerance": "1pt"})),
         metric("answers & classes", "serin.dev/drift", json!({"tolerance": "5pt"})),
@@ -80,7 +78,8 @@ fn second(seq: u64, weight: u32) -> Batch {
     let (start_ms, end_ms) = (seq as i64 * 1000 - 1000, seq as i64 * 1000);
     let (canary, stable) = (arm(canary, if sick { canary / 10 } else { 0 }, 6), arm(100 - canary, 0, 0));
     let (drawn, split) = ((canary.answered, stable.answered), (weight, 100));
-    let slices = [("header:x-country".to_owned(), [(NASTY.to_owned(), (canary.clone(), stable.clone()))].into())].into();
+    let slices =
+        [("header:x-country".to_owned(), [(NASTY.to_owned(), (canary.clone(), stable.clone()))].into())].into();
     Batch { seq, start_ms, end_ms, canary, stable, split: Some(split), drawn: Some(drawn), slices, ..Batch::default() }
 }
 
@@ -88,12 +87,19 @@ fn second(seq: u64, weight: u32) -> Batch {
 pub(crate) fn made_up() -> Vec<u8> {
     let (spec, mut chain, mut status, mut batches) = (spec(), Chain::default(), RunStatus::default(), Vec::new());
     let core = lower::run_spec(&spec);
-    let mut bytes = chain.block(&[update(), Entry::Settled(settled(0, 0, 20, "RolloutUpdated", "Rollout updated to revision 3"))]);
+    let mut bytes =
+        chain.block(&[update(), Entry::Settled(settled(0, 0, 20, "RolloutUpdated", "Rollout updated to revision 3"))]);
     bytes.extend(chain.block(&[Entry::Run(Box::new(begun("churn-6d4-3", "Background", 0, &spec)))]));
     for seq in 0..90u64 {
         let weight = if seq < 40 { 20 } else { 50 };
         if seq == 40 {
-            bytes.extend(chain.block(&[Entry::Settled(settled(40, 2, 50, "TrafficWeightUpdated", "Traffic weight updated from 20 to 50"))]));
+            bytes.extend(chain.block(&[Entry::Settled(settled(
+                40,
+                2,
+                50,
+                "TrafficWeightUpdated",
+                "Traffic weight updated from 20 to 50",
+            ))]));
         }
         if seq > 0 {
             batches.push(second(seq, weight));
@@ -160,7 +166,10 @@ fn the_page_is_the_golden_file_and_needs_nothing_else() {
     let data = data(&made_up());
     let html = page::html(&data);
     well_formed(&html);
-    assert!(!html.contains("<script") && !html.contains("NaN") && !html.contains("inf "), "markup of a user, or no number");
+    assert!(
+        !html.contains("<script") && !html.contains("NaN") && !html.contains("inf "),
+        "markup of a user, or no number"
+    );
     let own = html.replace("http://www.w3.org/2000/svg", "");
     assert!(["http:", "https:", "url(", "src=", "href=", "@import"].iter().all(|word| !own.contains(word)));
     assert!(html.len() < 120_000, "{} bytes", html.len());
@@ -174,7 +183,11 @@ fn the_page_is_the_golden_file_and_needs_nothing_else() {
 fn a_log_that_was_cut_off_gives_a_report_that_says_so() {
     let bytes = made_up();
     let data = data(&bytes[..bytes.len() * 2 / 3]);
-    assert!(data.notes[0].starts_with("the log is cut off at entry") && data.notes[0].contains("after second "), "{:?}", data.notes);
+    assert!(
+        data.notes[0].starts_with("the log is cut off at entry") && data.notes[0].contains("after second "),
+        "{:?}",
+        data.notes
+    );
     assert!(!data.ended && data.verdicts.iter().all(|row| row.phase != "Failed"));
     well_formed(&page::html(&data));
 }

@@ -81,7 +81,8 @@ fn what_is_there_is_not_written_again_and_what_differs_is() {
 fn a_block_that_was_cut_off_at_any_byte_is_dropped_when_the_log_is_taken_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FOLDER).join(file_name(&key(), 2));
-    let add = |entries: Vec<Entry>| assert_eq!(Logs::new(folder.path()).add(&key(), &update(2), entries), Written::Done);
+    let add =
+        |entries: Vec<Entry>| assert_eq!(Logs::new(folder.path()).add(&key(), &update(2), entries), Written::Done);
     add(vec![look(1000)]);
     let before = std::fs::read(&path).unwrap();
     add(vec![look(2000)]);
@@ -97,7 +98,8 @@ fn a_block_that_was_cut_off_at_any_byte_is_dropped_when_the_log_is_taken_up() {
 fn a_log_of_another_life_or_that_was_altered_is_put_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FOLDER).join(file_name(&key(), 2));
-    let add = |update: &Update| assert_eq!(Logs::new(folder.path()).add(&key(), update, vec![look(1000)]), Written::Done);
+    let add =
+        |update: &Update| assert_eq!(Logs::new(folder.path()).add(&key(), update, vec![look(1000)]), Written::Done);
     add(&update(2));
     let again = Update { begun_ms: 99, ..update(2) };
     add(&again);
