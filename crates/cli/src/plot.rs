@@ -27,7 +27,7 @@ svg.plot{font:12px system-ui,sans-serif;display:block;width:100%;height:auto;max
 .plot .canary,.plot .against{stroke:var(--canary)}.plot .stable,.plot .for{stroke:var(--stable)}.plot .wanted{stroke:var(--dim);stroke-dasharray:5 3}\
 .plot .line{fill:none;stroke-width:1.8;stroke-linejoin:round}.plot .limit{stroke:var(--bad);stroke-dasharray:6 4}.plot .goal{stroke:var(--good);stroke-dasharray:6 4}\
 .plot .band{fill:var(--canary);opacity:.18;stroke:none}.plot rect.canary{fill:var(--canary);stroke:none}.plot rect.stable{fill:var(--stable);stroke:none}\
-.plot .mark{stroke:var(--dim);stroke-dasharray:2 3}.plot .mark.bad{stroke:var(--bad)}.plot circle{fill:var(--card);stroke:var(--dim)}.plot circle.bad{stroke:var(--bad)}\
+.plot .mark{stroke:var(--dim);stroke-dasharray:2 3}.plot .mark.bad{stroke:var(--bad)}.plot .badge{fill:var(--card);stroke:var(--dim)}.plot .badge.bad{stroke:var(--bad)}\
 .plot text.canary,.plot text.against{fill:var(--canary);stroke:none}.plot text.stable,.plot text.for{fill:var(--stable);stroke:none}\
 .plot text.limit{fill:var(--bad);stroke:none}.plot text.goal{fill:var(--good);stroke:none}.plot text.wanted{fill:var(--dim);stroke:none}";
 
@@ -78,7 +78,7 @@ pub(crate) struct Plot {
     /// The axes.
     pub(crate) x: Scale,
     pub(crate) y: Scale,
-    /// Height of the whole.
+    /// Height without the numbers of its marks.
     pub(crate) height: f64,
     pub(crate) series: Vec<Series>,
     /// Horizontal lines: value, name, class.
@@ -92,6 +92,42 @@ pub(crate) struct Bars {
     pub(crate) title: String,
     pub(crate) described: String,
     pub(crate) groups: Vec<(String, f64, f64)>,
+}
+
+/// Marks that are drawn as one.
+#[derive(Debug, Clone, PartialEq)]
+struct Badge {
+    x: f64,
+    first: usize,
+    last: usize,
+    text: String,
+    bad: bool,
+    lane: usize,
+}
+
+impl Badge {
+    fn label(&self) -> String {
+        if self.first == self.last { self.first.to_string() } else { format!("{}-{}", self.first, self.last) }
+    }
+
+    fn width(&self) -> f64 {
+        10.0 + 6.0 * self.label().len() as f64
+    }
+
+    /// A line down to the axis, and the numbers above it.
+    fn svg(&self, bottom: f64) -> String {
+        let (x, bad) = (self.x, if self.bad { " bad" } else { "" });
+        let (top, width) = (TOP + self.lane as f64 * LANE - 12.0, self.width());
+        format!(
+            "<path class=\"mark{bad}\" d=\"M{x:.1} {:.1}V{bottom:.1}\"/><g><title>{}</title><rect class=\"badge{bad}\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"16\" rx=\"8\"/>\
+             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"10\">{}</text></g>",
+            top + 16.0,
+            escape(&self.text),
+            x - width / 2.0,
+            top + 11.5,
+            self.label()
+        )
+    }
 }
 
 /// Text for SVG and HTML: nothing in it is markup, and nothing that XML forbids.
@@ -135,14 +171,15 @@ fn open(out: &mut String, id: &str, title: &str, described: &str, height: f64) {
 impl Plot {
     /// The plot as an SVG element. `id` is unique in its document.
     pub(crate) fn svg(&self, id: &str) -> String {
-        let lanes = self.lanes();
-        let rows = lanes.iter().max().map_or(0, |lane| lane + 1);
-        let (top, bottom) = (TOP + rows as f64 * LANE, self.height - BOTTOM);
+        let badges = self.badges();
+        let rows = badges.iter().map(|badge| badge.lane + 1).max().unwrap_or(0);
+        let height = self.height + rows as f64 * LANE;
+        let (top, bottom) = (TOP + rows as f64 * LANE, height - BOTTOM);
         let right = WIDTH - RIGHT;
         let x = |value: f64| self.x.place(value, LEFT, right);
         let y = |value: f64| self.y.place(value, bottom, top);
         let mut out = String::new();
-        open(&mut out, id, &self.title, &self.described, self.height);
+        open(&mut out, id, &self.title, &self.described, height);
         for (value, text) in self.y.ticks((bottom - top) / 34.0) {
             let y = y(value);
             let _ = write!(
@@ -165,22 +202,10 @@ impl Plot {
             out,
             "<text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             right,
-            self.height - 8.0,
+            height - 8.0,
             self.x_label
         );
-        for (mark, lane) in self.marks.iter().zip(&lanes) {
-            let (x, bad) = (x(mark.x), if mark.bad { " bad" } else { "" });
-            let middle = TOP + *lane as f64 * LANE + LANE / 2.0 - 4.0;
-            let _ = write!(
-                out,
-                "<path class=\"mark{bad}\" d=\"M{x:.1} {:.1}V{bottom:.1}\"/><g><title>{}</title><circle class=\"{}\" cx=\"{x:.1}\" cy=\"{middle:.1}\" r=\"8\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"10\">{}</text></g>",
-                middle + 8.0,
-                escape(&mark.text),
-                bad.trim(),
-                middle + 3.5,
-                mark.number
-            );
-        }
+        badges.iter().for_each(|badge| out.push_str(&badge.svg(bottom)));
         for (value, _, class) in &self.limits {
             let _ = write!(out, "<path class=\"{class}\" fill=\"none\" d=\"M{LEFT} {:.1}H{right}\"/>", y(*value));
         }
@@ -199,20 +224,36 @@ impl Plot {
         out
     }
 
-    /// The rows of the marks: one that would lie on another goes a row down.
-    fn lanes(&self) -> Vec<usize> {
-        let mut ends: Vec<f64> = Vec::new();
-        let place = |mark: &Mark| self.x.place(mark.x, LEFT, WIDTH - RIGHT);
-        let lane = |x: f64, ends: &mut Vec<f64>| {
-            let free = ends.iter().position(|end| x - end >= LANE);
-            let lane = free.unwrap_or(ends.len());
-            if lane == ends.len() {
-                ends.push(x);
+    /// The marks as they are drawn: those that would lie on one another are one, and where even that does not fit the next goes a row down.
+    fn badges(&self) -> Vec<Badge> {
+        let mut badges: Vec<Badge> = Vec::new();
+        for mark in &self.marks {
+            let x = self.x.place(mark.x, LEFT, WIDTH - RIGHT);
+            match badges.last_mut().filter(|badge| x - badge.x < LANE && badge.bad == mark.bad) {
+                Some(badge) => {
+                    badge.last = mark.number;
+                    badge.text = format!("{}\n{}", badge.text, mark.text);
+                }
+                None => badges.push(Badge {
+                    x,
+                    first: mark.number,
+                    last: mark.number,
+                    text: mark.text.clone(),
+                    bad: mark.bad,
+                    lane: 0,
+                }),
             }
-            ends[lane] = x;
-            lane
-        };
-        self.marks.iter().map(|mark| lane(place(mark), &mut ends)).collect()
+        }
+        let mut ends: Vec<f64> = Vec::new();
+        for badge in &mut badges {
+            let (from, to) = (badge.x - badge.width() / 2.0, badge.x + badge.width() / 2.0);
+            badge.lane = ends.iter().position(|end| from > *end + 1.0).unwrap_or(ends.len());
+            if badge.lane == ends.len() {
+                ends.push(to);
+            }
+            ends[badge.lane] = to;
+        }
+        badges
     }
 
     /// Names beside the ends of lines, moved apart where they would lie on one another.

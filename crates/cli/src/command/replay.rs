@@ -108,10 +108,7 @@ impl Seen {
             Entry::Update(update) => self.verdicts = Verdicts::new(update.begun_ms),
             Entry::Second(batch) => self.failed.take(batch),
             Entry::Look(look) => self.last_ms = look.at_ms,
-            Entry::Settled(settled) => {
-                let place = &settled.place;
-                self.ended = place.aborted || (place.promoted && place.phase == "Healthy");
-            }
+            Entry::Settled(settled) => self.ended = settled.place.is_over(),
             _ => {}
         }
         if let Played::Judged { metrics, again } = self.replay.take(entry) {

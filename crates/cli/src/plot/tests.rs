@@ -67,13 +67,21 @@ fn labels_and_marks_do_not_lie_on_each_other() {
     assert_eq!(labels.len(), 4);
     assert!(labels.windows(2).all(|w| w[1].0 - w[0].0 >= LABEL - 1e-9), "{labels:?}");
     assert!(labels.iter().all(|(place, ..)| (30.0..=224.1).contains(place)), "{labels:?}");
+    let badges = plot.badges();
+    let told: Vec<_> = badges.iter().map(|badge| (badge.label(), badge.lane)).collect();
+    let want = [("1-3", 0), ("4", 1), ("5-6", 0), ("7", 0)].map(|(label, lane)| (label.to_owned(), lane));
+    assert_eq!(told, want);
     let svg = plot.svg("a");
-    let circles: Vec<(f64, f64)> = places(&svg, "circle", "cx").into_iter().zip(places(&svg, "circle", "cy")).collect();
-    assert_eq!(circles.len(), 4);
-    for (i, a) in circles.iter().enumerate() {
-        for b in &circles[i + 1..] {
-            assert!((a.0 - b.0).hypot(a.1 - b.1) >= 16.0, "{circles:?}");
-        }
+    let boxes: Vec<(f64, f64, f64)> = places(&svg, "rect", "x")
+        .into_iter()
+        .zip(places(&svg, "rect", "y"))
+        .zip(places(&svg, "rect", "width"))
+        .map(|((x, y), width)| (x, y, width))
+        .collect();
+    assert_eq!(boxes.len(), 4);
+    for (i, a) in boxes.iter().enumerate() {
+        let apart = |b: &(f64, f64, f64)| a.1 != b.1 || a.0 + a.2 <= b.0 || b.0 + b.2 <= a.0;
+        assert!(boxes[i + 1..].iter().all(apart), "{boxes:?}");
     }
 }
 

@@ -218,6 +218,13 @@ impl Entry {
     }
 }
 
+impl Place {
+    /// Whether the update has come to its end: to the new version, or back.
+    pub fn is_over(&self) -> bool {
+        self.aborted || (self.promoted && self.phase == "Healthy")
+    }
+}
+
 impl Settled {
     /// Whether it is the decision before once more, by a process that did not know that it was made: the same but for the time.
     pub fn repeats(&self, before: &Settled) -> bool {

@@ -248,7 +248,6 @@ impl Collector {
         let mut metrics: Vec<MetricData> = self.verdicts.last().map(|judged| self.metric(judged, &kinds)).collect();
         metrics.sort_by(|a, b| first(a).total_cmp(&first(b)));
         let last = self.settled.last().map(|settled| settled.place.clone()).unwrap_or_default();
-        let ended = last.aborted || (last.promoted && last.phase == "Healthy");
         let mut data = Data {
             rollout: update.rollout.clone(),
             revision: update.revision,
@@ -257,7 +256,7 @@ impl Collector {
             summary: String::new(),
             notes,
             seconds: self.second(self.last_ms),
-            ended,
+            ended: last.is_over(),
             places: self.places(),
             events: self.events.iter().map(|event| self.event(event)).collect(),
             traffic: thinned(self.seconds.values().copied().collect()),
@@ -424,7 +423,7 @@ fn thin_points(points: &[EvidencePoint]) -> Vec<EvidencePoint> {
 fn summary(data: &Data, last: &serin_providers::sequential::log::Place) -> String {
     let (name, new, old) = (&data.rollout, tag(&data.canary), tag(&data.stable));
     let age = crate::output::age((data.seconds * 1000.0) as i64);
-    let failed = data.verdicts.iter().find(|row| row.phase == "Failed");
+    let failed = data.verdicts.iter().rev().find(|row| row.phase == "Failed");
     let canary = &data.versions[0];
     let users = match (canary.answered, canary.errors) {
         (0, _) => String::new(),

@@ -48,6 +48,12 @@ fn settled(at_ms: i64, step: usize, events: usize) -> Entry {
     Entry::Settled(Settled { at_ms, place, events: (0..events).map(event).collect() })
 }
 
+fn over(at_ms: i64) -> Entry {
+    let Entry::Settled(mut settled) = settled(at_ms, 4, 1) else { unreachable!() };
+    (settled.place.promoted, settled.place.phase) = (true, "Healthy".to_owned());
+    Entry::Settled(settled)
+}
+
 fn read(folder: &Path, revision: u64) -> Vec<Entry> {
     let bytes = std::fs::read(folder.join(FOLDER).join(file_name(&key(), revision))).unwrap();
     Reader::new(&bytes).map(|entry| entry.unwrap()).collect()
@@ -63,6 +69,10 @@ fn what_is_there_is_not_written_again_and_what_differs_is() {
     add(&[settled(1, 0, 1)]);
     add(&[settled(2, 0, 0)]);
     add(&[settled(3, 1, 0)]);
+    // Once the update is over, what happens to the rollout is no part of it.
+    add(&[over(4), over(5), settled(6, 0, 1)]);
+    add(&[over(7)]);
+    add(&[over(8)]);
     let want = [
         Entry::Update(Box::new(update(2))),
         second(1, 10),
@@ -72,6 +82,10 @@ fn what_is_there_is_not_written_again_and_what_differs_is() {
         look(2000),
         settled(1, 0, 1),
         settled(3, 1, 0),
+        over(4),
+        over(5),
+        settled(6, 0, 1),
+        over(7),
     ];
     assert_eq!(read(folder.path(), 2), want);
     assert!(logs.is_kept(&key(), 2) && !logs.is_kept(&key(), 3));

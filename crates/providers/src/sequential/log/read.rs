@@ -149,12 +149,12 @@ impl<'a> Reader<'a> {
                 _ => return Err(self.flaw(FlawKind::Altered)),
             }
         }
-        let seconds = entries.iter().filter_map(|entry| match entry {
+        let mut seconds = entries.iter().rev().filter_map(|entry| match entry {
             Entry::Second(batch) => Some(batch.end_ms),
             Entry::Look(look) => Some(look.at_ms),
             _ => None,
         });
-        self.last_ms = seconds.last().or(self.last_ms);
+        self.last_ms = seconds.next().or(self.last_ms);
         self.block = self.next;
         (self.chain, self.ready) = (chain, entries.into());
         self.next += length;
