@@ -1,14 +1,21 @@
 //! What a linter can know about a query before any data: which series it reads, what its numbers are, and what cannot be
 //! meant.
 
+mod absence;
+mod centre;
 mod oddity;
 mod quantity;
+mod range;
 
-use crate::matcher::Matcher;
+use crate::matcher::{Matcher, Test};
 use crate::syntax::{Aggregate, Binary, Expr, Node, Operator, Selector, Subquery};
 
+pub use centre::Centred;
 pub use oddity::{Oddity, OddityKind};
 pub use quantity::Quantity;
+pub use range::{Buckets, Range};
+
+pub(crate) use range::of as range;
 
 /// What is known about a query without data.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +33,10 @@ pub struct Facts {
     /// The answer is NaN, and not empty, while the series that it reads stand still: a division by nothing, or a quantile
     /// of nothing.
     pub nan_when_idle: bool,
+    /// Selectors of failed requests without which the answer is empty: while nothing fails there are no such series.
+    pub needs_failures: Vec<Reads>,
+    /// Distances of shares from fixed numbers.
+    pub centred: Vec<Centred>,
     /// Functions over ranges of time, in the order of the text.
     pub windows: Vec<Window>,
     /// What cannot be meant.
@@ -65,6 +76,8 @@ pub struct Condition {
     pub label: String,
     /// What it is compared with; a pattern for `=~` and `!~`.
     pub value: String,
+    /// `!=` or `!~`.
+    pub negated: bool,
 }
 
 /// A division of one flow of events by another, such as errors by requests.
@@ -88,6 +101,8 @@ pub(crate) fn of(root: &Expr) -> Facts {
         quantity: quantity::of(root),
         ratios: Vec::new(),
         nan_when_idle: quantity::nan_when_idle(root),
+        needs_failures: absence::of(root),
+        centred: centre::of(root),
         windows: Vec::new(),
         oddities: oddity::of(root),
     };
@@ -186,7 +201,11 @@ fn read(selector: &Selector, expr: &Expr) -> Reads {
     Reads {
         metric: metric.map(|matcher| matcher.value.to_string()).unwrap_or_default(),
         conditions: others
-            .map(|matcher| Condition { label: matcher.name.to_string(), value: matcher.value.to_string() })
+            .map(|matcher| Condition {
+                label: matcher.name.to_string(),
+                value: matcher.value.to_string(),
+                negated: matches!(matcher.test, Test::NotEqual | Test::NotMatch(_)),
+            })
             .collect(),
         start: expr.span.start,
         end: expr.span.end,
