@@ -2,6 +2,7 @@
 //! that the user may change; what cannot be run at all is no lint but an error of [`crate::check`].
 
 mod annotation;
+mod asked;
 mod blue_green;
 mod experiment;
 mod judgement;
@@ -22,6 +23,8 @@ use serde::Serialize;
 use crate::catalog::Catalog;
 use crate::problem::Problem;
 
+pub use asked::Asked;
+pub use judgement::Reach;
 pub use policy::{Policy, UnknownLint};
 pub use query::{LATEST, Limit, Query, STABLE, queries};
 pub use registry::LINTS;
