@@ -85,7 +85,10 @@ impl Found<'_> {
         if healthy >= 1.0 {
             return format!("{mixture}, so nothing that the canary does gets {side} {limit} while stable is healthy");
         }
-        let (low, high) = (told(healthy), told(worst.min(1.0)));
+        let (mut low, mut high) = (told(healthy), told(worst.min(1.0)));
+        if more_is_good {
+            std::mem::swap(&mut low, &mut high);
+        }
         if low == high {
             return format!("{mixture}, so a limit of {limit} is one of {low} for the canary");
         }

@@ -86,7 +86,8 @@ impl Judgement {
         Some(Reach { passes: any(&[Outcome::Successful]), fails: any(&[Outcome::Failed, Outcome::Both]) })
     }
 
-    /// The numbers that the conditions compare the result with; `None` if they look at more than one number of it.
+    /// The numbers that the conditions compare the result with; `None` if they look at more than one number of it, or compare
+    /// something that is computed from it.
     fn limits(&self) -> Option<Vec<f64>> {
         let programs = [&self.success, &self.failure].into_iter().flatten();
         let facts: Vec<_> = programs.map(Program::facts).collect();
@@ -94,7 +95,10 @@ impl Judgement {
         if !fields.clone().all(|field| matches!(field.path.as_str(), "result" | "result[0]")) || fields.count() == 0 {
             return None;
         }
-        Some(facts.iter().flat_map(|facts| &facts.thresholds).map(|threshold| threshold.value).collect())
+        let thresholds = facts.iter().flat_map(|facts| &facts.thresholds);
+        let known = |subject: &str| matches!(subject, "result" | "result[0]" | "len(result)");
+        let values = thresholds.map(|threshold| known(&threshold.subject).then_some(threshold.value));
+        values.collect()
     }
 
     /// The outcomes on these values, between them and beyond.
