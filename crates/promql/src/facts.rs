@@ -239,6 +239,7 @@ fn times(expr: &Expr) -> Option<(f64, &Expr)> {
 /// What counts below a division: `x > 0` and `clamp_min(x, 1)` are `x`.
 fn below(expr: &Expr) -> &Expr {
     match &expr.node {
+        Node::Binary(binary) if binary.returns_bool => expr,
         Node::Binary(binary) if binary.operator.is_comparison() || binary.operator.is_set() => &binary.left,
         Node::Call { function, args } if matches!(function.name, "clamp_min" | "clamp" | "clamp_max") => &args[0],
         _ => expr,

@@ -156,6 +156,11 @@ fn answers_have_a_range() {
     check(&format!("({share}) or vector(3)"), 0.0, 3.0);
     check(&format!("sum({share})"), 0.0, INF);
     check(&format!("max_over_time(({share})[5m:])"), 0.0, 1.0);
+    // What is no part of what stands below can be more.
+    check(r#"sum(increase(r_total{code="500"}[1m])) / sum(rate(r_total[1m]))"#, 0.0, INF);
+    check(r#"(sum(rate(r_total{code="500"}[1m])) or vector(3)) / sum(rate(r_total[1m]))"#, 0.0, INF);
+    check(r#"(sum(rate(r_total{code="500"}[1m])) or vector(0)) / (sum(rate(r_total[1m])) > 0)"#, 0.0, 1.0);
+    check(r#"sum(rate(r_total{code="500"}[1m])) / (sum(rate(r_total[1m])) > bool 0)"#, -INF, INF);
     check("sum(rate(a_total[1m]))", 0.0, INF);
     check("rate(a_total[1m]) / rate(b_total[1m])", 0.0, INF);
     check("a_total / 2", 0.0, INF);

@@ -1,7 +1,7 @@
 //! The numbers that an answer can have at all, by interval arithmetic over the query.
 
 use super::{quantity, reads};
-use crate::syntax::{Aggregator, Binary, Expr, Node, Operator};
+use crate::syntax::{Aggregator, Binary, Expr, Kind, Node, Operator};
 
 /// Bounds of the buckets of a histogram, by the name of its `_bucket` series: the lowest and the highest finite bound.
 pub type Buckets<'b> = &'b dyn Fn(&str) -> Option<(f64, f64)>;
@@ -44,22 +44,34 @@ impl Range {
     fn multiplied(self, other: Range) -> Range {
         // A bound that is not reached gives nothing with 0.
         let product = |a: f64, b: f64| if a == 0.0 || b == 0.0 { 0.0 } else { a * b };
-        let corners = [
+        Range::around([
             product(self.low, other.low),
             product(self.low, other.high),
             product(self.high, other.low),
             product(self.high, other.high),
-        ];
+        ])
+    }
+
+    /// From the lowest of these corners to the highest; nothing is known if one is none.
+    fn around(corners: [f64; 4]) -> Range {
+        if corners.iter().any(|corner| corner.is_nan()) {
+            return Range::ANY;
+        }
         let low = corners.iter().copied().fold(f64::INFINITY, f64::min);
         Range::new(low, corners.iter().copied().fold(f64::NEG_INFINITY, f64::max))
     }
 
-    fn divided(self, other: Range) -> Range {
+    /// `counts` says that what stands below is never the negative zero, by which a positive number gives a negative infinity.
+    fn divided(self, other: Range, counts: bool) -> Range {
         if other.low > 0.0 || other.high < 0.0 {
-            return self.multiplied(Range::new(1.0 / other.high, 1.0 / other.low));
+            return Range::around([
+                self.low / other.low,
+                self.low / other.high,
+                self.high / other.low,
+                self.high / other.high,
+            ]);
         }
-        // What is divided by 0 has the sign of what stands above.
-        if self.low >= 0.0 && other.low >= 0.0 { Range::COUNT } else { Range::ANY }
+        if self.low >= 0.0 && other.low >= 0.0 && counts { Range::COUNT } else { Range::ANY }
     }
 
     fn absolute(self) -> Range {
@@ -76,6 +88,11 @@ impl Range {
 
     fn at_most(self, high: f64) -> Range {
         Range::new(self.low.min(high), self.high.min(high))
+    }
+
+    /// What of these numbers is in another range; nothing is known if none is.
+    fn within(self, other: Range) -> Range {
+        Range::new(self.low.max(other.low), self.high.min(other.high))
     }
 
     /// The sum of one or more of these numbers.
@@ -97,7 +114,7 @@ pub(crate) fn of(expr: &Expr, buckets: Buckets<'_>) -> Range {
             let inner = of(inner, buckets);
             if *negate { inner.negated() } else { inner }
         }
-        Node::Binary(binary) if binary.operator == Operator::Div => match quantity::of(expr) {
+        Node::Binary(binary) if is_part(binary) => match quantity::of(expr) {
             quantity::Quantity::Share => Range::new(0.0, 1.0),
             quantity::Quantity::Percent => Range::new(0.0, 100.0),
             _ => of_binary(binary, buckets),
@@ -139,6 +156,43 @@ fn number(expr: &Expr) -> Option<f64> {
     }
 }
 
+/// Whether a division of flows that are parts of others cannot exceed 1: both are counted over the same time in the same way,
+/// and what is put in for no part is nothing.
+fn is_part(binary: &Binary) -> bool {
+    let flow = |expr: &Expr| -> Vec<(String, i64)> {
+        let mut found = Vec::new();
+        super::each(expr, &mut |expr| {
+            if let Node::Call { function, args } = &expr.node {
+                found.extend(args.iter().filter_map(|arg| super::window(function.name, arg)));
+            }
+        });
+        found.into_iter().map(|window| (window.function, window.range_ms)).collect()
+    };
+    binary.operator == Operator::Div
+        && is_counted(&binary.left)
+        && is_counted_below(&binary.right)
+        && matches!((flow(&binary.left).as_slice(), flow(&binary.right).as_slice()), ([a], [b]) if a == b)
+}
+
+/// A flow, also in other units, where none is counted as 0.
+fn is_counted(expr: &Expr) -> bool {
+    match &expr.node {
+        Node::Binary(binary) if binary.operator == Operator::Or => {
+            is_counted(&binary.left) && of(&binary.right, &|_| None) == Range::at(0.0)
+        }
+        _ => super::times(expr).map_or_else(|| super::is_flow(expr), |(_, inner)| is_counted(inner)),
+    }
+}
+
+/// A flow, where less than some number is left out or counted as that.
+fn is_counted_below(expr: &Expr) -> bool {
+    match &expr.node {
+        Node::Binary(binary) => binary.operator.is_comparison() && !binary.returns_bool && super::is_flow(&binary.left),
+        Node::Call { function, args } if function.name == "clamp_min" => super::is_flow(&args[0]),
+        _ => super::is_flow(expr),
+    }
+}
+
 fn of_binary(binary: &Binary, buckets: Buckets<'_>) -> Range {
     let Binary { operator, left, right, returns_bool, .. } = binary;
     let (a, b) = (of(left, buckets), of(right, buckets));
@@ -147,22 +201,37 @@ fn of_binary(binary: &Binary, buckets: Buckets<'_>) -> Range {
         Operator::Add => a.added(b),
         Operator::Sub => a.added(b.negated()),
         Operator::Mul => a.multiplied(b),
-        Operator::Div => a.divided(b),
-        Operator::Pow if a.low >= 0.0 => Range::COUNT,
+        Operator::Div => a.divided(b, is_counted_below(right) || super::metric(right).is_some()),
+        Operator::Pow if a.low > 0.0 => Range::COUNT,
         Operator::Mod | Operator::Pow | Operator::Atan2 => Range::ANY,
         Operator::Or => a.with(b),
-        Operator::And | Operator::Unless | Operator::NotEqual => a,
-        // A comparison leaves what meets it, which is nothing at all if nothing can: then nothing is known.
-        Operator::Greater | Operator::GreaterEqual => kept(a, Range::new(b.low, f64::INFINITY)),
-        Operator::Less | Operator::LessEqual => kept(a, Range::new(f64::NEG_INFINITY, b.high)),
-        Operator::Equal => kept(a, b),
+        Operator::And | Operator::Unless => a,
+        _ => {
+            // A comparison leaves the elements that meet it; of a number and a vector those of the vector.
+            let (kept, operator, other) = match (left.kind(), right.kind()) {
+                (Kind::Scalar, Kind::Vector) => (b, mirrored(*operator), a),
+                _ => (a, *operator, b),
+            };
+            match operator {
+                Operator::Greater | Operator::GreaterEqual => kept.within(Range::new(other.low, f64::INFINITY)),
+                Operator::Less | Operator::LessEqual => kept.within(Range::new(f64::NEG_INFINITY, other.high)),
+                Operator::Equal => kept.within(other),
+                _ => kept,
+            }
+        }
     }
 }
 
-fn kept(range: Range, limit: Range) -> Range {
-    Range::new(range.low.max(limit.low), range.high.min(limit.high))
+/// The comparison with its sides exchanged.
+fn mirrored(operator: Operator) -> Operator {
+    match operator {
+        Operator::Less => Operator::Greater,
+        Operator::LessEqual => Operator::GreaterEqual,
+        Operator::Greater => Operator::Less,
+        Operator::GreaterEqual => Operator::LessEqual,
+        operator => operator,
+    }
 }
-
 fn of_call(function: &str, args: &[Expr], buckets: Buckets<'_>) -> Range {
     let arg = |i: usize| args.get(i).map_or(Range::ANY, |arg| of(arg, buckets));
     match function {
