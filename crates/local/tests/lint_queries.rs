@@ -198,7 +198,15 @@ fn a_mixture_is_told_in_numbers() {
         5,
         "nothing that the canary does gets under 90% while stable is healthy",
     );
-    // Times do not add up like shares.
+    let quantile = "histogram_quantile(0.95, sum by (le) (rate(x_seconds_bucket[1m]))) >= 0";
+    check(
+        quantile,
+        SMALL,
+        20,
+        "at a weight of 20%, while stable is healthy, the quantile 0.95 of all is 0.75 of the canary",
+    );
+    check(quantile, SMALL, 5, "all answers of the canary may be slow without the quantile 0.95 showing it");
+    // Other numbers do not add up like shares.
     check("sum(rate(x_total[1m]))", SMALL, 20, "a canary's errors drown in everybody's requests");
     // With all requests at the new version there is nothing to mix.
     assert_eq!(
@@ -229,7 +237,10 @@ fn ranges_and_the_time_at_the_weight() {
     check(r#"v="{{args.where}}""#, "1h", ["1m", "1m"], &[]);
     let query = "sum(increase(x_total[2m]))";
     let found = problems_at(query, SMALL, [20, 50], ["30s", "5m"]);
-    assert_eq!(found[1].message, "after 30 s at 20% it is asked first, and 75% of its 120 s are from before");
+    assert_eq!(
+        found[1].message,
+        "it looks back 120 s and is asked first after 30 s at 20%: 75% of that is from before"
+    );
     assert_eq!(found[1].width, "x_total[2m]".len());
 }
 

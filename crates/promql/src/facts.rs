@@ -28,6 +28,8 @@ pub struct Facts {
     pub apart: Vec<String>,
     /// What the numbers of the answer are.
     pub quantity: Quantity,
+    /// The quantile of a histogram that the answer is, from 0 to 1: the first of the text.
+    pub quantile: Option<f64>,
     /// Divisions of one flow of events by another.
     pub ratios: Vec<Ratio>,
     /// The answer is NaN, and not empty, while the series that it reads stand still: a division by nothing, or a quantile
@@ -99,6 +101,7 @@ pub(crate) fn of(root: &Expr) -> Facts {
         groups: Vec::new(),
         apart: apart(root),
         quantity: quantity::of(root),
+        quantile: None,
         ratios: Vec::new(),
         nan_when_idle: quantity::nan_when_idle(root),
         needs_failures: absence::of(root),
@@ -107,7 +110,14 @@ pub(crate) fn of(root: &Expr) -> Facts {
         oddities: oddity::of(root),
     };
     each(root, &mut |expr| match &expr.node {
-        Node::Call { function, args } => facts.windows.extend(args.iter().filter_map(|arg| window(function.name, arg))),
+        Node::Call { function, args } => {
+            facts.windows.extend(args.iter().filter_map(|arg| window(function.name, arg)));
+            if let ("histogram_quantile", Node::Number(number)) = (function.name, &args[0].node)
+                && (0.0..=1.0).contains(number)
+            {
+                facts.quantile.get_or_insert(*number);
+            }
+        }
         Node::Aggregate(aggregate) if !aggregate.without => {
             facts.groups.extend(aggregate.names.iter().map(|name| name.to_string()));
         }

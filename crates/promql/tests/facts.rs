@@ -116,6 +116,13 @@ fn ranges_are_found_with_their_functions() {
 }
 
 #[test]
+fn quantiles_of_histograms() {
+    assert_eq!(facts("1000 * histogram_quantile(0.95, sum by (le) (rate(d_bucket[1m]))) >= 0").quantile, Some(0.95));
+    assert_eq!(facts("histogram_quantile(95, d_bucket)").quantile, None);
+    assert_eq!(facts("quantile(0.5, d)").quantile, None);
+}
+
+#[test]
 fn labels_that_an_answer_keeps() {
     let check = |query: &str, want: bool| assert_eq!(Query::parse(query).unwrap().keeps_label("pod"), want, "{query}");
     check("a", true);

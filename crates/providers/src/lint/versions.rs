@@ -57,6 +57,21 @@ impl Found<'_> {
     fn mixture(&self) -> String {
         let shares = self.query.asked.iter().map(|asked| asked.share).filter(|share| *share < 1.0);
         let share = shares.fold(None, |least: Option<f64>, share| Some(least.map_or(share, |least| least.min(share))));
+        if let (Some(share), Some(quantile)) = (share, self.facts.quantile) {
+            // As many slow answers as there may be of all can be those of the canary.
+            let canary = 1.0 - (1.0 - quantile) / share;
+            let so = match canary >= 0.001 {
+                true => format!("the quantile {} of all is {} of the canary", rounded(quantile), rounded(canary)),
+                false => format!(
+                    "all answers of the canary may be slow without the quantile {} showing it",
+                    rounded(quantile)
+                ),
+            };
+            return format!(
+                "the query does not say which version: at a weight of {}, while stable is healthy, {so}",
+                percent(share)
+            );
+        }
         let whole = match self.facts.quantity {
             Quantity::Share => 1.0,
             Quantity::Percent => 100.0,
@@ -115,14 +130,14 @@ impl Found<'_> {
         let share = percent(asked.share);
         let message = if mixes {
             let before = percent((window_s - asked.first_s) / window_s);
+            let first_s = asked.first_s;
             format!(
-                "after {} s at {share} it is asked first, and {before} of its {window_s} s are from before",
-                asked.first_s
+                "it looks back {window_s} s and is asked first after {first_s} s at {share}: {before} of that is from before"
             )
         } else {
+            let last_s = asked.last_s;
             format!(
-                "even the last answer, after {} s at {share}, is of {window_s} s: none is of what this weight does alone",
-                asked.last_s
+                "it looks back {window_s} s and is asked last after {last_s} s at {share}: no answer is of this weight alone"
             )
         };
         let Window { start, end, .. } = *window;
