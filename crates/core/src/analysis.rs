@@ -5,6 +5,7 @@
 //! result, [`assess::assess`] gives the next status, [`schedule::wake_at`] says when to come back.
 
 pub mod assess;
+pub mod evidence;
 pub mod record;
 pub mod schedule;
 pub mod ttl;
@@ -14,6 +15,8 @@ pub mod verdict;
 pub use assess::assess;
 pub use record::{record, terminated};
 pub use ttl::Ttl;
+
+use std::collections::BTreeMap;
 
 use crate::time::{Span, Time};
 
@@ -150,6 +153,8 @@ pub struct Metric {
     pub dry_run: bool,
     /// Number of measurements kept.
     pub retention: usize,
+    /// Whether it is one long measurement that a sequential test looks at again and again, see [`evidence`].
+    pub sequential: bool,
 }
 
 impl Metric {
@@ -169,6 +174,7 @@ impl Metric {
             failure: None,
             dry_run: false,
             retention: 10,
+            sequential: false,
         }
     }
 
@@ -261,6 +267,8 @@ pub struct Measurement {
     pub value: String,
     /// When to look at an unfinished one again.
     pub resume_at: Option<Time>,
+    /// What its source remembers of it, in its own words.
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl RunStatus {

@@ -43,7 +43,7 @@ pub use reason::Reason;
 pub use rollout::{BlueGreen, Canary, Rollout, Step, Strategy};
 pub use status::Status;
 pub use time::{Span, Time};
-pub use weight::{Destination, HeaderRoute, MirrorRoute, Split};
+pub use weight::{Destination, HeaderRoute, MirrorRoute, Share, Split};
 pub use world::{Member, Pool, World};
 
 /// Name of a revision's pool: the pod-template hash (section 2.3 of the Argo reference).

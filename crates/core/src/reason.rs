@@ -61,6 +61,11 @@ pub enum Reason {
         /// Its message.
         message: String,
     },
+    /// The pause is over, and the tests that it waits for have not passed at its weight.
+    AwaitingEvidence {
+        /// The run that makes them.
+        run: String,
+    },
     /// A run has not decided yet.
     AwaitingRun {
         /// The run.
@@ -139,6 +144,7 @@ impl Reason {
             Reason::PausedUntil { .. } => "paused-until",
             Reason::PausedForPerson => "paused-for-person",
             Reason::PausedByPerson => "paused-by-person",
+            Reason::AwaitingEvidence { .. } => "awaiting-evidence",
             Reason::PausedInconclusive { .. } => "paused-inconclusive",
             Reason::AwaitingRun { .. } => "awaiting-run",
             Reason::AwaitingExperiment { .. } => "awaiting-experiment",
@@ -181,6 +187,9 @@ impl std::fmt::Display for Reason {
             }
             Reason::PausedInconclusive { run, message } => {
                 write!(f, "{run} is inconclusive ({message}): promote or abort it")
+            }
+            Reason::AwaitingEvidence { run } => {
+                write!(f, "the pause is over, and the tests of {run} have not passed yet")
             }
             Reason::AwaitingRun { run } => write!(f, "{run} has not decided yet"),
             Reason::AwaitingExperiment { experiment } => write!(f, "experiment {experiment} is not over yet"),

@@ -4,7 +4,7 @@ use crate::Hash;
 use crate::metadata::RoleMetadata;
 use crate::plugin::PluginStep;
 use crate::time::{Span, Time};
-use crate::weight::{HeaderRoute, MirrorRoute};
+use crate::weight::{HeaderRoute, MirrorRoute, Share};
 
 /// What the user asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +131,21 @@ pub struct Canary {
     pub min_pods: Option<u32>,
     /// `replicaProgressThreshold`.
     pub progress_threshold: Option<Threshold>,
+    /// `serin.dev/advance: evidence`: a pause with an end is over as soon as the background run's tests have passed at its
+    /// weight, and this is what happens where they have not when it ends.
+    pub advance: Option<Undecided>,
+}
+
+/// What is done when time is up and neither "no worse" nor "worse" could be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Undecided {
+    /// Nothing: the tests go on, or a person decides.
+    #[default]
+    Hold,
+    /// The update goes on.
+    Promote,
+    /// The update is aborted.
+    RollBack,
 }
 
 /// `pingPong`.
@@ -316,6 +331,11 @@ impl Canary {
             return 1;
         }
         unavailable.min(replicas)
+    }
+
+    /// The wanted weight of the canary at a step, see [`Canary::weight_at`].
+    pub fn share_at(&self, index: Option<usize>) -> Share {
+        Share { weight: self.weight_at(index), total: self.weight_total() }
     }
 
     /// The step at `index`, if the steps are not over.

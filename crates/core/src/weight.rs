@@ -21,6 +21,29 @@ pub struct Split {
     pub mirrors: Vec<MirrorRoute>,
 }
 
+/// A part of a whole: what weight the canary has, out of which total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// The weight.
+    pub weight: u32,
+    /// The sum of all weights.
+    pub total: u32,
+}
+
+impl Share {
+    /// Reads what [`std::fmt::Display`] writes, such as `20/100`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (weight, total) = text.split_once('/')?;
+        Some(Self { weight: weight.parse().ok()?, total: total.parse().ok()? })
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.weight, self.total)
+    }
+}
+
 /// A pool beside stable and canary that gets a weight of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {

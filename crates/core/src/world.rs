@@ -7,7 +7,7 @@ use crate::plugin::Plugins;
 use crate::rollout::Rollout;
 use crate::status::Status;
 use crate::time::Time;
-use crate::weight::Split;
+use crate::weight::{Share, Split};
 
 /// Everything a decision may depend on, besides the time.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +113,9 @@ pub struct Run {
     pub terminating: bool,
     /// When it was created.
     pub created: Time,
+    /// The weight at which its sequential tests have passed, see [`crate::analysis::evidence`]; `None` while they have not, and for
+    /// a run without any.
+    pub passed_at: Option<Share>,
 }
 
 /// An experiment of a step, as far as the rollout cares.

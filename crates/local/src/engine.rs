@@ -8,6 +8,7 @@ mod members;
 mod plugins;
 mod routing;
 mod scrape;
+mod sequential;
 mod serve;
 mod switching;
 mod traffic;
@@ -85,6 +86,8 @@ enum Report {
     Measured(measure::Measured),
     /// A step plugin answered, or did not.
     Plugin(plugins::Answered),
+    /// A server was asked for the counters of a sequential metric.
+    Read((RunKey, usize), Result<serin_providers::counters::Reading, String>),
 }
 
 /// What a run was created or changed to, until it is durable.
@@ -357,6 +360,7 @@ impl Engine {
             Report::Scraped(scraped) => self.take_scrape(scraped),
             Report::Measured(measured) => self.take_measurement(measured),
             Report::Plugin(answered) => self.take_answer(answered),
+            Report::Read(place, answer) => self.take_reading(place, answer),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod clock;
 mod control;
 mod engine;
 mod error;
+mod evidence;
 pub mod experiment;
 pub mod journal;
 pub mod link;

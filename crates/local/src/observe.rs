@@ -1,6 +1,7 @@
 //! Observing: the snapshot of one rollout that a decision is made from, put together from what is wanted, what runs, and
 //! what the router was read back to carry.
 
+use serin_core::analysis::evidence;
 use serin_core::plugin::Plugins;
 use serin_core::world::{Member, Pool, Run, Service, StepExperiment};
 use serin_core::{Hash, Split, World};
@@ -67,6 +68,7 @@ pub fn world<'a>(
             message: run.status.message.clone(),
             terminating: run.core.terminate,
             created: run.created,
+            passed_at: evidence::passed_at(&run.core, &run.status),
         })
     };
     World {

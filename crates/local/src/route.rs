@@ -123,6 +123,9 @@ impl Builder<'_> {
             timeout_ms: timeout_s.filter(|s| (1..=86_400).contains(s)).map_or(60_000, |s| s * 1000),
             expose_version: true,
             request_id: true,
+            slices: Vec::new(),
+            record: None,
+            units: None,
         })
     }
 
@@ -260,6 +263,9 @@ impl Builder<'_> {
                 timeout_ms: 60_000,
                 expose_version: true,
                 request_id: true,
+                slices: Vec::new(),
+                record: None,
+                units: None,
             });
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serin_core::analysis::{Metric, MetricResult};
 use serin_core::plugin::PluginStatus;
+use serin_providers::sequential::STANDING;
+use serin_stats::judge::Standing;
 
 /// A rollout.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -331,6 +333,9 @@ pub struct MetricView {
     pub error: u32,
     /// Failures tolerated; negative is unlimited.
     pub failure_limit: i32,
+    /// Where a sequential test stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
     /// Measurements wanted, if there is an end.
     pub count: Option<u32>,
     /// Whether it only looks on.
@@ -449,9 +454,15 @@ impl MetricView {
             inconclusive: result.inconclusive,
             error: result.error,
             failure_limit: metric.failure_limit,
+            standing: result.measurements.last().and_then(standing),
             count: metric.effective_count(),
             dry_run: metric.dry_run,
             measurements: result.measurements.iter().map(measurement).collect(),
         }
     }
+}
+
+/// Where the sequential test of a measurement stands.
+fn standing(measurement: &serin_core::analysis::Measurement) -> Option<Standing> {
+    serde_json::from_str(measurement.metadata.get(STANDING)?).ok()
 }

@@ -112,7 +112,8 @@ pub(crate) fn of(root: &Expr) -> Facts {
     each(root, &mut |expr| match &expr.node {
         Node::Call { function, args } => {
             facts.windows.extend(args.iter().filter_map(|arg| window(function.name, arg)));
-            if let ("histogram_quantile", Node::Number(number)) = (function.name, &args[0].node)
+            if let ("histogram_quantile", Some(Node::Number(number))) =
+                (function.name, args.first().map(|arg| &arg.node))
                 && (0.0..=1.0).contains(number)
             {
                 facts.quantile.get_or_insert(*number);

@@ -120,6 +120,8 @@ fn quantiles_of_histograms() {
     assert_eq!(facts("1000 * histogram_quantile(0.95, sum by (le) (rate(d_bucket[1m]))) >= 0").quantile, Some(0.95));
     assert_eq!(facts("histogram_quantile(95, d_bucket)").quantile, None);
     assert_eq!(facts("quantile(0.5, d)").quantile, None);
+    // A function without arguments has no first one.
+    assert_eq!(facts("time() + d").quantile, None);
 }
 
 #[test]

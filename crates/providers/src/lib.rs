@@ -14,6 +14,7 @@ pub mod lint;
 mod measured;
 pub mod prometheus;
 mod request;
+pub mod sequential;
 mod time_range;
 mod url;
 pub mod web;

@@ -49,5 +49,5 @@ pub fn measurement(
         None => text,
     };
     let (message, value) = (shown(message), shown(value));
-    Measurement { phase, message, value, started, finished: Some(finished), resume_at: None }
+    Measurement { phase, message, value, started, finished: Some(finished), ..Measurement::default() }
 }

@@ -5,6 +5,14 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+mod pairs;
+mod recorded;
+mod slices;
+
+pub use pairs::{PairCounts, PairErrors, PairMissing, Transition};
+pub use recorded::{PAGE_MAX, Recorded, RecordedPrediction};
+pub use slices::{NONE, SliceCounts, Units};
+
 /// Who is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
@@ -34,6 +42,12 @@ pub struct Snapshot {
     /// Of versions that get copies of requests, sorted like `versions` and counted apart from them.
     #[serde(default)]
     pub mirrors: Vec<MirrorCounts>,
+    /// Of requests that were copied: the user's answer beside the copy's. Sorted by route and versions.
+    #[serde(default)]
+    pub pairs: Vec<PairCounts>,
+    /// Per route, version, slice and value, sorted.
+    #[serde(default)]
+    pub slices: Vec<SliceCounts>,
     /// Endpoints of the table in force, and those that left it and still work on requests.
     pub endpoints: Vec<EndpointView>,
     /// Requests that no version was asked for, by reason.
@@ -98,6 +112,28 @@ pub struct Counts {
     pub numbers: Numbers,
     /// Successful answers in which a prediction was looked for and not found.
     pub predictions_missing: u64,
+    /// Requests that the weights gave to this version: neither a header route, nor the cookie or header of a visitor. Counted when
+    /// they are routed, whoever answers them in the end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drawn: u64,
+    /// The weight in the table at the end of the time; `None` for a version that is not in the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
+    /// Its visitors, on a sticky route.
+    #[serde(default, skip_serializing_if = "Units::is_empty")]
+    pub units: Units,
+}
+
+/// A version's share of the requests that the weights decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weight {
+    /// Out of `total`.
+    pub weight: u32,
+    /// The sum over the versions of the route.
+    pub total: u64,
+    /// In a [`Batch`]: whether it was the same at the end of the batch before. A split can only be tested on such seconds.
+    #[serde(default)]
+    pub steady: bool,
 }
 
 impl Counts {
@@ -109,13 +145,6 @@ impl Counts {
 
     /// What came to the counts since `earlier`, which must be an earlier state of the same version.
     pub fn since(&self, earlier: &Counts) -> Counts {
-        let mut predictions = self.predictions.clone();
-        for (class, count) in &earlier.predictions {
-            if let Some(now) = predictions.get_mut(class) {
-                *now -= count;
-            }
-        }
-        predictions.retain(|_, count| *count > 0);
         Counts {
             route: self.route.clone(),
             version: self.version.clone(),
@@ -126,15 +155,24 @@ impl Counts {
             in_flight: self.in_flight,
             latency_us_sum: self.latency_us_sum - earlier.latency_us_sum,
             latency: bins_since(&self.latency, &earlier.latency),
-            predictions,
+            predictions: since_by_key(&self.predictions, &earlier.predictions),
             numbers: self.numbers.since(&earlier.numbers),
             predictions_missing: self.predictions_missing - earlier.predictions_missing,
+            drawn: self.drawn - earlier.drawn,
+            weight: self.weight.map(|now| Weight { steady: self.has_weight_of(earlier), ..now }),
+            units: self.units.since(&earlier.units),
         }
+    }
+
+    fn has_weight_of(&self, other: &Counts) -> bool {
+        let share = |counts: &Counts| counts.weight.map(|w| (w.weight, w.total));
+        share(self) == share(other)
     }
 
     /// Whether nothing happened.
     pub fn is_quiet(&self) -> bool {
         self.answered() + self.aborted + self.fallbacks + self.retries + self.in_flight + self.predictions_missing == 0
+            && self.drawn + self.units.count == 0
             && self.latency.is_empty()
             && self.predictions.is_empty()
             && self.numbers.bins.is_empty()
@@ -207,6 +245,10 @@ pub struct Numbers {
 }
 
 impl Numbers {
+    fn is_empty(&self) -> bool {
+        self.count == 0 && self.bins.is_empty()
+    }
+
     fn since(&self, earlier: &Numbers) -> Numbers {
         Numbers {
             count: self.count - earlier.count,
@@ -217,7 +259,7 @@ impl Numbers {
     }
 }
 
-/// One second of every version that was used in it.
+/// One second of every version that was used in it. Each begins where the one before ended.
 ///
 /// Counters are read one after the other while requests go on, so that parts of one request may fall into neighbouring seconds;
 /// sums over the seconds are exact.
@@ -225,6 +267,9 @@ impl Numbers {
 pub struct Batch {
     /// Grows with every batch, also over a restart of the proxy. About the Unix time in seconds; never compute with it.
     pub seq: u64,
+    /// `seq` of the batch before; 0 for the first one of a proxy. A reader whose last batch is another one has missed some.
+    #[serde(default)]
+    pub follows: u64,
     /// Unix time of its start in milliseconds.
     pub start_ms: u64,
     /// Its length.
@@ -234,6 +279,22 @@ pub struct Batch {
     /// The same of versions that get copies of requests.
     #[serde(default)]
     pub mirrors: Vec<MirrorCounts>,
+    /// Of requests that were copied: the user's answer beside the copy's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<PairCounts>,
+    /// Per route, version, slice and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<SliceCounts>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// What came to counts by name; those that nothing came to are left out.
+fn since_by_key(now: &BTreeMap<String, u64>, earlier: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let came = now.iter().map(|(key, count)| (key, count - earlier.get(key).copied().unwrap_or(0)));
+    came.filter(|(_, count)| *count > 0).map(|(key, count)| (key.clone(), count)).collect()
 }
 
 /// Both lists are sorted by bin, and a bin never gets fewer.

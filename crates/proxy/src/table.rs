@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::prediction::Path;
 
 mod mirror;
+mod recording;
 
 pub use mirror::{Mirror, MirrorMatch};
+pub use recording::{RECORD_MAX, Record, SILENCE_MS_MAX, SLICES_MAX, Slice, UNIT_REQUESTS_MAX, UnitLimits};
 
 /// Longest name of a route, version, endpoint, header or cookie, in bytes. Names become metric labels.
 pub const NAME_MAX: usize = 253;
@@ -59,6 +61,15 @@ pub struct Route {
     /// Passes `X-Request-Id` on, and makes one where the client sent none.
     #[serde(default)]
     pub request_id: bool,
+    /// Qualities of requests by which they are counted apart. At most [`SLICES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<Slice>,
+    /// Keeps the predictions of single requests. Needs `prediction` and `request_id`; answers then carry their `X-Request-Id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// When the requests of a visitor end as a unit; a sticky route counts units in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<UnitLimits>,
 }
 
 fn timeout_default() -> u64 {
@@ -189,9 +200,11 @@ impl Table {
             let at = format!("routes[{i}]");
             route.validate(&at, &mut problems);
             let first = by_name.entry(&route.name).or_insert(route);
-            if first.split != route.split || first.sticky != route.sticky || first.prediction != route.prediction {
+            let same =
+                first.split == route.split && first.sticky == route.sticky && first.prediction == route.prediction;
+            if !(same && first.records_like(route)) {
                 problems.push(format!(
-                    "{at}: another route named '{}' has a different split, sticky or prediction",
+                    "{at}: another route named '{}' has a different split, sticky, prediction, slices, record or units",
                     route.name
                 ));
             }
@@ -230,6 +243,7 @@ impl Route {
             Some(Sticky::Cookie { name } | Sticky::Header { name }) => token(name, &format!("{at}.sticky"), problems),
             None => {}
         }
+        self.validate_recording(at, problems);
         self.split.validate(&format!("{at}.split"), problems);
     }
 }

@@ -22,6 +22,9 @@ fn sigterm_lets_the_request_in_flight_finish() {
         timeout_ms: 10_000,
         expose_version: false,
         request_id: false,
+        slices: Vec::new(),
+        record: None,
+        units: None,
     };
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("control");

@@ -24,7 +24,7 @@ use crate::read::Source;
 use object::Objects;
 
 pub(crate) use metric::{inside, providers};
-pub(crate) use nearest::suggest;
+pub(crate) use nearest::{did_you_mean, suggest};
 pub(crate) use schema::Schema;
 pub(crate) use workload::look_at_template;
 

@@ -1,6 +1,7 @@
 //! Manifests: the frozen wire types of `argoproj.io/v1alpha1`, reading them with exact places for every problem,
 //! validation, and the conversion into the core's own terms.
 
+pub mod advance;
 pub mod arguments;
 pub mod catalog;
 pub mod check;
@@ -15,6 +16,7 @@ pub mod problem;
 pub mod quantity;
 pub mod raise;
 pub mod read;
+pub mod recipe;
 pub mod settings;
 pub mod shown;
 pub mod timestamp;

@@ -1,5 +1,7 @@
 //! Analysis runs: the memory of a run survives the wire, and specs become what the core measures.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use serin_core::analysis::{Measurement, Metric, MetricResult, RunPhase, RunStatus, Summary};
@@ -19,6 +21,7 @@ fn phase() -> impl Strategy<Value = RunPhase> {
 fn measurement() -> impl Strategy<Value = Measurement> {
     (phase(), ".{0,12}", time(), prop::option::of(time()), ".{0,8}", prop::option::of(time())).prop_map(
         |(phase, message, started, finished, value, resume_at)| Measurement {
+            metadata: BTreeMap::new(),
             phase,
             message,
             started,

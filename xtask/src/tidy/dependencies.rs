@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("serin-core", &["serin-expr", "serin-stats"]),
     ("serin-spec", &["serin-core", "serin-expr", "serin-stats"]),
     ("serin-routes", &["serin-core", "serin-spec"]),
-    ("serin-providers", &["serin-core", "serin-expr", "serin-promql", "serin-spec"]),
+    ("serin-providers", &["serin-core", "serin-expr", "serin-promql", "serin-spec", "serin-stats"]),
     ("serin-sim", &["serin-core", "serin-expr", "serin-promql", "serin-routes", "serin-spec", "serin-stats"]),
     ("serin-server", &["serin-core", "serin-spec"]),
     ("serin-local", LOCAL),

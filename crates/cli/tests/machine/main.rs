@@ -21,6 +21,7 @@ mod roles;
 mod routes;
 mod screens;
 mod secrets;
+mod sequential;
 mod server;
 mod service;
 mod start;

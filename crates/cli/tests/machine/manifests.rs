@@ -208,3 +208,15 @@ pub(crate) fn analysis(template: &str) -> String {
         "analysis: {{templates: [{{templateName: {template}}}], args: [{{name: hash, valueFrom: {{podTemplateHashValue: Latest}}}}]}}"
     )
 }
+
+/// A template of one sequential metric with these settings, as flow YAML.
+pub(crate) fn sequential(name: &str, recipe: &str, settings: &str) -> String {
+    format!(
+        "---\napiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {{name: {name}}}\nspec:\n  metrics:\n    - name: {name}\n      provider: {{plugin: {{serin.dev/{recipe}: {settings}}}}}\n"
+    )
+}
+
+/// The lines of a canary that run a template beside its steps.
+pub(crate) fn background(template: &str) -> String {
+    format!("analysis: {{templates: [{{templateName: {template}}}]}}")
+}

@@ -119,12 +119,15 @@ fn answer(service: &Service, path: &str) -> (u16, &'static str, String) {
             if service.is("slow") {
                 std::thread::sleep(Duration::from_millis(150));
             }
-            if service.is("errors") {
+            let n = service.good.load(Ordering::Relaxed) + service.bad.load(Ordering::Relaxed);
+            if service.is("errors") || service.is("tenth") && n.is_multiple_of(10) {
                 service.bad.fetch_add(1, Ordering::Relaxed);
                 return (500, "text/plain", "no".to_owned());
             }
             service.good.fetch_add(1, Ordering::Relaxed);
-            (200, "application/json", format!("{{\"prediction\":\"yes\",\"version\":\"{}\"}}", service.tag))
+            let no = service.is("fifth") && n.is_multiple_of(5) || service.is("half") && n.is_multiple_of(2);
+            let prediction = if no { "no" } else { "yes" };
+            (200, "application/json", format!("{{\"prediction\":\"{prediction}\",\"version\":\"{}\"}}", service.tag))
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Analysis runs as the rollout sees them.
 
-use serin_core::Hash;
-use serin_core::analysis::{RunKind, RunPhase};
+use serin_core::analysis::{RunKind, RunPhase, evidence};
 use serin_core::world::{Run, World};
-use serin_spec::timestamp;
+use serin_core::{Hash, Share};
+use serin_spec::wire::analysis::Measurement;
 use serin_spec::wire::keys::HASH_LABEL;
 use serin_spec::wire::{AnalysisRun, Rollout};
+use serin_spec::{lower, timestamp};
 
 /// Whether a run's controller is the object with this uid.
 //= compat: 2.2-4
@@ -25,8 +26,17 @@ pub fn run(run: &AnalysisRun) -> Option<Run> {
         phase: status.phase.as_deref().and_then(RunPhase::parse).unwrap_or_default(),
         message: status.message.unwrap_or_default(),
         terminating: run.spec.terminate,
+        passed_at: passed_at(run),
         created: run.metadata.creation_timestamp.as_deref().and_then(timestamp::parse).unwrap_or_default(),
     })
+}
+
+/// The weight at which the run's sequential tests have passed. Most runs have none, and are not read whole for it.
+fn passed_at(run: &AnalysisRun) -> Option<Share> {
+    let status = run.status.as_ref()?;
+    let marked = |m: &Measurement| m.metadata.contains_key(evidence::PASSED_AT);
+    status.metric_results.iter().any(|result| result.measurements.last().is_some_and(marked)).then_some(())?;
+    evidence::passed_at(&lower::run_spec(&run.spec), &lower::run_status(status))
 }
 
 fn kind(word: &str, step: Option<&str>) -> Option<RunKind> {

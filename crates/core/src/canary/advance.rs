@@ -1,9 +1,10 @@
 //! The current step: is it done, and if not, what does it wait for (section 1.7 of the reference).
 
 use super::{Pass, experiment, plugins, scale};
+use crate::abort;
 use crate::analysis::RunPhase;
 use crate::reason::Reason;
-use crate::rollout::{Step, pause_over};
+use crate::rollout::{Step, Undecided, pause_over};
 use crate::status::PauseReason;
 use crate::time::Span;
 
@@ -93,13 +94,58 @@ fn pause(pass: &mut Pass, duration: Option<Span>) -> bool {
         pass.reasons.push(Reason::PausedForPerson);
         return false;
     };
-    if pause_over(pause.start, duration, pass.now) {
+    let evidence = evidence(pass);
+    if matches!(evidence, Evidence::Passed) {
         return true;
+    }
+    if pause_over(pause.start, duration, pass.now) {
+        return match evidence {
+            Evidence::Awaited(run) => undecided(pass, run),
+            Evidence::Passed | Evidence::NotAsked => true,
+        };
     }
     let end = pause.start + duration;
     pass.reasons.push(Reason::PausedUntil { end, left: end.since(pass.now) });
     // "Strictly after" in whole milliseconds is one millisecond later.
     pass.wake(end + Span::from_millis(1));
+    false
+}
+
+/// What the tests of the background run say about this step.
+enum Evidence {
+    /// The pause is a matter of time alone.
+    NotAsked,
+    /// Enough, at this weight.
+    Passed,
+    /// Not enough yet; the run that goes on.
+    Awaited(String),
+}
+
+fn evidence(pass: &Pass) -> Evidence {
+    let Some(run) = pass.status.background_run.as_ref().filter(|_| pass.strategy.advance.is_some()) else {
+        return Evidence::NotAsked;
+    };
+    let seen = pass.world.run(&run.name);
+    // One that has ended well will say no more; one that ended otherwise has acted already.
+    if seen.is_some_and(|run| run.phase.is_completed()) {
+        return Evidence::NotAsked;
+    }
+    match seen.and_then(|run| run.passed_at) == Some(pass.strategy.share_at(pass.status.step_index)) {
+        true => Evidence::Passed,
+        false => Evidence::Awaited(run.name.clone()),
+    }
+}
+
+/// The pause is over and the tests have not passed.
+fn undecided(pass: &mut Pass, run: String) -> bool {
+    match pass.strategy.advance.unwrap_or_default() {
+        Undecided::Promote => return true,
+        Undecided::Hold => pass.reasons.push(Reason::AwaitingEvidence { run }),
+        Undecided::RollBack => {
+            let cause = format!("the pause ended before the tests of {run} had passed, and undecided means roll back");
+            abort::abort(pass, &cause);
+        }
+    }
     false
 }
 

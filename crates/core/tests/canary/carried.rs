@@ -65,8 +65,9 @@ impl Stage {
             Action::StartRun { name, kind, hash, .. } => {
                 if self.world.run(name).is_none() {
                     let (phase, message, terminating) = (RunPhase::Running, String::new(), false);
-                    let (name, kind, hash, created) = (name.clone(), *kind, hash.clone(), self.now);
-                    self.world.runs.push(Run { name, kind, hash, phase, message, terminating, created });
+                    let (name, kind, hash) = (name.clone(), *kind, hash.clone());
+                    let (created, passed_at) = (self.now, None);
+                    self.world.runs.push(Run { name, kind, hash, phase, message, terminating, created, passed_at });
                 }
             }
             Action::StopRun { name } => {

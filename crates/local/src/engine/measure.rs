@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{RunKind, RunPhase, RunSpec, RunStatus, assess, record};
 use serin_core::{Hash, Time};
-use serin_providers::{Measured as Answer, ProviderError, embedded, http, measurement, prometheus, web};
+use serin_providers::{Measured as Answer, ProviderError, embedded, http, measurement, prometheus, sequential, web};
 use serin_spec::arguments::{self, Analysis, ArgumentError, Filled};
-use serin_spec::lower;
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_spec::wire::provider::Metric as WireMetric;
+use serin_spec::{lower, recipe};
 
 use super::experiments::event_object;
 use super::{Engine, Report, RunKey};
@@ -22,6 +22,8 @@ use crate::store::{Batch, EventRecord, Shelf};
 #[derive(Debug, Default)]
 pub(super) struct Measuring {
     waiting: BTreeSet<(RunKey, usize)>,
+    /// Counters of sequential metrics.
+    pub(super) readings: super::sequential::Readings,
 }
 
 /// The end of a measurement taken elsewhere.
@@ -34,13 +36,24 @@ pub(super) struct Measured {
 }
 
 impl Engine {
+    /// The sum of the weights of all sequential metrics that a rollout's runs may have: each gets its part of one alpha.
+    fn sequential_weight(&self, workload: &Workload) -> f64 {
+        let steps = 0..workload.rollout.steps();
+        let around = [RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion];
+        let kinds = steps.map(RunKind::Step).chain(around);
+        kinds.filter_map(|kind| self.run_spec(workload, kind).ok()).map(|spec| recipe::weight(&spec)).sum()
+    }
+
     /// The run that a rollout's analysis asks for. One that cannot be made is there all the same, ended in error with the
     /// reason, so that it is seen and judged.
     pub(super) fn new_run(&self, workload: &Workload, kind: RunKind, hash: &Hash) -> RunState {
         let now = self.now();
         let made = self.run_spec(workload, kind);
         let (spec, problem) = match made {
-            Ok(spec) => (spec, None),
+            Ok(mut spec) => {
+                recipe::resolve(&mut spec, self.sequential_weight(workload), kind == RunKind::Background);
+                (spec, None)
+            }
             Err(error) => (AnalysisRunSpec::default(), Some(error.to_string())),
         };
         self.checked_run(Some(workload.key()), Some(kind), hash.clone(), spec, problem, now)
@@ -117,14 +130,23 @@ impl Engine {
             }
         }
         self.measuring.waiting.retain(|(name, _)| self.runs.contains_key(name));
+        self.measuring.readings.retain(|(name, _), _| self.runs.contains_key(name));
     }
 
     fn measure_run(&mut self, name: &RunKey, now: Time) {
         let Some(run) = self.runs.get(name) else { return };
+        if run.core.metrics.iter().any(|metric| metric.sequential) && self.look_at(name, now) {
+            return;
+        }
+        let Some(run) = self.runs.get(name) else { return };
         // Most turns have nothing to do for a run, so only its status is copied.
         let mut status = run.status.clone();
         let due = schedule::due(&run.core, &run.status, now);
-        let wanted: Vec<usize> = due.into_iter().filter(|(_, task)| *task == Task::Measure).map(|(i, _)| i).collect();
+        let wanted: Vec<usize> = due
+            .into_iter()
+            .filter(|(index, task)| *task == Task::Measure && !run.core.metrics[*index].sequential)
+            .map(|(index, _)| index)
+            .collect();
         let filled = (!wanted.is_empty()).then(|| self.filled(name, &run.spec));
         for index in wanted {
             if self.measuring.waiting.contains(&(name.clone(), index)) {
@@ -150,6 +172,41 @@ impl Engine {
             let next = RunState { status, ..run.clone() };
             self.keep_run(name, next);
         }
+    }
+
+    /// Looks at the sequential metrics that are due. Returns whether that changed anything.
+    fn look_at(&mut self, name: &RunKey, now: Time) -> bool {
+        let Some(run) = self.runs.get(name).cloned() else { return false };
+        let due = schedule::due(&run.core, &run.status, now);
+        let due: Vec<(usize, Task)> =
+            due.into_iter().filter(|(index, _)| run.core.metrics[*index].sequential).collect();
+        if due.is_empty() {
+            return false;
+        }
+        let taken = match self.filled(name, &run.spec) {
+            Ok(filled) => self.look(name, &run, &filled.spec, &due, now),
+            Err(problem) => {
+                let broken = |(index, _): &(usize, Task)| {
+                    let answer = Err(problem.clone());
+                    let measurement = measurement(&run.core.metrics[*index], (now, now), answer, None);
+                    sequential::Taken { index: *index, measurement, judged: Vec::new() }
+                };
+                due.iter().map(broken).collect()
+            }
+        };
+        if taken.is_empty() {
+            return false;
+        }
+        let mut status = run.status.clone();
+        for one in taken {
+            record(&run.core, &mut status, one.index, one.measurement);
+        }
+        let status = assess(&run.core, &status, now);
+        if status == run.status {
+            return false;
+        }
+        self.keep_run(name, RunState { status, ..run });
+        true
     }
 
     fn filled(&self, name: &RunKey, spec: &AnalysisRunSpec) -> Result<Filled, String> {

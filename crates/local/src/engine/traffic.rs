@@ -15,7 +15,10 @@ const SECONDS: usize = 60;
 /// Time between two looks at the router's counters.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The last minute.
+/// Seconds that are kept for tests that have not judged them: as many as the router keeps for who was away.
+const KEPT: usize = 600;
+
+/// The last minutes.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     batches: VecDeque<Batch>,
@@ -30,9 +33,8 @@ impl Engine {
         }
         self.traffic.looked = Some(Instant::now());
         self.traffic.batches.extend(self.link.batches().await);
-        while self.traffic.batches.len() > SECONDS {
-            self.traffic.batches.pop_front();
-        }
+        let excess = self.traffic.batches.len().saturating_sub(KEPT);
+        self.traffic.batches.drain(..excess);
         if let Some(totals) = self.link.stats().await {
             self.traffic.totals = totals;
         }
@@ -52,6 +54,17 @@ fn copies(total: &Counts) -> TrafficView {
 }
 
 impl Traffic {
+    /// The last second that was counted; 0 before the first.
+    pub(super) fn newest(&self) -> u64 {
+        self.batches.back().map_or(0, |batch| batch.seq)
+    }
+
+    /// The seconds after one, oldest first.
+    pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = &Batch> {
+        let first = self.batches.partition_point(|batch| batch.seq <= seq);
+        self.batches.range(first..)
+    }
+
     /// What the versions behind a route got; `via` says whose requests come that way.
     pub(super) fn of(&self, route: &str, via: &str) -> Vec<TrafficView> {
         let versions = self.totals.versions.iter().filter(|c| c.route == route).map(|total| self.version(total, via));
@@ -63,7 +76,7 @@ impl Traffic {
     fn version(&self, total: &Counts, via: &str) -> TrafficView {
         let seconds = self
             .batches
-            .iter()
+            .range(self.batches.len().saturating_sub(SECONDS)..)
             .map(|batch| batch.versions.iter().find(|c| c.route == total.route && c.version == total.version));
         let (mut errors, mut latencies, mut predictions) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut answered = VecDeque::new();

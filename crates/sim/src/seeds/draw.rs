@@ -109,6 +109,7 @@ fn canary(rng: &mut Rng) -> Canary {
     let services = routed || rng.chance(0.3);
     let (surge, unavailable) = amounts(rng);
     Canary {
+        advance: None,
         steps: steps(rng, traffic),
         max_surge: surge,
         max_unavailable: unavailable,

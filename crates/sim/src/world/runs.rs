@@ -38,6 +38,7 @@ impl Cluster {
             message,
             terminating: false,
             created: self.now,
+            passed_at: None,
         });
         // In the order of their names, whatever the order of their creation.
         self.truth.runs.sort_by(|a, b| a.name.cmp(&b.name));
@@ -115,7 +116,7 @@ impl SimRun {
                     }
                 };
                 let measurement =
-                    Measurement { phase, message, value, started: now, finished: Some(now), resume_at: None };
+                    Measurement { phase, message, value, started: now, finished: Some(now), ..Measurement::default() };
                 seen.push(Happening::Measured {
                     run: name.to_owned(),
                     metric: metric.name.clone(),

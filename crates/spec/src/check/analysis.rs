@@ -8,6 +8,7 @@ use super::references::template_secrets;
 use super::template::rules_match;
 use crate::catalog::{Catalog, Entry, Origin};
 use crate::problem::Findings;
+use crate::recipe;
 use crate::validate::metadata_field_exists;
 use crate::wire::analysis::{AnalysisRunArgument, AnalysisTemplateSpec, Argument, ClusterAnalysisTemplate};
 use crate::wire::canary::AnalysisTemplateRef;
@@ -299,6 +300,7 @@ fn metrics(entry: &Entry<Rollout>, used: &Use<'_>, flat: &Flat<'_>, problems: &m
                 problems.push(origin.problem("duplicate-name", &path, message));
             }
             let endless = metric.interval.is_some()
+                && !recipe::is_sequential(metric)
                 && metric.count.as_ref().is_none_or(|count| count.to_string().parse::<i64>() == Ok(0));
             if endless && !used.background {
                 let message = format!(

@@ -7,10 +7,10 @@ use super::nearest::did_you_mean;
 use super::{Queries, arguments::Arguments};
 use crate::catalog::Origin;
 use crate::document::{Kind, Node, join};
-use crate::duration;
 use crate::problem::{Findings, Problem};
 use crate::wire::meta::IntOrString;
 use crate::wire::provider::{Metric, MetricProvider, PrometheusMetric, WebMetric};
+use crate::{duration, recipe};
 
 /// What a metric is checked with.
 pub(super) struct Scope<'s> {
@@ -33,8 +33,41 @@ pub(super) fn check(scope: &Scope<'_>, path: &str, metric: &Metric, problems: &m
     limits(origin, path, metric, problems);
     provider(scope, path, &metric.provider, problems);
     condition::check(scope, path, metric, problems);
+    recipe(origin, path, metric, problems);
     if let Some(node) = origin.node.at(path) {
         placeholders(scope, node, path, problems);
+    }
+}
+
+/// The settings of a sequential metric, and fields that mean nothing beside them.
+fn recipe(origin: &Origin, path: &str, metric: &Metric, problems: &mut Findings) {
+    let Some((name, value)) = recipe::settings(metric) else { return };
+    // What is open until a run starts is read then.
+    if is_open(&value.to_string()) {
+        return;
+    }
+    let at = format!("{path}.provider.plugin[{name}]");
+    for found in recipe::read(name, value).err().into_iter().flatten() {
+        let place = if found.path.is_empty() { at.clone() } else { format!("{at}.{}", found.path) };
+        let problem = origin.problem("bad-recipe", &place, found.message);
+        let problem = match found.expected {
+            Some(expected) => problem.expected(expected),
+            None => problem,
+        };
+        problems.push(problem.maybe_hint(found.hint));
+    }
+    let idle = [
+        ("count", metric.count.is_some()),
+        ("failureLimit", metric.failure_limit.is_some()),
+        ("inconclusiveLimit", metric.inconclusive_limit.is_some()),
+        ("consecutiveSuccessLimit", metric.consecutive_success_limit.is_some()),
+        ("successCondition", metric.success_condition.is_some()),
+        ("failureCondition", metric.failure_condition.is_some()),
+    ];
+    for (field, _) in idle.iter().filter(|(_, set)| *set) {
+        let message = format!("{name} judges by itself, at every look; {field} means nothing to it");
+        let problem = origin.problem("no-effect", &format!("{path}.{field}"), message);
+        problems.push(problem.hint("remove it; say how sure the verdict is with alpha, beta, within and undecided"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::experiment;
 use super::nearest::nearest;
+use crate::advance;
 use crate::catalog::Entry;
 use crate::problem::{Findings, Problem};
 use crate::validate::{self, ErrorType, FieldError};
@@ -15,6 +16,7 @@ const CANARY: &str = "spec.strategy.canary";
 /// The problems of a rollout alone.
 pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Findings) {
     problems.extend(validate::rollout(&entry.object).iter().map(|error| problem_of(entry, error)));
+    advance::check(entry, problems);
     if let Some(workload) = entry.object.spec.workload_ref.as_ref().and_then(|workload| workload.scale_down.as_deref())
     {
         let allowed = ["never", "onsuccess", "progressively"];

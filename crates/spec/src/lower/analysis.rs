@@ -8,7 +8,7 @@ use crate::timestamp;
 use crate::wire::analysis as wire;
 use crate::wire::meta::IntOrString;
 use crate::wire::provider::{self, MetricProvider};
-use crate::{arguments, duration};
+use crate::{arguments, duration, recipe};
 
 /// What a run measures, its arguments filled in (see [`arguments::fill`]): limits with their defaults, and the dry-run and
 /// retention rules applied to the metrics whose names they match.
@@ -35,6 +35,15 @@ fn metric(wire: &provider::Metric) -> Metric {
         limit.map_or(default, |n| u32::try_from(n.int_value().max(0)).unwrap_or(u32::MAX))
     };
     let defaults = Metric::new(wire.name.clone());
+    if recipe::is_sequential(wire) {
+        // One long measurement: its interval is the time between two looks at it.
+        return Metric {
+            initial_delay: span(wire.initial_delay.as_deref()),
+            consecutive_error_limit: count(wire.consecutive_error_limit.as_ref(), defaults.consecutive_error_limit),
+            sequential: true,
+            ..defaults
+        };
+    }
     Metric {
         interval: span(wire.interval.as_deref()),
         initial_delay: span(wire.initial_delay.as_deref()),
@@ -201,5 +210,6 @@ fn measurement(wire: &wire::Measurement) -> Measurement {
         finished: timestamp::parse_optional(wire.finished_at.as_deref()),
         value: wire.value.clone().unwrap_or_default(),
         resume_at: timestamp::parse_optional(wire.resume_at.as_deref()),
+        metadata: wire.metadata.clone(),
     }
 }

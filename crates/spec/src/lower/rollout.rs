@@ -4,6 +4,7 @@ use serin_core::rollout::{Amount, BlueGreen, Canary, PingPong, Rollout, Strategy
 use serin_core::{Hash, Metadata, RoleMetadata, Span};
 
 use super::steps;
+use crate::advance;
 use crate::hash;
 use crate::timestamp;
 use crate::wire;
@@ -52,7 +53,10 @@ pub fn rollout(wire: &wire::Rollout, generation: i64, collision_count: Option<i3
         workload: None,
         strategy: match &spec.strategy.blue_green {
             Some(wire) if canary.is_none() => Strategy::BlueGreen(blue_green(wire)),
-            _ => Strategy::Canary(canary.map(self::canary).unwrap_or_default()),
+            _ => {
+                let advance = advance::of(&wire.metadata);
+                Strategy::Canary(Canary { advance, ..canary.map(self::canary).unwrap_or_default() })
+            }
         },
     }
 }
@@ -90,6 +94,7 @@ fn canary(wire: &CanaryStrategy) -> Canary {
         dynamic_stable_scale: wire.dynamic_stable_scale,
         min_pods: wire.min_pods_per_replica_set.map(count),
         progress_threshold: wire.replica_progress_threshold.as_ref().and_then(threshold),
+        advance: None,
     }
 }
 

@@ -8,8 +8,8 @@ use super::text;
 use crate::timestamp;
 use crate::wire::analysis as wire;
 
-/// The status to write: the core's fields from `core`, and the metadata that providers left, which the core knows nothing
-/// of, from the `former` status: a metric's by its name, a measurement's by the time it was begun.
+/// The status to write: the core's fields from `core`, and what the core does not hold of the metadata that providers left, from the
+/// `former` status: a metric's by its name, a measurement's by the time it was begun.
 //= compat: 3.1-5, 3.1-6, 3.1-7
 pub fn run_status(core: &RunStatus, former: Option<&wire::AnalysisRunStatus>) -> wire::AnalysisRunStatus {
     let former_results = former.map_or(&[][..], |status| status.metric_results.as_slice());
@@ -67,13 +67,14 @@ fn measurement(core: &Measurement, former: &[wire::Measurement]) -> wire::Measur
     let started = timestamp::format(core.started);
     // Two measurements of a metric never begin at the same time: the next one begins after the last one's end.
     let same = former.iter().find(|m| timestamp::parse_optional(m.started_at.as_deref()) == Some(core.started));
+    let foreign = || same.map_or_else(BTreeMap::new, |m| m.metadata.clone());
     wire::Measurement {
         phase: Some(core.phase.as_str().to_owned()),
         message: text(&core.message),
         started_at: Some(started),
         finished_at: core.finished.map(timestamp::format),
         value: text(&core.value),
-        metadata: same.map_or_else(BTreeMap::new, |m| m.metadata.clone()),
+        metadata: if core.metadata.is_empty() { foreign() } else { core.metadata.clone() },
         resume_at: core.resume_at.map(timestamp::format),
     }
 }

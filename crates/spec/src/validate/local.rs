@@ -3,6 +3,7 @@
 use crate::catalog::{Catalog, Entry, Origin};
 use crate::check::providers;
 use crate::problem::Problem;
+use crate::recipe;
 use crate::wire::Rollout;
 use crate::wire::provider::Metric;
 use crate::wire::traffic::RolloutTrafficRouting;
@@ -72,7 +73,8 @@ fn routers(origin: &Origin, routing: &RolloutTrafficRouting, problems: &mut Vec<
 
 fn metrics(origin: &Origin, metrics: &[Metric], problems: &mut Vec<Problem>) {
     for (i, metric) in metrics.iter().enumerate() {
-        let other = providers(&metric.provider).into_iter().find(|name| !matches!(*name, "prometheus" | "web"));
+        let known = |name: &str| matches!(name, "prometheus" | "web") || recipe::NAMES.contains(&name);
+        let other = providers(&metric.provider).into_iter().find(|name| !known(name));
         let Some(name) = other else { continue };
         let path = format!("spec.metrics[{i}].provider");
         let path = match metric.provider.plugin.contains_key(name) {

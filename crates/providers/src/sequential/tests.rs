@@ -1,0 +1,154 @@
+//! Looks at runs whose answers are made up.
+
+use serde_json::json;
+use serin_core::analysis::evidence::passed_at;
+use serin_core::analysis::{Measurement, RunPhase, RunStatus, assess, record};
+use serin_core::{Share, Span, Time};
+use serin_spec::lower;
+use serin_spec::recipe;
+use serin_spec::wire::analysis::AnalysisRunSpec;
+use serin_stats::batch::{Arm, Batch};
+
+use super::{Fed, Look, STANDING, STATE, Taken, judged_until};
+
+const WINDOW: Share = Share { weight: 20, total: 100 };
+
+fn spec(settings: serde_json::Value, goes_on: bool) -> AnalysisRunSpec {
+    let metric = json!({"name": "errors", "provider": {"plugin": {"serin.dev/compare": settings}}});
+    let mut spec: AnalysisRunSpec = serde_json::from_value(json!({ "metrics": [metric] })).unwrap();
+    let total = recipe::weight(&spec);
+    recipe::resolve(&mut spec, total, goes_on);
+    spec
+}
+
+/// A run that is looked at by the second.
+struct Running {
+    spec: AnalysisRunSpec,
+    status: RunStatus,
+    batches: Vec<Batch>,
+    now_s: i64,
+    window: Share,
+}
+
+impl Running {
+    fn new(spec: AnalysisRunSpec) -> Self {
+        Self { spec, status: RunStatus::default(), batches: Vec::new(), now_s: 0, window: WINDOW }
+    }
+
+    fn look(&mut self) -> Measurement {
+        let core = lower::run_spec(&self.spec);
+        let now = Time::from_secs(self.now_s);
+        let look = Look {
+            filled: &self.spec,
+            spec: &core,
+            status: &self.status,
+            window: self.window,
+            now,
+            every_min: Span::ZERO,
+        };
+        let newest = self.batches.last().map_or(0, |batch| batch.seq);
+        let taken = look.take(&[0], newest, &|_| Ok(Fed::Batches(self.batches.clone())));
+        let [Taken { index: 0, measurement, .. }] = taken.as_slice() else { panic!("{taken:?}") };
+        let mut status = self.status.clone();
+        record(&core, &mut status, 0, measurement.clone());
+        self.status = assess(&core, &status, now);
+        measurement.clone()
+    }
+
+    fn second(&mut self, canary: (u64, u64), stable: (u64, u64)) -> Measurement {
+        let arm = |(answered, errors)| Arm { answered, errors, ..Arm::default() };
+        let (seq, start_ms) = (self.now_s as u64 + 1, self.now_s * 1000);
+        let (canary, stable) = (arm(canary), arm(stable));
+        self.batches.push(Batch { seq, start_ms, end_ms: start_ms + 1000, canary, stable, ..Batch::default() });
+        self.now_s += 1;
+        self.look()
+    }
+
+    fn until_end(&mut self, most: u32, canary: (u64, u64), stable: (u64, u64)) -> Measurement {
+        for _ in 0..most {
+            let measurement = self.second(canary, stable);
+            if self.status.phase.is_completed() {
+                return measurement;
+            }
+        }
+        panic!("not over after {most} s: {:?}", self.status);
+    }
+}
+
+#[test]
+fn a_bad_version_fails_the_run_and_a_good_one_passes_it() {
+    let mut run = Running::new(spec(json!({"tolerance": "1pt"}), false));
+    let begun = run.look();
+    assert_eq!((begun.phase, begun.resume_at), (RunPhase::Running, Some(Time::from_secs(1))));
+    let bad = run.until_end(20, (20, 2), (80, 0));
+    assert_eq!(run.status.phase, RunPhase::Failed);
+    assert!(bad.message.contains("worse than tolerated"), "{bad:?}");
+    assert_eq!(run.status.message.matches("errors").count(), 1, "{}", run.status.message);
+    assert!(bad.metadata[STANDING].contains("\"verdict\":\"failed\""));
+
+    let mut run = Running::new(spec(json!(null), false));
+    run.look();
+    let good = run.until_end(200, (20, 0), (80, 0));
+    assert_eq!((run.status.phase, good.phase), (RunPhase::Successful, RunPhase::Successful));
+}
+
+#[test]
+fn what_is_in_the_background_goes_on_after_it_passed_and_says_at_which_weight() {
+    let mut run = Running::new(spec(json!(null), true));
+    run.look();
+    for _ in 0..120 {
+        run.second((20, 0), (80, 0));
+    }
+    let core = lower::run_spec(&run.spec);
+    assert_eq!(run.status.phase, RunPhase::Running);
+    assert_eq!(passed_at(&core, &run.status), Some(WINDOW));
+    run.window = Share { weight: 50, total: 100 };
+    run.second((50, 0), (50, 0));
+    assert_eq!(passed_at(&core, &run.status), None, "more load may bring out more");
+    let late = run.until_end(20, (50, 5), (50, 0));
+    assert_eq!((run.status.phase, late.phase), (RunPhase::Failed, RunPhase::Failed));
+}
+
+#[test]
+fn time_without_a_verdict_follows_the_policy_and_no_data_never_passes() {
+    let check = |settings: serde_json::Value, canary: (u64, u64)| {
+        let mut run = Running::new(spec(settings, false));
+        run.look();
+        let end = run.until_end(40, canary, (8, 0));
+        assert!(end.message.starts_with("not decided within 30 s: "), "{end:?}");
+        run.status.phase
+    };
+    assert_eq!(check(json!({"within": "30s"}), (2, 0)), RunPhase::Inconclusive);
+    assert_eq!(check(json!({"within": "30s", "undecided": "promote"}), (2, 0)), RunPhase::Successful);
+    assert_eq!(check(json!({"within": "30s", "undecided": "rollback"}), (2, 0)), RunPhase::Failed);
+    assert_eq!(check(json!({"within": "30s", "undecided": "promote"}), (0, 0)), RunPhase::Inconclusive);
+}
+
+#[test]
+fn what_was_counted_before_it_began_or_was_judged_is_not_counted_again() {
+    let mut run = Running::new(spec(json!(null), false));
+    let arm = Arm { answered: 100, errors: 100, ..Arm::default() };
+    run.batches.push(Batch { seq: 1, end_ms: 1000, canary: arm, ..Batch::default() });
+    run.now_s = 1;
+    let begun = run.look();
+    assert!(begun.value.contains("no data"), "{begun:?}");
+    run.second((20, 1), (80, 1));
+    let once = run.second((0, 0), (0, 0));
+    let core = lower::run_spec(&run.spec);
+    assert_eq!(judged_until(&core, &run.status, 0), Some(3));
+    assert_eq!(run.look().value, once.value);
+    assert!(once.value.starts_with("canary 5.00 % of 20"), "{once:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_no_verdict() {
+    let mut run = Running::new(spec(json!(null), false));
+    run.look();
+    run.status.metrics[0].measurements[0].metadata.insert(STATE.to_owned(), "{".to_owned());
+    let broken = run.second((20, 2), (80, 0));
+    assert_eq!(broken.phase, RunPhase::Error);
+    assert!(broken.message.starts_with("what was seen so far cannot be read"), "{broken:?}");
+    let mut run = Running::new(spec(json!(null), false));
+    run.spec.metrics[0].provider.plugin = [("serin.dev/compare".to_owned(), json!({"tolerence": 1}))].into();
+    assert_eq!(run.look().message, "tolerence: unknown field \"tolerence\"");
+}

@@ -1,0 +1,50 @@
+//! What a run has to know of its rollout: which part of alpha is each metric's, and whether its tests go on after they passed. It is written into the run's
+//! own settings, so that the run means the same whoever carries it out, and later.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{NAMES, read};
+use crate::wire::analysis::AnalysisRunSpec;
+
+/// What was filled in when the run was made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resolved {
+    /// The metric's part of the rollout's alpha, 0 to 1.
+    pub share: f64,
+    /// Whether it goes on after it passed, until it is stopped: that of a background run.
+    pub goes_on: bool,
+}
+
+/// The sum of the weights of a run's sequential metrics.
+pub fn weight(spec: &AnalysisRunSpec) -> f64 {
+    let settings = spec.metrics.iter().flat_map(|metric| &metric.provider.plugin);
+    let settings = settings.filter(|(name, _)| NAMES.contains(&name.as_str()));
+    settings.filter_map(|(name, value)| Some(read(name, value).ok()?.weight)).sum()
+}
+
+/// Fills in the settings of a run's sequential metrics. `total` is the sum of the weights of all runs of the rollout: at most one is spent, however many of them there are.
+pub fn resolve(spec: &mut AnalysisRunSpec, total: f64, goes_on: bool) {
+    for metric in &mut spec.metrics {
+        for (name, value) in metric.provider.plugin.iter_mut().filter(|(name, _)| NAMES.contains(&name.as_str())) {
+            let Ok(sequential) = read(name, value) else { continue };
+            let share = (sequential.weight / total.max(sequential.weight)).clamp(0.0, 1.0);
+            if value.is_null() {
+                *value = json!({});
+            }
+            if let Value::Object(map) = value {
+                map.insert("resolved".to_owned(), json!(Resolved { share, goes_on }));
+            }
+        }
+    }
+}
+
+/// What was filled in; a run that somebody made by hand has all of alpha, shared by its own metrics.
+pub fn resolved(value: &Value, spec: &AnalysisRunSpec) -> Resolved {
+    let filled = value.get("resolved").and_then(|value| serde_json::from_value(value.clone()).ok());
+    filled.unwrap_or_else(|| {
+        let sequential = spec.metrics.iter().filter(|metric| super::is_sequential(metric)).count();
+        Resolved { share: 1.0 / sequential.max(1) as f64, goes_on: false }
+    })
+}
