@@ -12,6 +12,16 @@ fn problems(query: &str, condition: &str) -> Vec<Problem> {
 
 /// The same with the weights and pauses before each of the two analyses.
 fn problems_at(query: &str, condition: &str, weights: [u32; 2], pauses: [&str; 2]) -> Vec<Problem> {
+    let metric = format!(
+        "interval: 30s\n      count: 5\n      {condition}\n      provider:\n        prometheus:\n          query: {query:?}"
+    );
+    let problems = of_metric(&metric, weights, pauses);
+    assert!(!problems.iter().any(Problem::is_error), "{query}: {problems:#?}");
+    problems
+}
+
+/// What is told about a metric of these fields.
+fn of_metric(metric: &str, weights: [u32; 2], pauses: [&str; 2]) -> Vec<Problem> {
     let second = match weights[1] == weights[0] {
         true => String::new(),
         false => format!("- setWeight: {}\n        ", weights[1]),
@@ -51,19 +61,12 @@ spec:
   args: [{{name: hash}}, {{name: stable}}, {{name: prefix}}, {{name: where}}]
   metrics:
     - name: m
-      interval: 30s
-      count: 5
-      {condition}
-      provider:
-        prometheus:
-          query: {query:?}
+      {metric}
 "#
     );
     let sources = [Source::new("file.yaml", text)];
     let (catalog, found) = serin_local::check_for_cluster(&sources);
-    let problems = Policy::default().apply(&sources, &catalog, found, serin_local::lint(&catalog));
-    assert!(!problems.iter().any(Problem::is_error), "{query}: {problems:#?}");
-    problems
+    Policy::default().apply(&sources, &catalog, found, serin_local::lint(&catalog))
 }
 
 #[track_caller]
@@ -381,4 +384,32 @@ fn the_metrics_of_the_decision_record() {
         "successCondition: result[0] < 0.3",
         &["base-rate", "nan-fails", "mixes-versions", "window-before-step"],
     );
+}
+
+#[test]
+fn counters_of_comparisons() {
+    let problems = |bad: &str| {
+        let metric = format!(
+            "provider:\n        plugin:\n          serin.dev/compare:\n            tolerance: 1pt\n            prometheus: {{address: 'http://p', \
+             canary: {{bad: {bad:?}, total: 'x{{pod=\"c\"}}'}}, stable: {{bad: 'vector(0)', total: 'x{{pod=\"s\"}}'}}}}"
+        );
+        of_metric(&metric, [20, 50], ["1m", "1m"])
+    };
+    let check = |bad: &str, want: &[&str]| {
+        let found = problems(bad);
+        let names: Vec<&str> = found.iter().map(|problem| problem.code).collect();
+        assert_eq!(names, want, "{bad}: {found:#?}");
+    };
+    check(r#"x{v="{{args.hash}}", code=~"5.."}"#, &[]);
+    check(r#"sum by (pod) (x{v="{{args.hash}}"})"#, &[]);
+    check(r#"sum by (code) (x{v="{{args.hash}}"})"#, &["sum-over-processes"]);
+    check(r#"x{app="model"}"#, &["mixes-versions"]);
+    check(r#"x{app="{{args.where}}"}"#, &[]);
+    check(r#"sum(x)"#, &["sum-over-processes", "mixes-versions"]);
+    check(r#"rate(x{v="{{args.hash}}"}[1m])"#, &["no-counter"]);
+    check(r#"x{v="{{args.hash}}"}[1m]"#, &["no-counter"]);
+    let [range] = problems(r#"sum(increase(x{v="{{args.hash}}"}[1m]))"#).try_into().unwrap();
+    assert_eq!(range.path, "spec.metrics[0].provider.plugin[serin.dev/compare].prometheus.canary.bad");
+    assert_eq!((range.severity, range.width > 1), (Severity::Error, true));
+    assert!(range.message.contains("with increase"), "{}", range.message);
 }

@@ -1,5 +1,6 @@
 //! Lints of PromQL queries: here, because the manifests and the language meet here.
 
+mod counters;
 mod histogram;
 mod reach;
 mod versions;
@@ -58,6 +59,7 @@ pub fn check(catalog: &Catalog) -> Vec<Problem> {
         found.buckets(&mut problems);
         found.base_rate(&mut problems);
     }
+    counters::check(catalog, &mut problems);
     problems
 }
 
@@ -74,19 +76,8 @@ impl Found<'_> {
         self.query.problem(name, self.reading, start..end, message, hint)
     }
 
-    /// Whether a selector looks at one version, or may do so once its arguments are known.
     fn selects(&self, reads: &Reads) -> bool {
-        let says = |text: &str| {
-            text.contains(LATEST)
-                || text.contains(STABLE)
-                || text.contains(self.query.open)
-                || VERSION_WORDS.iter().any(|word| text.to_ascii_lowercase().contains(word))
-        };
-        says(&reads.metric)
-            || reads
-                .conditions
-                .iter()
-                .any(|condition| VERSION_LABELS.contains(&condition.label.as_str()) || says(&condition.value))
+        selects(reads, self.query.open)
     }
 
     fn limits(&self, problems: &mut Vec<Problem>) {
@@ -180,6 +171,18 @@ impl Found<'_> {
             problems.push(self.problem("nan-fails", whole, message.to_owned(), hint));
         }
     }
+}
+
+/// Whether a selector looks at one version, or may do so once the arguments that `open` stands for are known.
+fn selects(reads: &Reads, open: &str) -> bool {
+    let says = |text: &str| {
+        text.contains(LATEST)
+            || text.contains(STABLE)
+            || text.contains(open)
+            || VERSION_WORDS.iter().any(|word| text.to_ascii_lowercase().contains(word))
+    };
+    let names = |label: &str| VERSION_LABELS.contains(&label);
+    says(&reads.metric) || reads.conditions.iter().any(|condition| names(&condition.label) || says(&condition.value))
 }
 
 /// Seconds as a person says them.

@@ -4,6 +4,7 @@
 mod annotation;
 mod asked;
 mod blue_green;
+mod counters;
 mod experiment;
 mod judgement;
 mod plan;
@@ -24,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::problem::Problem;
 
 pub use asked::Asked;
+pub use counters::{Counter, counters};
 pub use judgement::Reach;
 pub use policy::{Policy, UnknownLint};
 pub use query::{LATEST, Limit, Query, STABLE, queries};

@@ -7,7 +7,7 @@ use serin_spec::lint::Asked;
 
 use super::{Found, VERSION_LABELS};
 
-const SELECT: &str = "select the version: pass its hash as an argument with podTemplateHashValue: Latest";
+pub(super) const SELECT: &str = "select the version: pass its hash as an argument with podTemplateHashValue: Latest";
 
 /// What needs no limit, no window and no arithmetic.
 const COMPARE: &str = "compare with stable: provider: {plugin: {serin.dev/compare: {tolerance: 1pt}}}";

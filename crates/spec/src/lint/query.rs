@@ -10,7 +10,7 @@ use super::asked::Asked;
 use super::judgement::{Judgement, Reach};
 use super::schedule::Schedule;
 use super::template::{defaults, runs};
-use super::uses::{self, grouped, metrics_of};
+use super::uses::{self, Used, grouped, metrics_of};
 use crate::catalog::{Catalog, Origin};
 use crate::check::analysis::Template;
 use crate::check::arguments::{Arguments, Filled};
@@ -21,7 +21,7 @@ use crate::wire::provider::Metric;
 pub use uses::{LATEST, STABLE};
 
 /// Values that open arguments may have, tried in turn until the query can be read.
-const STAND_INS: [&str; 3] = ["open0value", "5m", "1"];
+pub(super) const STAND_INS: [&str; 3] = ["open0value", "5m", "1"];
 
 /// One query as one user of its template asks it.
 pub struct Query {
@@ -95,32 +95,41 @@ impl Query {
 /// Every query of a catalogue, once for each use and once for each template that nothing uses.
 pub fn queries(catalog: &Catalog) -> Vec<Query> {
     let mut queries = Vec::new();
+    each_metric(catalog, &mut |origin, path, metric, arguments, group| {
+        let schedule = Schedule::of(metric, arguments);
+        let asked = group.iter().filter_map(|used| Asked::of(catalog, used, schedule)).collect();
+        let query = query(origin, path.to_owned(), metric, arguments);
+        queries.extend(query.map(|query| Query { used: !group.is_empty(), asked, ..query }));
+    });
+    queries
+}
+
+/// A metric with its object, its path there, the arguments that it gets, and the analyses that run it.
+type Visit<'v> = &'v mut dyn FnMut(&Arc<Origin>, &str, &Metric, &Arguments<'_>, &[Used<'_>]);
+
+/// Every metric of a catalogue, once for each use and once for each template that nothing uses.
+pub(super) fn each_metric(catalog: &Catalog, visit: Visit<'_>) {
     let mut seen: Vec<*const Origin> = Vec::new();
     for group in grouped(catalog) {
         let Some(used) = group.first() else { continue };
         let arguments = used.arguments();
         for (template, path, metric) in used.metrics() {
             seen.push(Arc::as_ptr(template.origin));
-            let schedule = Schedule::of(metric, &arguments);
-            let asked = group.iter().filter_map(|used| Asked::of(catalog, used, schedule)).collect();
-            let query = query(template.origin, path, metric, &arguments);
-            queries.extend(query.map(|query| Query { used: true, asked, ..query }));
+            visit(template.origin, &path, metric, &arguments, &group);
         }
     }
     let templates = catalog.analysis_templates.iter().map(Template::new);
     let templates = templates.chain(catalog.cluster_analysis_templates.iter().map(Template::of_cluster));
     for template in templates.filter(|template| !seen.contains(&Arc::as_ptr(template.origin))) {
         let arguments = defaults(&template.spec.args);
-        let metrics = metrics_of(template.spec);
-        queries.extend(metrics.filter_map(|(path, metric)| query(template.origin, path, metric, &arguments)));
+        metrics_of(template.spec).for_each(|(path, metric)| visit(template.origin, &path, metric, &arguments, &[]));
     }
     for entry in runs(catalog) {
         let arguments = defaults(&entry.object.spec.args);
         for (i, metric) in entry.object.spec.metrics.iter().enumerate() {
-            queries.extend(query(&entry.origin, format!("spec.metrics[{i}]"), metric, &arguments));
+            visit(&entry.origin, &format!("spec.metrics[{i}]"), metric, &arguments, &[]);
         }
     }
-    queries
 }
 
 fn query(origin: &Arc<Origin>, path: String, metric: &Metric, arguments: &Arguments<'_>) -> Option<Query> {
