@@ -410,6 +410,6 @@ fn counters_of_comparisons() {
     check(r#"x{v="{{args.hash}}"}[1m]"#, &["no-counter"]);
     let [range] = problems(r#"sum(increase(x{v="{{args.hash}}"}[1m]))"#).try_into().unwrap();
     assert_eq!(range.path, "spec.metrics[0].provider.plugin[serin.dev/compare].prometheus.canary.bad");
-    assert_eq!((range.severity, range.width > 1), (Severity::Error, true));
+    assert_eq!((range.severity, range.width > 1), (Severity::Warning, true));
     assert!(range.message.contains("with increase"), "{}", range.message);
 }

@@ -68,7 +68,7 @@ lints! {
     "SL314" "window-before-step" Note "a range that looks back to the time before the step";
     "SL315" "needs-failures" Warn "a query without an answer while nothing fails";
     "SL316" "base-rate" Warn "a share that is held against a fixed number";
-    "SL317" "no-counter" Deny "a counter of a comparison that is none";
+    "SL317" "no-counter" Warn "a counter of a comparison that is none";
     "SL318" "sum-over-processes" Note "a counter that loses an interval whenever a process goes away";
     "SL401" "scale-down-before-verdict" Note "earlier versions that are stopped before the analysis after the switch has passed";
     "SL402" "auto-promotion-ignored" Warn "a time until promotion where a person promotes";
