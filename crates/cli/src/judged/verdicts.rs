@@ -34,13 +34,16 @@ pub(crate) struct Row {
     pub(crate) at_ms: i64,
 }
 
+/// The last look at each metric, by run and name.
+type ByMetric = BTreeMap<(String, String), Judged>;
+
 /// Collects verdicts look by look.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Verdicts {
     begun_ms: i64,
-    last: BTreeMap<(String, String), Judged>,
-    /// The same before the last look of each run, with the number of rows then.
-    before: BTreeMap<String, (BTreeMap<(String, String), Judged>, Vec<Row>)>,
+    last: ByMetric,
+    /// The same of each run before its last look, with its rows then.
+    before: BTreeMap<String, (ByMetric, Vec<Row>)>,
     rows: Vec<Row>,
 }
 

@@ -44,9 +44,9 @@ pub(super) fn html(data: &Data) -> String {
     versions(&mut out, data);
     predictions(&mut out, data);
     slices(&mut out, data);
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<p class=\"dim\">Made from the log of the update by serin {}. Seconds are those of the rollout's clock since the update began.</p></body></html>\n",
+        "<p class=\"dim\">Made from the log of the update by serin {}. Seconds are those of the rollout's clock since the update began.</p></body></html>",
         env!("CARGO_PKG_VERSION")
     );
     out

@@ -106,7 +106,7 @@ pub(super) fn evidence(data: &Data, metric: &MetricData) -> Option<Plot> {
 pub(super) fn difference(data: &Data, metric: &MetricData) -> Option<Plot> {
     let known = || metric.points.iter().filter_map(|p| Some((p.second, p.difference?)));
     let band: Vec<(f64, f64, f64)> = known().map(|(x, (low, _, high))| (x, low, high)).collect();
-    let (_, (low, estimate, high)) = known().last()?;
+    let (_, (low, estimate, high)) = known().next_back()?;
     // Before much is seen the interval is wide; the picture is of where it came to.
     let half = (estimate - low).max(high - estimate).max(0.01) * 3.0;
     let (from, to) = ((estimate - half).clamp(-1.0, 0.0), (estimate + half).clamp(0.0, 1.0));
