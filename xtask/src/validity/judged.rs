@@ -25,6 +25,11 @@ pub(crate) fn drift() -> Recipe {
     Recipe::new(Test::Drift { of: Distribution::Classes(Vec::new()), tolerance: 0.03 })
 }
 
+/// `serin.dev/drift: {classes: ["1"]}`.
+pub(crate) fn named_drift() -> Recipe {
+    Recipe::new(Test::Drift { of: Distribution::Classes(vec!["1".to_owned()]), tolerance: 0.03 })
+}
+
 /// Metrics of one rollout, which share its alpha equally.
 pub(crate) fn together(mut recipes: Vec<Recipe>) -> Vec<Recipe> {
     let share = 1.0 / recipes.len() as f64;

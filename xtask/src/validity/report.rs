@@ -20,7 +20,7 @@ pub(crate) fn blocks(findings: &Findings, options: &Options) -> Vec<Block> {
         rows(of(|kind| matches!(kind, Kind::Errors(_)))),
         rows(of(|kind| matches!(kind, Kind::Late | Kind::Outage(_)))),
         rows(of(|kind| matches!(kind, Kind::Latency(_)))),
-        rows(of(|kind| matches!(kind, Kind::Drift(..)))),
+        rows(of(|kind| matches!(kind, Kind::Drift(..) | Kind::NamedDrift(..)))),
         promotion(&findings.promotions, &findings.promotions_of_three),
         goals(findings),
     ];
@@ -106,6 +106,7 @@ fn kind(kind: Kind) -> String {
         Kind::Outage(points) => format!("both +{} points for 90 s", number(100.0 * points)),
         Kind::Latency(p95_ms) => format!("p95 {} ms", number(p95_ms)),
         Kind::Drift(stable, canary) => format!("class 1: {stable:.2} to {canary:.2}"),
+        Kind::NamedDrift(stable, canary) => format!("class 1, named: {stable:.2} to {canary:.2}"),
     }
 }
 
@@ -199,10 +200,12 @@ fn goals(findings: &Findings) -> String {
         let times = ratio(row, 0);
         goal("20 requests a second: at least 30 times fewer", format!("{} times", number(times)), times >= 30.0);
     }
-    if let Some(promotion) = findings.promotions.iter().find(|p| p.rps == 100.0) {
+    for (what, promotions) in [("errors", &findings.promotions), ("all three metrics", &findings.promotions_of_three)] {
+        let Some(promotion) = promotions.iter().find(|p| p.rps == 100.0) else { continue };
         let [first, second] = promotion.seconds.each_ref().map(|seconds| seconds.mean().unwrap_or(f64::INFINITY));
         let seen = format!("{} s and {} s", number(first), number(second));
-        goal("healthy canary promoted in at most 60 s a step at 100 a second", seen, first <= 60.0 && second <= 60.0);
+        let name = format!("healthy canary promoted in at most 60 s a step at 100 a second ({what})");
+        goal(&name, seen, first <= 60.0 && second <= 60.0);
     }
     drift_goals(findings, &mut goal);
     if let Some(row) = row(findings, Kind::Late, 100.0) {
@@ -216,18 +219,15 @@ fn goals(findings: &Findings) -> String {
 }
 
 fn drift_goals(findings: &Findings, goal: &mut impl FnMut(&str, String, bool)) {
-    let answers: Vec<(f64, f64, f64)> = RATES
-        .iter()
-        .filter_map(|rps| row(findings, Kind::Drift(0.2, 0.35), *rps))
-        .filter_map(|row| Some((row.rps, row.outcomes[SERIN].harm.mean()?, row.outcomes[SERIN].caught.value())))
-        .filter(|(rps, ..)| *rps >= 20.0)
-        .collect();
-    let seen: Vec<String> = answers
-        .iter()
-        .map(|(rps, mean, caught)| format!("{mean:.0} at {} ({})", number(*rps), percent(*caught)))
-        .collect();
-    let usual = answers.iter().filter(|(rps, ..)| *rps <= 100.0).all(|(_, mean, _)| *mean <= 300.0);
-    goal("class share 0.20 to 0.35 found within 300 canary answers, at 20 and 100 a second", seen.join(", "), usual);
+    for (what, kind) in [("", Kind::Drift(0.2, 0.35)), (", class named", Kind::NamedDrift(0.2, 0.35))] {
+        let usual = RATES.iter().filter(|rps| (20.0..=100.0).contains(*rps));
+        let rows = usual.filter_map(|rps| row(findings, kind, *rps));
+        let answers: Vec<(f64, f64)> = rows.filter_map(|r| Some((r.rps, r.outcomes[SERIN].harm.mean()?))).collect();
+        let seen: Vec<String> = answers.iter().map(|(rps, mean)| format!("{mean:.0} at {}", number(*rps))).collect();
+        let met = answers.iter().all(|(_, mean)| *mean <= 300.0);
+        let name = format!("class share 0.20 to 0.35 found within 300 canary answers, at 20 and 100 a second{what}");
+        goal(&name, seen.join(", "), met);
+    }
     let healthy = findings.rows.iter().filter(|row| matches!(row.kind, Kind::Drift(a, b) if a == b));
     let worst = healthy.map(|row| row.outcomes[SERIN].caught.value()).fold(0.0, f64::max);
     goal("a healthy model at a base rate of 0.1, 0.2 or 0.5 rolled back at most 1 %", percent(worst), worst <= 0.01);

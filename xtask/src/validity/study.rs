@@ -238,8 +238,8 @@ fn power_cells() -> Vec<Cell> {
             Claim::Caught(0.9),
         ),
         cell(
-            "5 % errors, visitors judged by visit, 100 a second",
-            Scenario { visits: Some(Visits { requests: 10.0, told: true }), ..Scenario::errors(100.0, 0.05) },
+            "10 % errors, visitors judged by visit, 100 a second",
+            Scenario { visits: Some(Visits { requests: 10.0, told: true }), ..Scenario::errors(100.0, 0.1) },
             vec![errors()],
             Claim::Caught(0.5),
         ),

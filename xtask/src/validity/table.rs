@@ -6,7 +6,7 @@ use serin_stats::recipe::Recipe;
 use serin_stats::sketch::latency as sketch;
 
 use super::estimate::{Numbers, Share};
-use super::judged::{self, Judged, Look, drift, errors, latency};
+use super::judged::{self, Judged, Look, drift, errors, latency, named_drift};
 use super::kayenta;
 use super::record::{self, Rule, Scope};
 use super::traffic::{Answers, Difference, Scenario, Source, WHOLE_S};
@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Latency(f64),
     /// Stable's and the canary's share of class 1.
     Drift(f64, f64),
+    /// The same, with the class named in the recipe: `classes: ["1"]`.
+    NamedDrift(f64, f64),
 }
 
 impl Kind {
@@ -45,6 +47,7 @@ impl Kind {
         kinds.extend([300.0, 400.0, 600.0].map(Kind::Latency));
         let shares = [(0.2, 0.2), (0.1, 0.1), (0.5, 0.5), (0.2, 0.35), (0.2, 0.5), (0.5, 0.75)];
         kinds.extend(shares.map(|(stable, canary)| Kind::Drift(stable, canary)));
+        kinds.push(Kind::NamedDrift(0.2, 0.35));
         kinds
     }
 
@@ -60,11 +63,14 @@ impl Kind {
         match self {
             Kind::Errors(_) | Kind::Late | Kind::Outage(_) => Rule::Errors,
             Kind::Latency(_) => Rule::Latency,
-            Kind::Drift(..) => Rule::Drift,
+            Kind::Drift(..) | Kind::NamedDrift(..) => Rule::Drift,
         }
     }
 
     fn recipe(self) -> Recipe {
+        if matches!(self, Kind::NamedDrift(..)) {
+            return named_drift();
+        }
         match self.rule() {
             Rule::Errors => errors(),
             Rule::Latency => latency(),
@@ -83,7 +89,7 @@ impl Kind {
                 let stable = Answers { p95_ms: Some(300.0), ..equal.stable };
                 Scenario { stable, canary: Difference { latency: p95_ms / 300.0, ..none }, ..equal }
             }
-            Kind::Drift(stable, canary) => {
+            Kind::Drift(stable, canary) | Kind::NamedDrift(stable, canary) => {
                 let ones = canary - stable;
                 let stable = Answers { ones: Some(stable), ..equal.stable };
                 Scenario { stable, canary: Difference { ones, ..none }, ..equal }
