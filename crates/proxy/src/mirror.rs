@@ -4,18 +4,22 @@
 //! It has a task of its own, so that nothing it waits for is waited for by the user, and it is dropped rather than queued.
 
 mod deliver;
+mod pair;
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::framing::{Body, RequestHead};
 use crate::routing::{Group, Service};
 use crate::split::{HeaderCondition, Rotation, Share, Value};
-use crate::stats::{Loss, VersionStats};
+use crate::stats::{Gap, Loss, PairStats, VersionStats};
 use crate::table;
 
 pub(crate) use deliver::send;
+pub(crate) use pair::UserEnd;
+use pair::{CopyEnd, pair};
 
 /// The header that marks a copy.
 pub(crate) const MARK: &str = "x-serin-mirror";
@@ -28,6 +32,8 @@ pub(crate) struct Mirror {
     rotation: Arc<Rotation>,
     unsafe_methods: bool,
     pub(crate) group: Group,
+    /// With each of the groups that answer users, in their order.
+    pub(crate) pairs: Vec<Arc<PairStats>>,
 }
 
 #[derive(Debug)]
@@ -55,13 +61,19 @@ impl Condition {
 }
 
 impl Mirror {
-    pub(crate) fn new(mirror: &table::Mirror, rotation: Arc<Rotation>, group: Group) -> Result<Self, regex::Error> {
+    pub(crate) fn new(
+        mirror: &table::Mirror,
+        rotation: Arc<Rotation>,
+        group: Group,
+        pairs: Vec<Arc<PairStats>>,
+    ) -> Result<Self, regex::Error> {
         Ok(Self {
             matches: mirror.matches.iter().map(Condition::new).collect::<Result<_, _>>()?,
             share: Share::of(u64::from(mirror.percent), 100),
             rotation,
             unsafe_methods: mirror.unsafe_methods,
             group,
+            pairs,
         })
     }
 
@@ -89,6 +101,7 @@ fn choose(mirrors: &[Mirror], head: &RequestHead<'_, '_>) -> Option<usize> {
 /// The copies of one worker: bounds on how many there are, and how large.
 #[derive(Debug)]
 pub(crate) struct Copies {
+    worker: usize,
     now: Rc<Cell<usize>>,
     max: usize,
     body_bytes_max: usize,
@@ -105,35 +118,41 @@ impl Drop for Place {
 }
 
 impl Copies {
-    pub(crate) fn new(max: usize, body_bytes_max: usize) -> Self {
-        Self { now: Rc::default(), max, body_bytes_max }
+    pub(crate) fn new(worker: usize, max: usize, body_bytes_max: usize) -> Self {
+        Self { worker, now: Rc::default(), max, body_bytes_max }
     }
 
     /// Begins the copy of a request if a mirror wants one and there is room. `written` is the head as it goes to the user's
-    /// version, up to where it says how the body is framed.
+    /// version, up to where it says how the body is framed; `group` is that version.
     pub(crate) fn draft(
         &self,
         service: &Arc<Service>,
+        group: usize,
         head: &RequestHead<'_, '_>,
         written: &[u8],
-    ) -> Option<Box<Draft>> {
-        let mirror = choose(&service.mirrors, head)?;
-        let stats = &service.mirrors[mirror].group.stats;
+        now: Instant,
+    ) -> Option<Copied> {
+        let index = choose(&service.mirrors, head)?;
+        let mirror = &service.mirrors[index];
+        let lose = |loss| {
+            mirror.group.stats.lose(loss);
+            mirror.pairs[group].give_up(Gap::Lost(loss));
+            None
+        };
         if matches!(head.body, Body::Length(n) if n > self.body_bytes_max as u64) {
-            stats.lose(Loss::BodyTooLarge);
-            return None;
+            return lose(Loss::BodyTooLarge);
         }
         if self.now.get() >= self.max {
-            stats.lose(Loss::Busy);
-            return None;
+            return lose(Loss::Busy);
         }
+        let (user, end) = pair(self.worker, &mirror.pairs[group], now);
         self.now.set(self.now.get() + 1);
         let mut bytes = Vec::with_capacity(written.len() + 64);
         bytes.extend_from_slice(written);
         bytes.extend_from_slice(b"x-serin-mirror: 1\r\n");
-        Some(Box::new(Draft {
+        let draft = Box::new(Draft {
             service: service.clone(),
-            mirror,
+            mirror: index,
             head: bytes,
             body: Vec::new(),
             body_bytes_max: self.body_bytes_max,
@@ -142,8 +161,19 @@ impl Copies {
             is_repeatable: is_safe(head.method),
             loss: Some(Loss::Incomplete),
             place: Some(Place(self.now.clone())),
-        }))
+            end: Some(end),
+        });
+        Some(Copied { draft, mirror: index, user })
     }
+}
+
+/// A request of which there will be a copy.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) draft: Box<Draft>,
+    /// Which of the service's mirrors gets it.
+    pub(crate) mirror: usize,
+    pub(crate) user: UserEnd,
 }
 
 /// A copy whose body is still coming. Dropped before it is sent it counts as lost.
@@ -160,6 +190,7 @@ pub(crate) struct Draft {
     /// Why it is lost if nothing more happens.
     loss: Option<Loss>,
     place: Option<Place>,
+    end: Option<CopyEnd>,
 }
 
 impl Draft {
@@ -189,6 +220,9 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(loss) = self.loss {
             self.stats().lose(loss);
+            if let Some(end) = &self.end {
+                end.lost(loss);
+            }
         }
     }
 }

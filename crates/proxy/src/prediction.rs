@@ -77,6 +77,16 @@ pub enum Prediction<'a> {
     },
 }
 
+impl Prediction<'_> {
+    /// The class: a string, `true`, `false`, or the digits of an integer.
+    pub fn class(&self) -> Option<&str> {
+        match self {
+            Self::Class(class) => Some(class),
+            Self::Number { integer, .. } => *integer,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Before the value that the steps matched so far lead to.
@@ -283,6 +293,25 @@ impl Scanner {
             None => self.overlong = true,
         }
         next
+    }
+
+    /// The value as a text, cut after [`CLASS_MAX`] bytes, after the last piece of the body: a string without its escapes, a number as it is
+    /// written, `true` or `false`.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        let kept = &self.text[..self.len];
+        // A cut may go through the middle of a character.
+        let valid = std::str::from_utf8(kept).or_else(|e| std::str::from_utf8(&kept[..e.valid_up_to()])).ok()?;
+        match self.state {
+            State::Found(Form::Text) if valid.contains('\\') => {
+                let unescaped = serde_json::from_str(&format!("\"{valid}\"")).ok();
+                Some(unescaped.map_or(Cow::Borrowed(valid), Cow::Owned))
+            }
+            State::Found(Form::Text | Form::Number) | State::Number => Some(Cow::Borrowed(valid)),
+            State::Found(Form::Word) | State::Word => {
+                Some(Cow::Borrowed(valid)).filter(|w| matches!(&**w, "true" | "false"))
+            }
+            _ => None,
+        }
     }
 
     /// What was found, after the last piece of the body.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::{Draft, Place};
+use super::{CopyEnd, Draft, Place};
 use crate::framing::{self, Body, Decoder};
 use crate::intake::write_framing;
 use crate::prediction::{Path, Scanner};
@@ -21,10 +21,13 @@ use crate::worker::Worker;
 /// Answers before the answer that are read; a version that sends more is broken.
 const INTERIM_MAX: usize = 16;
 
-/// Sends a copy whose body is complete. Returns at once.
-pub(crate) fn send(worker: &Rc<Worker>, draft: Box<Draft>) {
+/// Sends a copy whose body is complete `now`. Returns at once.
+pub(crate) fn send(worker: &Rc<Worker>, draft: Box<Draft>, now: Instant) {
     if draft.loss == Some(Loss::BodyTooLarge) {
         return;
+    }
+    if let Some(end) = &draft.end {
+        end.sent(now);
     }
     tokio::task::spawn_local(deliver(worker.clone(), draft));
 }
@@ -45,20 +48,25 @@ async fn deliver(worker: Rc<Worker>, mut draft: Box<Draft>) {
     let converse = copy.converse(&worker, &endpoint, begun);
     let result = tokio::time::timeout(worker.shared.config.limits.mirror, converse).await;
     let now = Instant::now();
-    match result {
+    let (status, scanner) = match result {
         Ok(Ok(answer)) => {
-            tally.answered(answer.status, now);
-            if answer.looked {
-                tally.predicted(answer.scanner.prediction());
-            }
             if let Some(upstream) = answer.upstream {
                 worker.give_back(&endpoint, upstream, now);
             }
+            (answer.status, answer.scanner)
         }
         // An endpoint that fails here is not passed over: what users get must not depend on copies.
-        Ok(Err(reason)) => tally.answered(reason.status(), now),
-        Err(_) => tally.answered(Reason::UpstreamTimeout.status(), now),
+        Ok(Err(reason)) => (reason.status(), None),
+        Err(_) => (Reason::UpstreamTimeout.status(), None),
+    };
+    let took_us = tally.took_us(now);
+    if let Some(scanner) = &scanner {
+        tally.predicted(scanner.prediction().as_ref());
     }
+    if let Some(end) = copy.end {
+        end.answered(status, scanner, took_us);
+    }
+    tally.answered(status, took_us);
 }
 
 /// A copy on its way.
@@ -69,13 +77,14 @@ pub(super) struct Copy {
     is_repeatable: bool,
     prediction: Option<Arc<Path>>,
     _place: Option<Place>,
+    end: Option<CopyEnd>,
 }
 
 /// What is kept of the answer to a copy.
 struct Answer {
     status: u16,
-    looked: bool,
-    scanner: Scanner,
+    /// The search for a prediction, if there was one.
+    scanner: Option<Scanner>,
     /// The connection, if it can take another request.
     upstream: Option<Upstream>,
 }
@@ -101,6 +110,7 @@ impl Draft {
             is_repeatable: self.is_repeatable,
             prediction: self.service.prediction.clone(),
             _place: self.place.take(),
+            end: self.end.take(),
         }
     }
 }
@@ -146,7 +156,7 @@ impl Copy {
         }
         // Bytes beyond the answer would be taken for the next one.
         let reusable = keeps && sent && input.is_empty();
-        Ok(Answer { status, looked: path.is_some(), scanner, upstream: reusable.then_some(upstream) })
+        Ok(Answer { status, scanner: path.map(|_| scanner), upstream: reusable.then_some(upstream) })
     }
 
     /// Reads up to the end of the head: the status, the body, whether the connection is kept, and whether the body may be

@@ -120,6 +120,10 @@ impl PairCounts {
         }
     }
 
+    pub(crate) fn key(&self) -> (String, String, String) {
+        (self.route.clone(), self.stable.clone(), self.canary.clone())
+    }
+
     /// Whether nothing happened.
     pub fn is_quiet(&self) -> bool {
         // What else there is belongs to a pair.

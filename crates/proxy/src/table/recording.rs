@@ -51,7 +51,7 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnitLimits {
-    /// Silence that ends a unit, in milliseconds: 1 to [`SILENCE_MS_MAX`]. It is noticed up to 16 s late.
+    /// Silence that ends a unit, in milliseconds: 1 to [`SILENCE_MS_MAX`]. It is noticed at the end of a second.
     #[serde(default = "silence_default")]
     pub silence_ms: u64,
     /// Requests after which a unit ends although the visitor goes on: 1 to [`UNIT_REQUESTS_MAX`].
