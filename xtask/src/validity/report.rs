@@ -52,7 +52,7 @@ fn error_at_one_percent(runs: u64) -> f64 {
 
 fn percent(share: f64) -> String {
     match 100.0 * share {
-        p if p == 0.0 => "0 %".to_owned(),
+        0.0 => "0 %".to_owned(),
         p if p >= 99.95 => format!("{p:.0} %"),
         p if p >= 10.0 => format!("{p:.1} %"),
         p => format!("{p:.2} %"),
