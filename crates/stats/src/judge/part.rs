@@ -108,6 +108,8 @@ impl Part {
         self.fail.fits(components(self.bet, Side::Fail))
             && self.pass.fits(components(self.bet, Side::Pass))
             && self.seen.is_sound()
+            && self.waiting.counts.is_sound()
+            && self.waiting.ms >= 0
             && (0.0..=1.0).contains(&self.weight)
     }
 
@@ -115,6 +117,8 @@ impl Part {
     pub(crate) fn begin_window(&mut self) {
         self.pass = Process::new(components(self.bet, Side::Pass), false);
         self.passed = false;
+        // What came at the other weight is not compared with what comes at this one.
+        self.seen += std::mem::take(&mut self.waiting).counts;
     }
 
     /// Feeds a batch that lasted so long, and returns what was bet on. Bets are made from what was seen before that.
