@@ -1,9 +1,13 @@
 //! Simulated traffic of a rollout, second by second, in the batches that the router would count.
 
+mod latencies;
+
 use serin_sim::random::Rng;
-use serin_sim::sample::{LogNormal, binomial, multinomial, normal_cdf, poisson};
+use serin_sim::sample::{binomial, poisson};
 use serin_stats::batch::{Arm, Batch, Units};
 use serin_stats::sketch::latency;
+
+use latencies::{Latencies, law};
 
 /// Seconds of stable's traffic before the rollout that rules with a window look back on.
 pub(crate) const PAST_S: usize = 300;
@@ -11,15 +15,7 @@ pub(crate) const PAST_S: usize = 300;
 pub(crate) const SECOND_STEP_S: usize = 120;
 /// When the rollout is over, in seconds: that of the decision record.
 pub(crate) const WHOLE_S: usize = 300;
-/// The logarithmic spread of latencies: the median is 44 % of the 95th percentile.
-const SPREAD: f64 = 0.5;
-/// The standard normal deviate of the 95th percentile.
-const Z95: f64 = 1.644_853_626_951_472_2;
 const HALF_A_SECOND_US: u64 = 500_000;
-/// So few latencies are cheaper to draw one by one.
-const SINGLY: u64 = 40;
-/// How often latencies that swing are made anew: so many different ones in a cycle.
-const LATENCY_LEVELS: usize = 16;
 
 /// What stable answers, on average.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -268,70 +264,6 @@ impl<'a> Source<'a> {
         let [canary, stable] = arms.map(|(_, arm, units)| Arm { units: visits.told.then_some(units), ..arm });
         (canary, stable)
     }
-}
-
-/// Latencies by bin of the product's sketch, at every level of a swing.
-struct Latencies {
-    p95_ms: f64,
-    /// For a factor and a level: the first bin and the shares from there on.
-    known: Vec<((u64, i64), usize, Vec<f64>)>,
-    counts: Vec<u64>,
-}
-
-impl Latencies {
-    fn new(p95_ms: f64) -> Self {
-        Self { p95_ms, known: Vec::new(), counts: Vec::new() }
-    }
-
-    fn draw(&mut self, rng: &mut Rng, n: u64, slower: f64, level: f64) -> Vec<(u16, u64)> {
-        let step = libm::round(level * (LATENCY_LEVELS / 2) as f64) as i64;
-        let key = (slower.to_bits(), step);
-        let place = self.known.iter().position(|(known, ..)| *known == key).unwrap_or_else(|| {
-            let p95_ms = self.p95_ms * slower * libm::exp2(0.5 * step as f64 / (LATENCY_LEVELS / 2) as f64);
-            let (first, shares) = shares(p95_ms);
-            self.known.push((key, first, shares));
-            self.known.len() - 1
-        });
-        let (_, first, shares) = &self.known[place];
-        self.counts.clear();
-        self.counts.resize(shares.len(), 0);
-        if n < SINGLY {
-            for _ in 0..n {
-                let drawn = rng.unit();
-                let mut below = 0.0;
-                let bin = shares.iter().position(|share| {
-                    below += share;
-                    drawn < below
-                });
-                self.counts[bin.unwrap_or(shares.len() - 1)] += 1;
-            }
-        } else {
-            multinomial(rng, n, shares, &mut self.counts);
-        }
-        let counts = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
-        counts.map(|(i, n)| ((first + i) as u16, *n)).collect()
-    }
-}
-
-/// The distribution of latencies, in microseconds, with this 95th percentile.
-fn law(p95_ms: f64) -> LogNormal {
-    LogNormal { mu: libm::log(p95_ms * 1_000.0) - Z95 * SPREAD, sigma: SPREAD }
-}
-
-/// The same by bin: the first bin that matters and the shares from there on.
-fn shares(p95_ms: f64) -> (usize, Vec<f64>) {
-    let law = law(p95_ms);
-    let upto = |bin: usize| latency::upper_us(bin).map_or(1.0, |us| law.cdf(us as f64));
-    let first = (0..latency::BINS).find(|bin| upto(*bin) > normal_cdf(-4.5)).unwrap_or_default();
-    let last = (first..latency::BINS).find(|bin| upto(*bin) > normal_cdf(4.5)).unwrap_or(latency::BINS - 1);
-    let mut before = 0.0;
-    let shares = (first..=last).map(|bin| {
-        let below = if bin == last { 1.0 } else { upto(bin) };
-        let share = below - before;
-        before = below;
-        share
-    });
-    (first, shares.collect())
 }
 
 #[cfg(test)]
