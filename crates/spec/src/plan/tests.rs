@@ -1,0 +1,1 @@
+//! Tables: manifests and what they see.
