@@ -4,6 +4,7 @@ mod controller;
 mod ignored;
 mod install;
 mod kube;
+mod plan;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::error::CliError;
 pub(crate) use controller::Controller;
 pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 pub(crate) use kube::Kube;
+pub(crate) use plan::Plan;
 
 /// Progressive delivery for model services: Argo's Rollouts on one machine.
 #[derive(Debug, Parser)]
@@ -106,6 +108,8 @@ pub(crate) enum Command {
     Info,
     /// Check manifests without running anything
     Lint(Lint),
+    /// Say before an update what every step and metric can see at the traffic that there is
+    Plan(Plan),
     /// Try manifests in a described world on a virtual clock: transcript, outcome, rates over many runs
     Simulate(Simulate),
     /// Answer a PromQL query from the embedded store

@@ -12,6 +12,7 @@ mod install;
 mod lint;
 mod logs;
 mod migrate;
+mod plan;
 mod proxy;
 mod simulate;
 mod status;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
             return lint::run(&lint, output);
         }
         Command::Simulate(simulate) => return simulate::run(&simulate, output),
+        Command::Plan(plan) if kube.is_asked() => return plan::on_cluster(&plan, output),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,6 +73,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
         Command::Up(up) => up::up(&state, up).await,
         Command::Down => up::down(&state).await,
         Command::Apply(apply) => change::apply(&mut Place::machine(state), output, &apply.files).await,
+        Command::Plan(plan) => plan::run(&mut Place::machine(state), output, &plan).await,
         Command::Info => status::info(&state, output).await,
         Command::Logs(l) => logs::run(&state, &l).await,
         Command::Query { query } => {
