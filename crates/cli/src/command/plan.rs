@@ -164,7 +164,7 @@ impl Seen {
             let message = format!("the router sees no requests for {} now", meta.name());
             return Err(CliError::usage(message, RATE));
         }
-        let stable: Option<&str> = view.and_then(|view| view.pools.iter().find(|pool| pool.role.split(", ").any(|role| role == "stable"))).map(|pool| pool.hash.as_str());
+        let stable: Option<&str> = view.and_then(|view| view.pools.iter().find(|pool| pool.role.split(',').any(|role| role.trim() == "stable"))).map(|pool| pool.hash.as_str());
         let of_stable = users.iter().find(|traffic| Some(traffic.version.as_str()) == stable && traffic.requests > 0);
         let errors = of_stable.map(|traffic| traffic.errors as f64 / traffic.requests as f64).filter(|share| *share < 1.0);
         Ok(Now { rate, errors })
