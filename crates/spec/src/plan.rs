@@ -20,11 +20,11 @@ use serin_core::rollout::Undecided;
 use crate::arguments::{self, Analysis, Environment};
 use crate::catalog::{Catalog, Entry};
 use crate::lint::{LATEST, STABLE};
+use crate::lower;
 use crate::recipe::{self, Sequential};
 use crate::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
 use crate::wire::canary::AnalysisTemplateRef;
 use crate::wire::{AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
-use crate::lower;
 
 /// What is assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -161,15 +161,10 @@ pub fn plan(
     Ok(plan)
 }
 
-fn step(
-    moments: &[timeline::Moment],
-    at: usize,
-    runs: &Runs,
-    assumed: &Assumed,
-    counted: Counted<'_>,
-) -> Step {
+fn step(moments: &[timeline::Moment], at: usize, runs: &Runs, assumed: &Assumed, counted: Counted<'_>) -> Step {
     let moment = &moments[at];
-    let scene = |analysis: &AnalysisOfRun| timeline::Scene::of(moments, at, analysis.kind == RunKind::Background, assumed);
+    let scene =
+        |analysis: &AnalysisOfRun| timeline::Scene::of(moments, at, analysis.kind == RunKind::Background, assumed);
     let taking_part = runs.all.iter().filter(|run| moment.runs.contains(&run.kind));
     let metrics = taking_part.flat_map(|run| {
         let scene = scene(run);

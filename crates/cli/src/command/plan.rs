@@ -86,9 +86,10 @@ fn choose<'c>(catalog: &'c Catalog, wanted: &Plan) -> Result<Vec<&'c Entry<Rollo
     }
     let names: Vec<String> = catalog.rollouts.iter().map(|entry| full(&entry.object.metadata)).collect();
     Err(match &wanted.rollout {
-        Some(name) if !names.is_empty() => {
-            CliError::usage(format!("there is no Rollout {name:?} in these files"), format!("there is {}", names.join(", ")))
-        }
+        Some(name) if !names.is_empty() => CliError::usage(
+            format!("there is no Rollout {name:?} in these files"),
+            format!("there is {}", names.join(", ")),
+        ),
         _ => CliError::usage("there is no Rollout in these files", "give the folder in which the Rollout lies"),
     })
 }
@@ -164,9 +165,12 @@ impl Seen {
             let message = format!("the router sees no requests for {} now", meta.name());
             return Err(CliError::usage(message, RATE));
         }
-        let stable: Option<&str> = view.and_then(|view| view.pools.iter().find(|pool| pool.role.split(',').any(|role| role.trim() == "stable"))).map(|pool| pool.hash.as_str());
+        let stable: Option<&str> = view
+            .and_then(|view| view.pools.iter().find(|pool| pool.role.split(',').any(|role| role.trim() == "stable")))
+            .map(|pool| pool.hash.as_str());
         let of_stable = users.iter().find(|traffic| Some(traffic.version.as_str()) == stable && traffic.requests > 0);
-        let errors = of_stable.map(|traffic| traffic.errors as f64 / traffic.requests as f64).filter(|share| *share < 1.0);
+        let errors =
+            of_stable.map(|traffic| traffic.errors as f64 / traffic.requests as f64).filter(|share| *share < 1.0);
         Ok(Now { rate, errors })
     }
 }

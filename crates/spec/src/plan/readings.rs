@@ -72,7 +72,13 @@ pub(super) fn until(core: &Core, count: Option<u32>) -> Option<f64> {
 }
 
 /// What readings can tell.
-pub(super) fn judged(metric: &Measured, taken: &Taken, scene: &Scene, assumed: &Assumed, counted: Counted<'_>) -> Judged {
+pub(super) fn judged(
+    metric: &Measured,
+    taken: &Taken,
+    scene: &Scene,
+    assumed: &Assumed,
+    counted: Counted<'_>,
+) -> Judged {
     let counts = || {
         let range_ms = counted(metric.query.as_deref()?, LATEST)?;
         let rule = Rule::of(&metric.core)?;
@@ -85,7 +91,8 @@ pub(super) fn judged(metric: &Measured, taken: &Taken, scene: &Scene, assumed: &
     let needed = rule.bad_needed(requests);
     let mut shares: Vec<f64> = TIMES.iter().map(|times| (times * rule.limit).min(1.0)).collect();
     shares.dedup();
-    let chance = |share: f64| Chance { share, fails: if requests < 1.0 { 0.0 } else { at_least(needed, requests, share) } };
+    let chance =
+        |share: f64| Chance { share, fails: if requests < 1.0 { 0.0 } else { at_least(needed, requests, share) } };
     Judged::Readings(Readings {
         count: taken.count,
         must_fail: taken.must_fail,

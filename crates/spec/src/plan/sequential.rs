@@ -184,10 +184,8 @@ fn looks(recipe: &Recipe, errors: f64) -> Vec<Look> {
             Distribution::Classes(named) => classes(line(*tolerance), 2.0 * named.len() as f64),
             Distribution::TotalVariation => classes(line(*tolerance), 1.0),
             Distribution::Numbers => {
-                let look = |base: &f64| Look {
-                    first: NUMBERS_FIRST,
-                    ..Look::of_class(line(*tolerance), *base, NUMBER_BETS)
-                };
+                let look =
+                    |base: &f64| Look { first: NUMBERS_FIRST, ..Look::of_class(line(*tolerance), *base, NUMBER_BETS) };
                 BASES.iter().map(look).collect()
             }
         },
@@ -234,7 +232,8 @@ impl Look {
         let limit = traffic.log_limit + self.cost;
         let each = self.bets.iter().map(|bet| bet.seen_from(self.stable, traffic, limit, judged));
         let seen = each.collect::<Option<Vec<f64>>>()?.into_iter().fold(0.0, f64::max);
-        let enough_bad = |rate: f64| !self.needs_bad || at_least(traffic.bad_min, judged.floor(), rate) >= traffic.power;
+        let enough_bad =
+            |rate: f64| !self.needs_bad || at_least(traffic.bad_min, judged.floor(), rate) >= traffic.power;
         if enough_bad(seen) {
             return Some(seen);
         }
@@ -265,9 +264,8 @@ impl Look {
     fn passes(&self, traffic: &Traffic) -> Option<f64> {
         let at = traffic.log_pass + (self.bets.len() as f64).ln();
         let pass = |equal: f64, stable: f64| {
-            let each = self.bets.iter().filter_map(|bet| {
-                bet.growth(equal, stable, traffic, Side::Pass)?.requests(None, at)
-            });
+            let each =
+                self.bets.iter().filter_map(|bet| bet.growth(equal, stable, traffic, Side::Pass)?.requests(None, at));
             each.reduce(f64::min)
         };
         let mut needed = pass(self.equal, self.stable)?;
@@ -312,13 +310,13 @@ impl Bet {
             Bet::Line(line) => smallest_regression(stable, traffic.weight, line, limit, requests, traffic.power),
             Bet::Limit(largest) => smallest_excess(largest, limit, requests, traffic.power),
             Bet::Errors(delta) => {
-                let growth = |rate: f64| {
-                    Growth::paired(rate * (1.0 - stable), stable * (1.0 - rate), delta, Side::Fail)
-                };
+                let growth =
+                    |rate: f64| Growth::paired(rate * (1.0 - stable), stable * (1.0 - rate), delta, Side::Fail);
                 smallest_rate(stable + delta, growth, limit, requests, traffic.power)
             }
             Bet::Class(delta) => {
-                let growth = |rate: f64| Growth::paired((rate - stable).clamp(0.0, 1.0 - stable), 0.0, delta, Side::Fail);
+                let growth =
+                    |rate: f64| Growth::paired((rate - stable).clamp(0.0, 1.0 - stable), 0.0, delta, Side::Fail);
                 smallest_rate(stable + delta, growth, limit, requests, traffic.power)
             }
         }

@@ -62,7 +62,8 @@ pub(super) fn of_canary(canary: &Canary, rollout: &Rollout, runs: &Runs) -> Vec<
 
 /// Before a switch no user gets the new version, after it everybody does.
 pub(super) fn of_blue_green(runs: &Runs) -> Vec<Moment> {
-    let around = [(RunKind::PrePromotion, "prePromotionAnalysis", 0.0), (RunKind::PostPromotion, "postPromotionAnalysis", 1.0)];
+    let around =
+        [(RunKind::PrePromotion, "prePromotionAnalysis", 0.0), (RunKind::PostPromotion, "postPromotionAnalysis", 1.0)];
     let there = around.into_iter().enumerate().filter_map(|(i, (kind, field, weight))| {
         let (least_s, most_s) = length(runs.get(kind)?);
         Some(Moment {

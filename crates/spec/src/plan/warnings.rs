@@ -91,10 +91,7 @@ fn why_nothing(step: &Step, metric: &Metric, outlook: &Outlook, seconds: f64) ->
                 "no requests are copied to the canary here".to_owned(),
                 "add a setMirrorRoute step before it".to_owned(),
             ),
-            _ => (
-                "the canary gets no requests here".to_owned(),
-                "add a setWeight step before it".to_owned(),
-            ),
+            _ => ("the canary gets no requests here".to_owned(), "add a setWeight step before it".to_owned()),
         };
     }
     let worst = outlook.sights.iter().filter_map(|sight| sight.worst_after_s).reduce(f64::min);
@@ -112,10 +109,7 @@ fn why_nothing(step: &Step, metric: &Metric, outlook: &Outlook, seconds: f64) ->
             "stable answers nothing here, so there is nothing to compare with".to_owned(),
             "compare at a smaller weight, in an analysis beside the steps, or with a limit".to_owned(),
         ),
-        None => (
-            "the tolerance allows every share that there is".to_owned(),
-            "lower the tolerance".to_owned(),
-        ),
+        None => ("the tolerance allows every share that there is".to_owned(), "lower the tolerance".to_owned()),
     }
 }
 
@@ -150,7 +144,11 @@ fn out_of_reach(outlook: &Outlook, seconds: f64) -> Option<Found> {
         span(seconds),
         sight.twice_after_s.map_or("no time at all".to_owned(), span),
     );
-    Some((Kind::ToleranceOutOfReach, message, "give it more time or weight, or tolerate what cannot be seen".to_owned()))
+    Some((
+        Kind::ToleranceOutOfReach,
+        message,
+        "give it more time or weight, or tolerate what cannot be seen".to_owned(),
+    ))
 }
 
 fn blind(step: &Step, readings: &Readings) -> Option<Found> {

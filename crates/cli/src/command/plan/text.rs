@@ -135,9 +135,18 @@ fn passes(metric: &Metric, outlook: &Outlook) -> String {
 }
 
 fn of_readings(readings: &Readings) -> String {
-    let each = readings.chances.iter().map(|chance| format!("{} bad: {}", percent(chance.share), percent(chance.fails)));
-    let chances = each.collect::<Vec<_>>().join(", ");
-    format!("chance that a reading of {:.0} fails: {chances}", readings.requests)
+    let each =
+        readings.chances.iter().map(|chance| format!("{} if {} are bad", likely(chance.fails), percent(chance.share)));
+    format!("a reading of {:.0} fails with {}", readings.requests, each.collect::<Vec<_>>().join(", "))
+}
+
+/// A probability, which is never told to be certain.
+fn likely(probability: f64) -> String {
+    match probability {
+        p if p >= 0.9995 => "over 99.9 %".to_owned(),
+        p if p < 0.0005 => "under 0.1 %".to_owned(),
+        p => percent((p * 1000.0).round() / 1000.0),
+    }
 }
 
 fn taken(count: Option<u32>, must_fail: Option<u32>) -> String {
