@@ -5,6 +5,7 @@ mod evidence;
 mod ignored;
 mod install;
 mod kube;
+mod plan;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use controller::Controller;
 pub(crate) use evidence::{Picture, Replay, Report};
 pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 pub(crate) use kube::Kube;
+pub(crate) use plan::Plan;
 
 /// Progressive delivery for model services: Argo's Rollouts on one machine.
 #[derive(Debug, Parser)]
@@ -108,6 +110,8 @@ pub(crate) enum Command {
     Info,
     /// Check manifests without running anything
     Lint(Lint),
+    /// Say before an update what every step and metric can see at the traffic that there is
+    Plan(Plan),
     /// Try manifests in a described world on a virtual clock: transcript, outcome, rates over many runs
     Simulate(Simulate),
     /// Make the verdicts of an update again from its log, or try another template on it

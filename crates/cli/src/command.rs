@@ -12,6 +12,7 @@ mod install;
 mod lint;
 mod logs;
 mod migrate;
+mod plan;
 mod proxy;
 mod replay;
 mod report;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Replay(wanted) if !kube.is_asked() => return replay::run(&state, &wanted, output),
         Command::Report(wanted) if !kube.is_asked() => return report::run(&state, &wanted, output),
         Command::Simulate(simulate) => return simulate::run(&simulate, output),
+        Command::Plan(plan) if kube.is_asked() => return plan::on_cluster(&plan, output),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -75,6 +77,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
         Command::Up(up) => up::up(&state, up).await,
         Command::Down => up::down(&state).await,
         Command::Apply(apply) => change::apply(&mut Place::machine(state), output, &apply.files).await,
+        Command::Plan(plan) => plan::run(&mut Place::machine(state), output, &plan).await,
         Command::Info => status::info(&state, output).await,
         Command::Logs(l) => logs::run(&state, &l).await,
         Command::Query { query } => {

@@ -12,6 +12,7 @@ pub mod hash;
 pub mod image;
 pub mod lint;
 pub mod lower;
+pub mod plan;
 pub mod problem;
 pub mod quantity;
 pub mod raise;

@@ -13,6 +13,7 @@ mod kills;
 mod lint;
 mod machine;
 mod manifests;
+mod plan;
 mod plugins;
 #[path = "../shared/ran.rs"]
 mod ran;
