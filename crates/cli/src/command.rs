@@ -9,6 +9,7 @@ mod explain;
 mod get;
 mod history;
 mod install;
+mod labels;
 mod lint;
 mod logs;
 mod migrate;
@@ -73,6 +74,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
         Command::Apply(apply) => change::apply(&mut Place::machine(state), output, &apply.files).await,
         Command::Info => status::info(&state, output).await,
         Command::Logs(l) => logs::run(&state, &l).await,
+        Command::Labels(l) => labels::run(&mut Place::machine(state), output, &l).await,
         Command::Query { query } => {
             let answer: String = Place::machine(state).ask(&Request::Query { query }).await?;
             output::line(answer);
@@ -93,6 +95,7 @@ async fn on_cluster(kube: &Kube, output: Format, command: Command) -> Result<Exi
         | Command::Down
         | Command::Info
         | Command::Logs(_)
+        | Command::Labels(_)
         | Command::Query { .. }
         | Command::Demo(_) => {
             let instead = "leave out --kube-context, --kubeconfig and --namespace";

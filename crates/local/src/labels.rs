@@ -66,7 +66,7 @@ impl<'a> Arms<'a> {
 }
 
 /// Predictions and labels of one rollout.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Labels {
     /// The last predictions. Not durable: they come from the router again.
     pub(crate) kept: Predictions,
@@ -74,6 +74,13 @@ pub(crate) struct Labels {
     ids: BTreeSet<String>,
     /// The ids as they are on disk, oldest first.
     pages: VecDeque<(u64, Vec<String>)>,
+    ids_max: usize,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::new(PREDICTIONS_KEPT, LABELLED_KEPT)
+    }
 }
 
 /// What labels change, computed and not yet true.
@@ -90,11 +97,17 @@ pub(crate) struct Joined {
 }
 
 impl Labels {
+    /// Nothing known yet, and room for so many predictions and labelled ids.
+    fn new(predictions_max: usize, ids_max: usize) -> Self {
+        let kept = Predictions::new(predictions_max);
+        Self { kept, record: LabelsRecord::default(), ids: BTreeSet::new(), pages: VecDeque::new(), ids_max }
+    }
+
     /// As it was left on disk.
     pub(crate) fn restored(record: LabelsRecord, mut pages: Vec<(u64, Vec<String>)>) -> Self {
         pages.sort_unstable_by_key(|(number, _)| *number);
         let ids = pages.iter().flat_map(|(_, ids)| ids.iter().cloned()).collect();
-        Self { kept: Predictions::default(), record, ids, pages: pages.into() }
+        Self { record, ids, pages: pages.into(), ..Self::default() }
     }
 
     /// What is known of a version.
@@ -170,7 +183,7 @@ impl Labels {
         let mut total = self.ids.len() + more;
         let mut forgotten = Vec::new();
         for (number, ids) in &self.pages {
-            if total < LABELLED_KEPT + ids.len() {
+            if total < self.ids_max + ids.len() {
                 break;
             }
             total -= ids.len();

@@ -57,12 +57,6 @@ pub(crate) struct Predictions {
     versions: Vec<Arc<str>>,
 }
 
-impl Default for Predictions {
-    fn default() -> Self {
-        Self::new(PREDICTIONS_KEPT)
-    }
-}
-
 impl Predictions {
     /// Room for so many.
     pub(crate) fn new(capacity: usize) -> Self {

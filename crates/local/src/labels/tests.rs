@@ -105,8 +105,7 @@ fn the_oldest_prediction_makes_room() {
 
 #[test]
 fn the_oldest_labelled_ids_make_room() {
-    let mut known = Labels::default();
-    let part = LABELLED_KEPT / 2;
+    let (part, mut known) = (10, Labels::new(10, 20));
     for round in 0..3 {
         let ids: Vec<String> = (0..part).map(|n| format!("{round}-{n}")).collect();
         ids.iter().for_each(|id| known.kept.push(predicted(id, "new", "yes")));
