@@ -21,6 +21,9 @@ const HEAD_MAX: usize = 8 << 10;
 /// Longest time from a connection to the answer of a question, and from the last byte of labels to theirs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Longest time for a visitor to close its end after the answer.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Connections at once; more wait.
 const CONNECTIONS: usize = 64;
 
@@ -85,6 +88,7 @@ async fn serve(mut stream: TcpStream, desk: &Desk) {
     };
     // The visitor may have gone.
     let _ = tokio::time::timeout(PATIENCE, send(&mut stream, page)).await;
+    let _ = tokio::time::timeout(LINGER, drain(&mut stream)).await;
 }
 
 /// The head of a request, and what was read beyond it; `None` when the visitor left before its end.
@@ -113,8 +117,11 @@ async fn send(stream: &mut TcpStream, (status, kind, body): Page) -> std::io::Re
         body.len()
     );
     stream.write_all(text.as_bytes()).await?;
-    stream.shutdown().await?;
-    // A visitor that still sends would be told of a broken connection, and not of the answer.
+    stream.shutdown().await
+}
+
+/// Reads what is not wanted: a visitor that still sends when the connection closes is told of a broken one, and not of the answer.
+async fn drain(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut piece = [0; 8 << 10];
     while stream.read(&mut piece).await? > 0 {}
     Ok(())

@@ -204,7 +204,11 @@ fn labels_that_come_one_by_one_wait_for_those_of_the_other_version() {
     run.labelled((0, 0), (0, 0), None);
     let mut counts = (0, 0);
     for n in 1..=400 {
-        if n % 5 == 0 { counts.0 += 1 } else { counts.1 += 1 }
+        if n % 5 == 0 {
+            counts.0 += 1
+        } else {
+            counts.1 += 1
+        }
         run.labelled((counts.0, 0), (counts.1, 0), None);
     }
     let core = lower::run_spec(&run.spec);
