@@ -83,7 +83,8 @@ impl Client {
         }
     }
 
-    /// The one-second batches whose `seq` is above `after`, oldest first. The proxy keeps the last ten minutes.
+    /// The one-second batches whose `seq` is above `after`, oldest first. The proxy keeps the last ten minutes. Where a route has many slices
+    /// some may be left for the next call: a reader has all of them when it gets none.
     ///
     /// # Errors
     /// When the proxy has gone.

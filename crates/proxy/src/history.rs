@@ -8,6 +8,9 @@ use crate::stats::Totals;
 /// Batches kept: ten minutes, which bridges the restart of whoever reads them.
 const KEPT: usize = 600;
 
+/// Most parts (versions, pairs, values of slices) of the batches that are given at once: about 10 MB on the wire.
+const PARTS_MAX: usize = 20_000;
+
 /// Turns counts since the start into counts per second.
 #[derive(Debug)]
 pub(crate) struct History {
@@ -51,10 +54,16 @@ impl History {
         self.start_ms = now_ms;
     }
 
-    /// The batches after `seq`, oldest first.
+    /// The batches after `seq`, oldest first; not all of them when they are very large, but one at least.
     pub(crate) fn after(&self, seq: u64) -> Vec<Batch> {
         let first = self.batches.partition_point(|b| b.seq <= seq);
-        self.batches.range(first..).cloned().collect()
+        let mut parts = 0;
+        let fits = |batch: &&Batch| {
+            let before = parts;
+            parts += batch.versions.len() + batch.mirrors.len() + batch.pairs.len() + batch.slices.len();
+            before == 0 || parts <= PARTS_MAX
+        };
+        self.batches.range(first..).take_while(fits).cloned().collect()
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::framing::{Body, RequestHead};
+use crate::intake::write_framing;
 use crate::routing::{Group, Service};
 use crate::split::{HeaderCondition, Rotation, Share, Value};
 use crate::stats::{Gap, Loss, PairStats, VersionStats};
@@ -147,16 +148,21 @@ impl Copies {
         }
         let (user, end) = pair(self.worker, &mirror.pairs[group], now);
         self.now.set(self.now.get() + 1);
-        let mut bytes = Vec::with_capacity(written.len() + 64);
-        bytes.extend_from_slice(written);
-        bytes.extend_from_slice(b"x-serin-mirror: 1\r\n");
+        let length = if let Body::Length(n) = head.body { n as usize } else { 0 };
+        let mut message = Vec::with_capacity(written.len() + 64 + length);
+        message.extend_from_slice(written);
+        message.extend_from_slice(b"x-serin-mirror: 1\r\n");
+        let is_late = head.body == Body::Chunked;
+        if !is_late {
+            write_framing(head.body, &mut message);
+            message.extend_from_slice(b"\r\n");
+        }
         let draft = Box::new(Draft {
             service: service.clone(),
             mirror: index,
-            head: bytes,
-            body: Vec::new(),
-            body_bytes_max: self.body_bytes_max,
-            has_body: head.body != Body::Empty,
+            message,
+            late_body: is_late.then(Vec::new),
+            body_bytes_left: self.body_bytes_max,
             is_head: head.method == "HEAD",
             is_repeatable: is_safe(head.method),
             loss: Some(Loss::Incomplete),
@@ -181,10 +187,11 @@ pub(crate) struct Copied {
 pub(crate) struct Draft {
     service: Arc<Service>,
     mirror: usize,
-    head: Vec<u8>,
-    body: Vec<u8>,
-    body_bytes_max: usize,
-    has_body: bool,
+    /// The request as it will be sent, as far as it has come.
+    message: Vec<u8>,
+    /// The body, where its length is known at its end only.
+    late_body: Option<Vec<u8>>,
+    body_bytes_left: usize,
     is_head: bool,
     is_repeatable: bool,
     /// Why it is lost if nothing more happens.
@@ -199,12 +206,13 @@ impl Draft {
         if self.loss == Some(Loss::BodyTooLarge) {
             return;
         }
-        if self.body.len() + data.len() > self.body_bytes_max {
+        if data.len() > self.body_bytes_left {
             self.loss = Some(Loss::BodyTooLarge);
-            self.body = Vec::new();
+            (self.message, self.late_body) = (Vec::new(), None);
             return;
         }
-        self.body.extend_from_slice(data);
+        self.body_bytes_left -= data.len();
+        self.late_body.as_mut().unwrap_or(&mut self.message).extend_from_slice(data);
     }
 
     fn mirror(&self) -> &Mirror {

@@ -170,9 +170,11 @@ impl Scanner {
     /// Deals with a run of bytes at once where that is easy; how many they were.
     fn skim(&mut self, path: &Path, piece: &[u8]) -> usize {
         match self.state {
-            State::SkipText(_) => memchr::memchr2(b'"', b'\\', piece).unwrap_or(piece.len()),
-            State::Skip(_) => {
-                piece.iter().position(|b| matches!(b, b'"' | b',' | b'[' | b']' | b'{' | b'}')).unwrap_or(piece.len())
+            State::SkipText(_) | State::Key(None) => memchr::memchr2(b'"', b'\\', piece).unwrap_or(piece.len()),
+            State::Skip(depth) => {
+                // Inside a container that is skipped as a whole its commas mean nothing.
+                let least = if depth == 0 { Mark::Comma } else { Mark::Bracket } as u8;
+                piece.iter().position(|b| MARKS[usize::from(*b)] >= least).unwrap_or(piece.len())
             }
             State::Key(Some(0)) => match &path.0[self.matched] {
                 Step::Key(key) if piece.starts_with(key) => {
@@ -339,6 +341,27 @@ impl Scanner {
         }
     }
 }
+
+/// What a byte outside of texts means for the structure.
+#[derive(Clone, Copy)]
+enum Mark {
+    Nothing,
+    Comma,
+    /// A bracket, or the beginning of a text in which brackets mean nothing.
+    Bracket,
+}
+
+static MARKS: [u8; 256] = {
+    let mut marks = [Mark::Nothing as u8; 256];
+    marks[b',' as usize] = Mark::Comma as u8;
+    let brackets = b"\"[]{}";
+    let mut i = 0;
+    while i < brackets.len() {
+        marks[brackets[i] as usize] = Mark::Bracket as u8;
+        i += 1;
+    }
+    marks
+};
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')

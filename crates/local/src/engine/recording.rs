@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serin_providers::sequential::is_about_truth;
-use serin_proxy::table::{Record, Route, Slice};
+use serin_proxy::Table;
+use serin_proxy::table::{Record, Route, SLICES_MAX, Slice};
 use serin_spec::recipe::{self, SliceField};
 
 use super::Engine;
@@ -23,9 +24,16 @@ impl Engine {
         let recordings = self.recordings();
         for route in table {
             if let Some(recording) = recordings.get(&route.name) {
-                route.slices.clone_from(&recording.slices);
+                let mut wanted = route.clone();
+                wanted.slices.clone_from(&recording.slices);
                 // Without a prediction there is nothing to keep; what asked for it says that it got none.
-                route.record = recording.record.filter(|_| route.prediction.is_some());
+                wanted.record = recording.record.filter(|_| route.prediction.is_some());
+                // A table is taken as a whole or not at all, and traffic must not depend on what a test wants to know.
+                let alone = Table { version: 1, routes: vec![wanted.clone()] };
+                match alone.validate().first() {
+                    None => *route = wanted,
+                    Some(problem) => tracing::warn!("what a test asks to be recorded cannot be: {problem}"),
+                }
             }
         }
     }
@@ -55,7 +63,8 @@ impl Recording {
     fn want(&mut self, sequential: &recipe::Sequential) {
         if let Some(field) = &sequential.slice {
             let slice = slice(field);
-            if !self.slices.iter().any(|known| known.name == slice.name) {
+            let known = self.slices.iter().any(|known| known.name == slice.name);
+            if !known && self.slices.len() < SLICES_MAX {
                 self.slices.push(slice);
             }
         }

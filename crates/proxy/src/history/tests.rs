@@ -75,6 +75,22 @@ fn a_reader_that_was_away_gets_exactly_the_missing_seconds() {
 }
 
 #[test]
+fn very_large_seconds_come_in_several_answers() {
+    let mut history = History::new(0);
+    for second in 1..=50u64 {
+        let slice = |i: u64| SliceCounts { value: format!("{i:04}"), answered: second, ..SliceCounts::default() };
+        let slices = (0..2_500).map(slice).collect();
+        history.push(Totals { slices, ..Totals::default() }, 1_000 * second);
+    }
+    let (mut last, mut answers) = (0, Vec::new());
+    while let Some(batch) = history.after(last).last() {
+        answers.push(history.after(last).len());
+        last = batch.seq;
+    }
+    assert_eq!(answers, [8, 8, 8, 8, 8, 8, 2]);
+}
+
+#[test]
 fn a_weight_is_steady_when_it_was_the_same_a_second_before() {
     let mut history = History::new(0);
     let weighted = |success, weight| {

@@ -28,7 +28,7 @@ pub(crate) enum Gap {
     UserLeft,
     /// No version answered the client.
     UserRefused,
-    /// The proxy ended before the copy was answered.
+    /// The proxy ended before the copy was answered, or its answer was too large.
     CopyCut,
 }
 

@@ -141,6 +141,28 @@ fn a_mirror_that_hangs_is_a_bad_answer_and_what_exceeds_its_places_is_dropped() 
 }
 
 #[test]
+fn an_answer_without_end_is_cut_and_neither_good_nor_bad() {
+    let user = Upstream::named("user");
+    let endless = Upstream::start(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let chunk = [b"8000\r\n".to_vec(), vec![b'x'; 0x8000], b"\r\n".to_vec()].concat();
+        while stream.write_all(&chunk).is_ok() {}
+        false
+    });
+    let proxy = Proxy::with(mirrored(user.address, &[endless.address], |_| {}), |config| {
+        config.workers = 1;
+        config.limits.mirror_answer_bytes = 4 << 20;
+    });
+    let mut talk = proxy.talk();
+    for _ in 0..5 {
+        assert_eq!(talk.post("/", "{}").status(), 200);
+    }
+    incomplete(&proxy, "copy_cut", 5);
+    let copies = proxy.stats().mirror_of("test/route", "copy").unwrap().counts.clone();
+    assert_eq!((copies.aborted, copies.answered(), copies.in_flight), (5, 0, 0));
+}
+
+#[test]
 fn a_user_who_waits_is_paired_after_the_copy() {
     let meet = Arc::new(Barrier::new(2));
     let here = meet.clone();
