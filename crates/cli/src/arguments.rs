@@ -93,6 +93,8 @@ pub(crate) enum Command {
     /// End an experiment before its time
     #[command(subcommand)]
     Terminate(Terminate),
+    /// Tell what turned out to be true, for analyses that count wrong predictions
+    Labels(Labels),
     /// How the rollouts are
     Status(Status),
     /// Show one thing in full
@@ -268,6 +270,16 @@ pub(crate) struct Undo {
     pub(crate) to_revision: Option<u64>,
     #[command(flatten)]
     pub(crate) wait: Wait,
+}
+
+/// `labels`
+#[derive(Debug, Args)]
+pub(crate) struct Labels {
+    /// Which service
+    pub(crate) service: String,
+    /// A file of CSV (`request_id,label`) or JSON lines (`{"id": ..., "label": ...}`), `-` for standard input, or pairs
+    #[arg(required = true, value_name = "FILE|ID=LABEL")]
+    pub(crate) labels: Vec<String>,
 }
 
 /// `status`

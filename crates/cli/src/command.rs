@@ -9,6 +9,7 @@ mod explain;
 mod get;
 mod history;
 mod install;
+mod labels;
 mod lint;
 mod logs;
 mod migrate;
@@ -80,6 +81,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
         Command::Plan(plan) => plan::run(&mut Place::machine(state), output, &plan).await,
         Command::Info => status::info(&state, output).await,
         Command::Logs(l) => logs::run(&state, &l).await,
+        Command::Labels(l) => labels::run(&mut Place::machine(state), output, &l).await,
         Command::Query { query } => {
             let answer: String = Place::machine(state).ask(&Request::Query { query }).await?;
             output::line(answer);
@@ -100,6 +102,7 @@ async fn on_cluster(kube: &Kube, output: Format, command: Command) -> Result<Exi
         | Command::Down
         | Command::Info
         | Command::Logs(_)
+        | Command::Labels(_)
         | Command::Query { .. }
         | Command::Replay(_)
         | Command::Report(_)

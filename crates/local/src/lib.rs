@@ -15,6 +15,7 @@ mod error;
 mod evidence;
 pub mod experiment;
 pub mod journal;
+pub mod labels;
 pub mod link;
 pub mod merge;
 pub mod model;
@@ -28,6 +29,7 @@ pub mod side;
 pub mod staff;
 mod status;
 pub mod store;
+mod token;
 mod validity;
 pub mod view;
 

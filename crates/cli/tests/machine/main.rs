@@ -10,6 +10,7 @@ mod faults;
 mod happy;
 mod input;
 mod kills;
+mod labels;
 mod lint;
 mod machine;
 mod manifests;
