@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use serin_core::analysis::RunKind;
 
 use super::{NAMES, read};
 use crate::wire::analysis::AnalysisRunSpec;
@@ -38,6 +39,22 @@ pub fn resolve(spec: &mut AnalysisRunSpec, total: f64, goes_on: bool) {
             }
         }
     }
+}
+
+/// The same for a run of a rollout with `steps` steps. `run_spec` says what its run of a kind measures; `None` for a kind that it has none of.
+pub fn resolve_run(
+    spec: &mut AnalysisRunSpec,
+    kind: RunKind,
+    steps: usize,
+    run_spec: &dyn Fn(RunKind) -> Option<AnalysisRunSpec>,
+) {
+    if !spec.metrics.iter().any(super::is_sequential) {
+        return;
+    }
+    let around = [RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion];
+    let kinds = (0..steps).map(RunKind::Step).chain(around);
+    let total = kinds.filter_map(run_spec).map(|spec| weight(&spec)).sum();
+    resolve(spec, total, kind == RunKind::Background);
 }
 
 /// What was filled in; a run that somebody made by hand has all of alpha, shared by its own metrics.
