@@ -81,12 +81,13 @@ pub(super) async fn look(
     let readings: BTreeMap<usize, Result<Fed, String>> = due.iter().copied().zip(readings).collect();
     let mut looks = Looks::of(shared, run);
     // What was counted while the weight changed says nothing about the new one.
-    let window = looks.window.or_else(|| judged_at(spec, status)).unwrap_or(wanted);
+    let judged_at = judged_at(spec, status);
+    let window = looks.window.or(judged_at).unwrap_or(wanted);
     let look = Look { filled: &filled.spec, spec, status, window, now, every_min: EVERY_MIN };
     let taken = look.take(due, 0, &|index| readings.get(&index).cloned().unwrap_or_else(|| Err(String::new())));
     if taken.iter().any(|one| look.is_news(one)) {
         looks.next.clear();
-        if taken.iter().any(|one| !one.judged.is_empty()) || looks.window.is_none() {
+        if judged_at.is_none() || taken.iter().any(|one| !one.judged.is_empty()) {
             looks.window = Some(wanted);
         }
         shared.looks.borrow_mut().insert(name(run), looks);

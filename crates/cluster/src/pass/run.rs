@@ -32,6 +32,15 @@ pub(crate) struct Unsaved {
 
 /// Makes one.
 pub(super) async fn pass(shared: &Shared, name: &Name) -> Result<Next, Error> {
+    let next = carry_out(shared, name).await;
+    if next.is_err() {
+        // What was looked at is not written, or somebody else has written.
+        shared.looks.borrow_mut().remove(name);
+    }
+    next
+}
+
+async fn carry_out(shared: &Shared, name: &Name) -> Result<Next, Error> {
     let known = shared.store.borrow().get(ANALYSIS_RUN, name);
     let Some(object) = known.filter(|object| !object.is_deleted()) else {
         forget(shared, name);
