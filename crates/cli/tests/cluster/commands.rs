@@ -94,6 +94,34 @@ fn a_template_behind_a_reference_is_changed_there() {
 }
 
 #[test]
+fn where_a_sequential_test_stands_is_read_from_its_measurement() {
+    let (server, person) = shop();
+    server.patch("rollouts", "web", &paused());
+    let standing = json!({
+        "verdict": "undecided", "logE": 1.5, "logEFail": 4.6, "logEPass": 0.2, "logEPassAt": 3.0, "part": "+1 point",
+        "canary": { "bad": 3.0, "total": 50.0 }, "stable": { "bad": 1.0, "total": 200.0 },
+    });
+    let measurement = json!({
+        "phase": "Running", "startedAt": "2026-01-01T00:00:01Z", "value": "canary 6 %",
+        "metadata": { "serin.dev/standing": standing.to_string(), "serin.dev/state": "{}" },
+    });
+    server.put(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun",
+        "metadata": {
+            "name": "web-b-2", "namespace": "shop",
+            "labels": { "rollout-type": "Background", "rollouts-pod-template-hash": "b" },
+            "ownerReferences": [{ "kind": "Rollout", "name": "web", "uid": "r-web", "controller": true }],
+        },
+        "spec": { "metrics": [{ "name": "errors", "provider": { "plugin": { "serin.dev/compare": {} } } }] },
+        "status": { "phase": "Running", "metricResults": [{ "name": "errors", "phase": "Running", "measurements": [measurement] }] },
+    }));
+    let view: Value = serde_json::from_str(&person.serin("get rollout web -n shop -o json").ok()).unwrap();
+    let metric = &view["runs"][0]["metrics"][0];
+    assert_eq!((&metric["name"], &metric["standing"]["verdict"]), (&json!("errors"), &json!("undecided")), "{view}");
+    assert_eq!(metric["standing"]["canary"], json!({ "bad": 3.0, "total": 50.0 }));
+}
+
+#[test]
 fn a_rollout_is_told_as_on_one_machine() {
     let (server, person) = shop();
     server.patch("rollouts", "web", &paused());
