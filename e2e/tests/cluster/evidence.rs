@@ -112,12 +112,10 @@ fn versions_are_promoted_and_rolled_back_on_evidence_and_nothing_is_counted_twic
     });
     let counted = counted(&run);
     let answered = &kept(&run, "serin.dev/state")["answered"];
-    assert_eq!(
-        *answered,
-        json!([(counted[0] - base[0]) as u64, (counted[1] - base[1]) as u64]),
-        "{base:?} {counted:?}"
-    );
-    assert!(answered[0].as_u64() > Some(50), "{answered}");
+    let [canary, stable] = [0, 1].map(|version| answered[version].as_f64().unwrap());
+    // What stable answered before the first scrape of the canary is compared with nothing.
+    let once = canary == counted[0] - base[0] && stable <= counted[1] - base[1];
+    assert!(once && canary > 50.0 && stable > 50.0, "{answered} of {counted:?} from {base:?} on");
     web::assert_none_failed(&users.finish());
 
     // Some of its answers are 500.
