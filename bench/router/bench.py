@@ -1,5 +1,6 @@
 """Router benchmark against nginx: `bench.py cpu` for processor time per request, `bench.py mirror` for the same with a copy of every
-request sent to the canary, `bench.py changes` for weight changes under load.
+request sent to the canary, `bench.py shadow` for Serin with copies and nginx without, `bench.py slices` for Serin with and without three
+slices, `bench.py changes` for weight changes under load.
 
 The proxy has processor 0 to itself; load and model services share processor 1. Rounds are interleaved and every ratio is taken
 within a round, so that whatever else the machine does hits both alike."""
@@ -15,7 +16,7 @@ import statistics
 import subprocess
 import time
 
-from proxies import MODELS, ROOT, WORK, Model, Nginx, Serin
+from proxies import MODELS, ROOT, SLICES, WORK, Model, Nginx, Serin
 
 PROXY_CPU, LOAD_CPU = 0, 1
 CONNECTIONS = 48
@@ -77,11 +78,23 @@ def spread(values):
     return f"{statistics.median(ordered):.3f} ({ordered[0]:.3f}-{ordered[-1]:.3f})"
 
 
-def cpu(rounds, seconds, mirror=False):
-    models = [Model(v, LOAD_CPU) for v in MODELS]
+def contestants(phase):
+    """Two proxies; the ratio is that of the second to the first."""
     # With copies all users' requests go to the stable version, so that the canary's are the copies.
-    options = {"canary": 0, "mirror": True} if mirror else {}
-    proxies = [Nginx(PROXY_CPU, **options), Serin(PROXY_CPU, **options)]
+    copies = {"canary": 0, "mirror": True}
+    match phase:
+        case "mirror":
+            return [Nginx(PROXY_CPU, **copies), Serin(PROXY_CPU, **copies)]
+        case "shadow":
+            return [Nginx(PROXY_CPU, canary=0), Serin(PROXY_CPU, **copies)]
+        case "slices":
+            return [Serin(PROXY_CPU, name="plain"), Serin(PROXY_CPU, slices=SLICES, port=Serin.PORT + 1)]
+    return [Nginx(PROXY_CPU), Serin(PROXY_CPU)]
+
+
+def cpu(rounds, seconds, phase):
+    models = [Model(v, LOAD_CPU) for v in MODELS]
+    proxies = contestants(phase)
     samples = []
     try:
         for proxy in proxies:
@@ -92,7 +105,7 @@ def cpu(rounds, seconds, mirror=False):
                 samples.append(one)
                 print(json.dumps(one), flush=True)
         answered = proxies[1].counts()
-        copies = proxies[1].copies()
+        copies, pairs = proxies[1].copies(), proxies[1].pairs()
     finally:
         for process in proxies + models:
             process.stop()
@@ -109,16 +122,17 @@ def cpu(rounds, seconds, mirror=False):
     by_round = {}
     for s in samples:
         by_round.setdefault(s["round"], {})[s["proxy"]] = s
-    ratios = [r["serin"]["cpu_s_100k"] / r["nginx"]["cpu_s_100k"] for r in by_round.values()]
+    first, second = (p.name for p in proxies)
+    ratios = [r[second]["cpu_s_100k"] / r[first]["cpu_s_100k"] for r in by_round.values()]
     foreign = [max(p["foreign"] for p in r.values()) for r in by_round.values()]
     quiet = [ratio for ratio, load in zip(ratios, foreign) if load < 0.15]
-    print(f"\nratio to nginx within a round: {spread(ratios)}, {len(ratios)} rounds; foreign load {spread(foreign)} processors")
+    print(f"\nratio to {first} within a round: {spread(ratios)}, {len(ratios)} rounds; foreign load {spread(foreign)} processors")
     if quiet:
         print(f"of these the {len(quiet)} rounds with less than 0.15 processors of foreign load: {spread(quiet)}")
     assert all(answers == predictions for answers, predictions in answered.values()), answered
     print(f"predictions captured: all of {sum(a for a, _ in answered.values())}")
-    if mirror:
-        print(f"copies answered, and dropped: {copies}")
+    if copies:
+        print(f"copies answered, and dropped: {copies}; pairs: {pairs}")
 
 
 def changes(proxy, models, count):
@@ -157,14 +171,14 @@ def changes(proxy, models, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("phase", choices=["cpu", "mirror", "changes"])
+    parser.add_argument("phase", choices=["cpu", "mirror", "shadow", "slices", "changes"])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--changes", type=int, default=1000)
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     if options.phase != "changes":
-        cpu(options.rounds, options.seconds, options.phase == "mirror")
+        cpu(options.rounds, options.seconds, options.phase)
         return
     print("\n| proxy | changes | requests | failed | stale after the command returned | command ms, median | worst | requests/s |")
     print("|---|---|---|---|---|---|---|---|")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from proxies import MODELS, STANDALONE, WORK, Model, Serin
+from proxies import MODELS, SLICES, STANDALONE, WORK, Model, Serin
 
 BODY = '{"id":"req-000000","features":[5.1,3.5,1.4,0.2,6.7,3.0,5.2,2.3],"segment":"eu"}'
 # What wrk sends.
@@ -33,24 +33,26 @@ def waves(clients, count):
 class Counted(Serin):
     """The proxy under callgrind."""
 
-    def __init__(self, out):
+    def __init__(self, out, **options):
         self.out = out
-        super().__init__(0)
+        super().__init__(0, **options)
 
-    def command(self, table, workers):
+    def command(self, table, workers, port):
         options = ["--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.out}", "--separate-threads=no"]
-        return ["valgrind", *options, STANDALONE, f"127.0.0.1:{self.PORT}", self.socket, table, workers]
+        return ["valgrind", *options, STANDALONE, f"127.0.0.1:{port}", self.socket, table, workers]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--waves", type=int, default=100)
     parser.add_argument("--connections", type=int, default=48)
+    parser.add_argument("--mirror", action="store_true", help="with a copy of every request")
+    parser.add_argument("--slices", action="store_true", help="with three slices")
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     out = WORK / "callgrind.out"
     models = [Model(v, 1) for v in MODELS]
-    proxy = Counted(out)
+    proxy = Counted(out, canary=0 if options.mirror else 20, mirror=options.mirror, slices=SLICES if options.slices else ())
     try:
         clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(options.connections)]
         waves(clients, 10)

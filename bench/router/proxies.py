@@ -13,6 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "bench/work/router"
 STANDALONE = Path(os.environ.get("STANDALONE", ROOT / "target/release/examples/standalone"))
 MODELS = {"stable": 19801, "canary": 19802}
+# By a header, and by fields of the request and of the answer that the load has.
+SLICES = [
+    {"name": "type", "header": "content-type"},
+    {"name": "segment", "request_field": "$.segment"},
+    {"name": "model", "answer_field": "$.model"},
+]
 
 
 def http_get(port, path):
@@ -158,19 +164,19 @@ class Serin(Process):
 
     PORT = 19812
 
-    def __init__(self, cpu, canary=20, workers=1, mirror=False):
-        self.mirror = mirror
-        self.socket = WORK / "serin.sock"
+    def __init__(self, cpu, canary=20, workers=1, mirror=False, slices=(), name="serin", port=PORT):
+        self.mirror, self.slices = mirror, slices
+        self.socket = WORK / f"{name}.sock"
         self.version = 1
-        table = WORK / "table.json"
+        table = WORK / f"{name}.json"
         table.write_text(json.dumps(self.table(canary)))
-        super().__init__("serin", self.PORT, self.command(table, workers), cpu)
+        super().__init__(name, port, self.command(table, workers, port), cpu)
         self.control = socket.socket(socket.AF_UNIX)
         self.control.connect(str(self.socket))
         self.lines = self.control.makefile("r")
 
-    def command(self, table, workers):
-        return [STANDALONE, f"127.0.0.1:{self.PORT}", self.socket, table, workers]
+    def command(self, table, workers, port):
+        return [STANDALONE, f"127.0.0.1:{port}", self.socket, table, workers]
 
     def table(self, canary):
         def group(version, weight):
@@ -183,6 +189,8 @@ class Serin(Process):
             copies = {"name": "all", "version": "canary", "endpoints": groups[1]["endpoints"], "unsafe_methods": True}
             split["mirrors"] = [{**copies, "matches": [{}], "percent": 100}]
         route = {"name": "bench/pets", "split": split, "prediction": "$.prediction"}
+        if self.slices:
+            route["slices"] = list(self.slices)
         return {"version": self.version, "routes": [route]}
 
     def ask(self, request):
@@ -203,3 +211,8 @@ class Serin(Process):
         """Copies answered, and those dropped by reason."""
         mirrors = self.ask({"op": "stats"})["stats"]["mirrors"]
         return [(m["counts"]["by_class"], m["dropped"]) for m in mirrors]
+
+    def pairs(self):
+        """Pairs by which of their answers were bad, and those that are incomplete by reason."""
+        pairs = self.ask({"op": "stats"})["stats"]["pairs"]
+        return [(p["errors"], p.get("incomplete", {})) for p in pairs if sum(p["errors"].values())]

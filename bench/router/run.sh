@@ -6,4 +6,7 @@ cd "$(dirname "$0")/../.."
 cargo build --release -p serin-proxy --example standalone
 python3 bench/router/bench.py cpu --rounds "${ROUNDS:-9}"
 python3 bench/router/bench.py mirror --rounds "${ROUNDS:-3}"
+python3 bench/router/bench.py shadow --rounds "${ROUNDS:-6}"
+python3 bench/router/bench.py slices --rounds "${ROUNDS:-6}"
+cargo bench -p serin-proxy
 python3 bench/router/bench.py changes --changes "${CHANGES:-1000}"

@@ -446,7 +446,7 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 10.0, value_name = "FACTOR", value_parser = speed)]
     pub(crate) speed: f64,
     /// Requests per second over all services
-    #[arg(long, default_value_t = 90)]
+    #[arg(long, default_value_t = 240)]
     pub(crate) rate: u32,
     /// Print a JSON report (short for --output json)
     #[arg(long)]

@@ -4,6 +4,7 @@ mod arguments;
 mod cluster;
 mod command;
 mod error;
+mod evidence;
 mod log;
 mod output;
 mod place;

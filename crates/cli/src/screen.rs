@@ -12,6 +12,7 @@ use serin_local::view::{
 };
 
 use crate::command::mark;
+use crate::evidence;
 use crate::output::{age, tag, time_of_day};
 
 /// Cells of the weight bar.
@@ -77,7 +78,9 @@ pub(crate) fn lines(view: &RolloutView) -> Vec<String> {
             for m in &metric.measurements {
                 let message = if m.message.is_empty() { String::new() } else { format!(" ({})", m.message) };
                 let at = time_of_day(m.at_ms);
-                out.push(format!("{at} {} {}: {} {}{message}", run.name, metric.name, m.value, m.phase));
+                let open = metric.standing.as_ref().filter(|_| m.phase == "Running");
+                let value = open.map_or_else(|| m.value.clone(), |standing| evidence::word(standing).to_owned());
+                out.push(format!("{at} {} {}: {value} {}{message}", run.name, metric.name, m.phase));
             }
         }
         if !run.message.is_empty() {
@@ -281,6 +284,11 @@ fn metric_line(metric: &MetricView, width: usize) -> Line<'static> {
         coloured(format!("      {} ", mark(&metric.phase)), &metric.phase),
         Span::raw(format!("{:width$}  ", metric.name)),
     ];
+    if let Some(standing) = &metric.standing {
+        spans.push(coloured(evidence::gauge(standing), &metric.phase));
+        spans.push(Span::raw(format!("  {}", evidence::brief(standing))));
+        return Line::from(spans);
+    }
     if metric.measurements.is_empty() {
         spans.push(dim("not measured yet"));
     }

@@ -4,6 +4,8 @@
 mod conditions;
 #[path = "canary/details.rs"]
 mod details;
+#[path = "canary/evidence.rs"]
+mod evidence;
 #[path = "canary/experiment.rs"]
 mod experiment;
 #[path = "canary/faults.rs"]

@@ -296,3 +296,28 @@ fn runs_that_are_impossible() {
     let twice = RunSpec { metrics: vec![Metric::new("m"), Metric::new("n"), Metric::new("m")], terminate: false };
     assert_eq!(problem(&twice).as_deref(), Some("metrics[2]: duplicate name 'm'"));
 }
+
+#[test]
+fn a_run_has_passed_where_all_its_deciding_sequential_metrics_have_at_one_weight() {
+    use serin_core::Share;
+    use serin_core::analysis::evidence::{PASSED_AT, passed_at};
+    let metric = |name: &str, sequential: bool, dry_run: bool| Metric { sequential, dry_run, ..Metric::new(name) };
+    let metrics =
+        vec![metric("a", true, false), metric("b", true, false), metric("c", true, true), metric("d", false, false)];
+    let spec = RunSpec { metrics, terminate: false };
+    let check = |said: [&str; 2]| {
+        let mut status = RunStatus::default();
+        for (index, at) in said.into_iter().enumerate().filter(|(_, at)| !at.is_empty()) {
+            let metadata = [(PASSED_AT.to_owned(), at.to_owned())].into();
+            let phase = RunPhase::Running;
+            record(&spec, &mut status, index, Measurement { phase, metadata, ..Measurement::default() });
+        }
+        passed_at(&spec, &status)
+    };
+    assert_eq!(check(["20/100", "20/100"]), Some(Share { weight: 20, total: 100 }));
+    assert_eq!(check(["20/100", "50/100"]), None);
+    assert_eq!(check(["20/100", ""]), None);
+    assert_eq!(check(["20/100", "soon"]), None);
+    let none = RunSpec { metrics: vec![metric("d", false, false)], terminate: false };
+    assert_eq!(passed_at(&none, &RunStatus::default()), None);
+}

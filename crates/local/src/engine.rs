@@ -6,6 +6,7 @@ mod manifests;
 mod measure;
 mod members;
 mod plugins;
+mod recording;
 mod routing;
 mod scrape;
 mod sequential;

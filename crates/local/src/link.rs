@@ -252,17 +252,18 @@ impl Link {
         }
     }
 
-    /// One-second batches since the last call.
+    /// One-second batches since the last call. The router gives them by the page.
     pub async fn batches(&mut self) -> Vec<Batch> {
-        let Some(client) = self.client.as_mut() else { return Vec::new() };
-        match timed(client.batches(self.batch_seq)).await {
-            Ok(Ok(batches)) => {
-                self.batch_seq = batches.last().map_or(self.batch_seq, |b| b.seq);
-                batches
-            }
-            _ => {
-                self.lost();
-                Vec::new()
+        let mut all = Vec::new();
+        loop {
+            let Some(client) = self.client.as_mut() else { return all };
+            match timed(client.batches(self.batch_seq)).await {
+                Ok(Ok(page)) => {
+                    let Some(last) = page.last() else { return all };
+                    self.batch_seq = last.seq;
+                    all.extend(page);
+                }
+                _ => self.lost(),
             }
         }
     }

@@ -292,7 +292,7 @@ fn render(split: &CoreSplit) -> Split {
         percent: m.percentage,
         version: split.canary.to_string(),
         endpoints: Vec::new(),
-        // The step says itself which methods it copies, and Argo's routers copy all that it does not leave out.
+        // Which methods are copied is in the matches.
         unsafe_methods: true,
     };
     Split {
@@ -314,9 +314,15 @@ fn header_match(matching: &weight::HeaderMatch) -> HeaderMatch {
     HeaderMatch { header: matching.header.clone(), value: value_match(&matching.value) }
 }
 
+/// The methods of requests that ask for nothing to be changed.
+const SAFE_METHODS: &str = "GET|HEAD|OPTIONS|TRACE";
+
+/// Requests that may change something are copied only where the step names their method: the new version would do a second time what it is to
+/// do once, and whoever wrote the step must have thought of that.
 fn mirror_match(matching: &weight::RouteMatch) -> MirrorMatch {
+    let safe = || ValueMatch::Regex(SAFE_METHODS.to_owned());
     MirrorMatch {
-        method: matching.method.as_ref().map(value_match),
+        method: Some(matching.method.as_ref().map_or_else(safe, value_match)),
         path: matching.path.as_ref().map(value_match),
         headers: matching.headers.iter().map(header_match).collect(),
     }

@@ -350,6 +350,9 @@ pub struct MetricView {
 pub struct MeasurementView {
     /// When it was taken, in milliseconds.
     pub at_ms: i64,
+    /// When it ended; absent while a test goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<i64>,
     /// What was measured.
     pub value: String,
     /// Phase.
@@ -439,6 +442,7 @@ impl MetricView {
         let result = result.unwrap_or(&empty);
         let measurement = |m: &serin_core::analysis::Measurement| MeasurementView {
             at_ms: m.started.as_millis(),
+            ended_ms: m.finished.map(serin_core::Time::as_millis),
             value: m.value.clone(),
             phase: m.phase.as_str().to_owned(),
             message: m.message.clone(),

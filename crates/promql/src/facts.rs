@@ -1,14 +1,21 @@
 //! What a linter can know about a query before any data: which series it reads, what its numbers are, and what cannot be
 //! meant.
 
+mod absence;
+mod centre;
 mod oddity;
 mod quantity;
+mod range;
 
-use crate::matcher::Matcher;
+use crate::matcher::{Matcher, Test};
 use crate::syntax::{Aggregate, Binary, Expr, Node, Operator, Selector, Subquery};
 
+pub use centre::Centred;
 pub use oddity::{Oddity, OddityKind};
 pub use quantity::Quantity;
+pub use range::{Buckets, Range};
+
+pub(crate) use range::of as range;
 
 /// What is known about a query without data.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,11 +28,17 @@ pub struct Facts {
     pub apart: Vec<String>,
     /// What the numbers of the answer are.
     pub quantity: Quantity,
+    /// The quantile of a histogram that the answer is, from 0 to 1: the first of the text.
+    pub quantile: Option<f64>,
     /// Divisions of one flow of events by another.
     pub ratios: Vec<Ratio>,
     /// The answer is NaN, and not empty, while the series that it reads stand still: a division by nothing, or a quantile
     /// of nothing.
     pub nan_when_idle: bool,
+    /// Selectors of failed requests without which the answer is empty: while nothing fails there are no such series.
+    pub needs_failures: Vec<Reads>,
+    /// Distances of shares from fixed numbers.
+    pub centred: Vec<Centred>,
     /// Functions over ranges of time, in the order of the text.
     pub windows: Vec<Window>,
     /// What cannot be meant.
@@ -65,6 +78,8 @@ pub struct Condition {
     pub label: String,
     /// What it is compared with; a pattern for `=~` and `!~`.
     pub value: String,
+    /// `!=` or `!~`.
+    pub negated: bool,
 }
 
 /// A division of one flow of events by another, such as errors by requests.
@@ -86,13 +101,24 @@ pub(crate) fn of(root: &Expr) -> Facts {
         groups: Vec::new(),
         apart: apart(root),
         quantity: quantity::of(root),
+        quantile: None,
         ratios: Vec::new(),
         nan_when_idle: quantity::nan_when_idle(root),
+        needs_failures: absence::of(root),
+        centred: centre::of(root),
         windows: Vec::new(),
         oddities: oddity::of(root),
     };
     each(root, &mut |expr| match &expr.node {
-        Node::Call { function, args } => facts.windows.extend(args.iter().filter_map(|arg| window(function.name, arg))),
+        Node::Call { function, args } => {
+            facts.windows.extend(args.iter().filter_map(|arg| window(function.name, arg)));
+            if let ("histogram_quantile", Some(Node::Number(number))) =
+                (function.name, args.first().map(|arg| &arg.node))
+                && (0.0..=1.0).contains(number)
+            {
+                facts.quantile.get_or_insert(*number);
+            }
+        }
         Node::Aggregate(aggregate) if !aggregate.without => {
             facts.groups.extend(aggregate.names.iter().map(|name| name.to_string()));
         }
@@ -186,7 +212,11 @@ fn read(selector: &Selector, expr: &Expr) -> Reads {
     Reads {
         metric: metric.map(|matcher| matcher.value.to_string()).unwrap_or_default(),
         conditions: others
-            .map(|matcher| Condition { label: matcher.name.to_string(), value: matcher.value.to_string() })
+            .map(|matcher| Condition {
+                label: matcher.name.to_string(),
+                value: matcher.value.to_string(),
+                negated: matches!(matcher.test, Test::NotEqual | Test::NotMatch(_)),
+            })
             .collect(),
         start: expr.span.start,
         end: expr.span.end,
@@ -220,6 +250,7 @@ fn times(expr: &Expr) -> Option<(f64, &Expr)> {
 /// What counts below a division: `x > 0` and `clamp_min(x, 1)` are `x`.
 fn below(expr: &Expr) -> &Expr {
     match &expr.node {
+        Node::Binary(binary) if binary.returns_bool => expr,
         Node::Binary(binary) if binary.operator.is_comparison() || binary.operator.is_set() => &binary.left,
         Node::Call { function, args } if matches!(function.name, "clamp_min" | "clamp" | "clamp_max") => &args[0],
         _ => expr,

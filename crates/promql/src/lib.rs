@@ -37,7 +37,7 @@ pub mod text;
 mod value;
 
 pub use dialect::supported;
-pub use facts::{Condition, Facts, Oddity, OddityKind, Quantity, Ratio, Reads, Window};
+pub use facts::{Buckets, Centred, Condition, Facts, Oddity, OddityKind, Quantity, Range, Ratio, Reads, Window};
 pub use labels::{Labels, LabelsBuilder};
 pub use number::format_value;
 pub use query::{EvalError, Options, Query, QueryError};

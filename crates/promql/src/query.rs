@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::eval::{Answer, Evaluator, Windows};
-use crate::facts::{self, Facts};
+use crate::facts::{self, Buckets, Facts, Range};
 use crate::labels::Labels;
 use crate::store::Store;
 use crate::syntax::{Aggregate, Binary, Expr, Kind, Node, Selector, Span, Subquery, parse};
@@ -134,6 +134,12 @@ impl Query {
     /// What can be known about the answers without any data.
     pub fn facts(&self) -> Facts {
         facts::of(&self.root)
+    }
+
+    /// The numbers that the answer can have at all, whatever the data: shares are from 0 to 1, rates and counts not below 0,
+    /// quantiles within the buckets that `buckets` knows. NaN and no answer are always possible.
+    pub fn range(&self, buckets: Buckets<'_>) -> Range {
+        facts::range(&self.root, buckets)
     }
 
     /// Whether series with different values of a label are told apart in the answer, as far as the text of the query says:

@@ -118,7 +118,75 @@ const PAGE_WORDS: &[&str] = &[
     "\0",
 ];
 
+/// Queries that can be read, with what their range is made of.
+fn readable() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "x",
+        "y",
+        "h_bucket",
+        "rate(x[1m])",
+        "sum(increase(x{a=\"1\"}[1m]))",
+        "sum(rate(x{a=\"1\"}[1m])) / sum(rate(x[1m]))",
+        "100 * sum(rate(x{a=\"1\"}[1m])) / sum(rate(x[1m]))",
+        "count_over_time(x[1m])",
+        "0",
+        "1",
+        "-2.5",
+        "1e300",
+        "Inf",
+        "vector(3)",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(5, 24, 2, |inner| {
+        let functions = prop::sample::select(vec![
+            "abs",
+            "sum",
+            "avg",
+            "max",
+            "count",
+            "stddev",
+            "sqrt",
+            "exp",
+            "sgn",
+            "ceil",
+            "round",
+            "absent",
+            "-",
+            "topk_1",
+            "clamp_1_3",
+            "clamp_min_2",
+            "clamp_max_2",
+            "quantile_0.9",
+            "histogram_0.9",
+            "over",
+        ]);
+        let operators = prop::sample::select(vec![
+            "+", "-", "*", "/", "%", "^", ">", "<=", "==", "!=", "> bool", "or", "and", "unless",
+        ]);
+        prop_oneof![
+            (functions, inner.clone()).prop_map(|(function, inner)| match function {
+                "topk_1" => format!("topk(1, {inner})"),
+                "clamp_1_3" => format!("clamp({inner}, 1, 3)"),
+                "clamp_min_2" => format!("clamp_min({inner}, 2)"),
+                "clamp_max_2" => format!("clamp_max({inner}, 2)"),
+                "quantile_0.9" => format!("quantile(0.9, {inner})"),
+                "histogram_0.9" => format!("histogram_quantile(0.9, {inner})"),
+                "over" => format!("max_over_time(({inner})[1m:15s])"),
+                function => format!("{function}({inner})"),
+            }),
+            (inner.clone(), operators, inner)
+                .prop_map(|(left, operator, right)| format!("({left}) {operator} ({right})")),
+        ]
+    })
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn readable_queries_hold(text in readable()) {
+        promql::check(&text);
+    }
+
     #[test]
     fn random_queries_hold(text in of_words(QUERY_WORDS)) {
         promql::check(&text);

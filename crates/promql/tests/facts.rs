@@ -116,6 +116,15 @@ fn ranges_are_found_with_their_functions() {
 }
 
 #[test]
+fn quantiles_of_histograms() {
+    assert_eq!(facts("1000 * histogram_quantile(0.95, sum by (le) (rate(d_bucket[1m]))) >= 0").quantile, Some(0.95));
+    assert_eq!(facts("histogram_quantile(95, d_bucket)").quantile, None);
+    assert_eq!(facts("quantile(0.5, d)").quantile, None);
+    // A function without arguments has no first one.
+    assert_eq!(facts("time() + d").quantile, None);
+}
+
+#[test]
 fn labels_that_an_answer_keeps() {
     let check = |query: &str, want: bool| assert_eq!(Query::parse(query).unwrap().keeps_label("pod"), want, "{query}");
     check("a", true);
@@ -132,4 +141,107 @@ fn labels_that_an_answer_keeps() {
     check("a + ignoring (pod) b", false);
     check("a or sum(b)", false);
     check("absent(a)", false);
+}
+
+#[test]
+fn answers_have_a_range() {
+    let buckets = |metric: &str| (metric == "known_bucket").then_some((0.001, 10.0));
+    let check = |query: &str, low: f64, high: f64| {
+        let range = Query::parse(query).unwrap().range(&buckets);
+        assert_eq!((range.low, range.high), (low, high), "{query}");
+    };
+    const INF: f64 = f64::INFINITY;
+    let share = r#"sum(rate(r_total{code="500"}[1m])) / sum(rate(r_total[1m]))"#;
+    check(share, 0.0, 1.0);
+    check(&format!("100 * {share}"), 0.0, 100.0);
+    check(&format!("1 - {share}"), 0.0, 1.0);
+    check(&format!("abs({share} - 0.5)"), 0.0, 0.5);
+    check(&format!("abs(({share}) - ({share}))"), 0.0, 1.0);
+    check(&format!("({share}) * 2 + 1"), 1.0, 3.0);
+    check(&format!("({share}) * -2"), -2.0, 0.0);
+    check(&format!("({share}) > 0.5"), 0.5, 1.0);
+    check(&format!("({share}) < 0.5"), 0.0, 0.5);
+    check(&format!("({share}) == 2"), -INF, INF);
+    check(&format!("({share}) or vector(3)"), 0.0, 3.0);
+    check(&format!("sum({share})"), 0.0, INF);
+    check(&format!("max_over_time(({share})[5m:])"), 0.0, 1.0);
+    // What is no part of what stands below can be more.
+    check(r#"sum(increase(r_total{code="500"}[1m])) / sum(rate(r_total[1m]))"#, 0.0, INF);
+    check(r#"(sum(rate(r_total{code="500"}[1m])) or vector(3)) / sum(rate(r_total[1m]))"#, 0.0, INF);
+    check(r#"(sum(rate(r_total{code="500"}[1m])) or vector(0)) / (sum(rate(r_total[1m])) > 0)"#, 0.0, 1.0);
+    check(r#"sum(rate(r_total{code="500"}[1m])) / (sum(rate(r_total[1m])) > bool 0)"#, -INF, INF);
+    check("sum(rate(a_total[1m]))", 0.0, INF);
+    check("rate(a_total[1m]) / rate(b_total[1m])", 0.0, INF);
+    check("a_total / 2", 0.0, INF);
+    check("a / b", -INF, INF);
+    check("-increase(a_total[1m])", -INF, 0.0);
+    check("a - a", -INF, INF);
+    check("up", 0.0, 1.0);
+    check("min(up) > bool 0", 0.0, 1.0);
+    check("count(a)", 1.0, INF);
+    check("absent(a)", 1.0, 1.0);
+    check("clamp(a, 1, 3)", 1.0, 3.0);
+    check("clamp_max(count(a), 3)", 1.0, 3.0);
+    check("round(abs(a))", 0.0, INF);
+    check("2 / clamp_min(rate(a_total[1m]), 1)", 0.0, 2.0);
+    check("delta(a[1m])", -INF, INF);
+    let quantile = |metric: &str| format!("histogram_quantile(0.95, sum by (le) (rate({metric}[1m])))");
+    check(&quantile("known_bucket"), 0.0, 10.0);
+    check(&format!("1000 * {}", quantile("known_bucket")), 0.0, 10_000.0);
+    check(&quantile("d_seconds_bucket"), 0.0, INF);
+    check(&quantile("score_bucket"), -INF, INF);
+    check("histogram_quantile(95, d_seconds_bucket)", -INF, INF);
+}
+
+#[test]
+fn what_is_there_only_when_something_fails() {
+    let check = |query: &str, want: &[&str]| {
+        let found = facts(query).needs_failures;
+        let found: Vec<&str> = found.iter().map(|reads| &query[reads.start..reads.end]).collect();
+        assert_eq!(found, want, "{query}");
+    };
+    check(r#"sum(rate(r_total{code=~"5.."}[1m]))"#, &[r#"r_total{code=~"5.."}[1m]"#]);
+    check(r#"sum(rate(r_total{code=~"5.."}[1m])) / sum(rate(r_total[1m]))"#, &[r#"r_total{code=~"5.."}[1m]"#]);
+    check(r#"(sum(rate(r_total{code=~"5.."}[1m])) or vector(0)) / sum(rate(r_total[1m]))"#, &[]);
+    check(r#"sum(rate(r_total{code=~"5.."}[1m])) / sum(rate(r_total[1m])) or vector(0)"#, &[]);
+    check(r#"rate(r_total{status="503"}[1m]) or rate(r_total{status="500"}[1m])"#, &[r#"r_total{status="503"}[1m]"#]);
+    for selector in [
+        r#"status=~"5[0-9]{2}""#,
+        r#"code=~"5xx|error""#,
+        r#"code_class="5xx""#,
+        r#"result="failed""#,
+        r#"code=~"^5..$""#,
+    ] {
+        check(&format!("r_total{{{selector}}}"), &[&format!("r_total{{{selector}}}")]);
+    }
+    for selector in [
+        r#"code!~"5..""#,
+        r#"code=~"2..|5..""#,
+        r#"code=~".*""#,
+        r#"code="200""#,
+        r#"path="/5xx""#,
+        r#"code="""#,
+        r#"code="5""#,
+        r#"code="54""#,
+    ] {
+        check(&format!("r_total{{{selector}}}"), &[]);
+    }
+    check(r#"scalar(r_total{code="500"}) + absent(r_total{code="500"})"#, &[]);
+    check(r#"r_total unless r_total{code="500"}"#, &[]);
+    check(r#"e_errors_total"#, &[]);
+}
+
+#[test]
+fn shares_that_are_held_against_a_fixed_number() {
+    let share = r#"sum(rate(p_total{prediction="1"}[1m])) / sum(rate(p_total[1m]))"#;
+    let found = |query: &str| facts(query).centred.iter().map(|c| (c.centre, c.whole)).collect::<Vec<_>>();
+    assert_eq!(found(&format!("abs({share} - 0.5)")), [(0.5, 1.0)]);
+    assert_eq!(found(&format!("abs(0.25 - {share}) >= 0")), [(0.25, 1.0)]);
+    assert_eq!(found(&format!("abs(100 * {share} - 25)")), [(0.25, 100.0)]);
+    assert!(found(&format!("abs(({share}) - ({share}))")).is_empty());
+    assert!(found(&format!("abs({share} - 1)")).is_empty());
+    assert!(found("abs(a - 0.5)").is_empty());
+    let query = format!("2 * abs({share} - 0.5)");
+    let centred = &facts(&query).centred[0];
+    assert_eq!(&query[centred.start..centred.end], format!("abs({share} - 0.5)"));
 }

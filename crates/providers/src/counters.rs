@@ -11,7 +11,7 @@ mod question;
 
 pub use answer::{ask, read};
 pub use cursor::{Cursor, Delta, Growth, Interval};
-pub use question::{Queries, Questions, Resets, request};
+pub use question::{Queries, Questions, Resets, refusal, request};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,8 +1,15 @@
 //! Lints of PromQL queries: here, because the manifests and the language meet here.
 
+mod counters;
+mod histogram;
+mod reach;
+mod versions;
+
 use serin_promql::{Facts, Oddity, OddityKind, Quantity, Reads};
 use serin_spec::lint::{LATEST, Limit, Query, STABLE, queries};
 use serin_spec::{Catalog, Problem};
+
+pub use histogram::{ROUTER_BUCKETS, ROUTER_BUCKETS_S};
 
 /// Labels whose usual values tell versions, or single members, apart.
 const VERSION_LABELS: [&str; 22] = [
@@ -41,14 +48,18 @@ const SECONDS_MAX: f64 = 50.0;
 pub fn check(catalog: &Catalog) -> Vec<Problem> {
     let mut problems = Vec::new();
     for query in queries(catalog) {
-        let read = |(at, text): (usize, &String)| Some((at, serin_promql::Query::parse(text).ok()?.facts()));
-        let Some((reading, facts)) = query.readings.iter().enumerate().find_map(read) else { continue };
-        let found = Found { query: &query, reading, facts: &facts };
+        let read = |(at, text): (usize, &String)| Some((at, serin_promql::Query::parse(text).ok()?));
+        let Some((reading, parsed)) = query.readings.iter().enumerate().find_map(read) else { continue };
+        let found = Found { query: &query, reading, parsed: &parsed, facts: &parsed.facts() };
         found.versions(&mut problems);
+        found.windows(&mut problems);
         found.limits(&mut problems);
         found.oddities(&mut problems);
         found.answer(&mut problems);
+        found.buckets(&mut problems);
+        found.base_rate(&mut problems);
     }
+    counters::check(catalog, &mut problems);
     problems
 }
 
@@ -56,6 +67,7 @@ pub fn check(catalog: &Catalog) -> Vec<Problem> {
 struct Found<'q> {
     query: &'q Query,
     reading: usize,
+    parsed: &'q serin_promql::Query,
     facts: &'q Facts,
 }
 
@@ -64,51 +76,12 @@ impl Found<'_> {
         self.query.problem(name, self.reading, start..end, message, hint)
     }
 
-    /// Whether a selector looks at one version, or may do so once its arguments are known.
     fn selects(&self, reads: &Reads) -> bool {
-        let says = |text: &str| {
-            text.contains(LATEST)
-                || text.contains(STABLE)
-                || text.contains(self.query.open)
-                || VERSION_WORDS.iter().any(|word| text.to_ascii_lowercase().contains(word))
-        };
-        says(&reads.metric)
-            || reads
-                .conditions
-                .iter()
-                .any(|condition| VERSION_LABELS.contains(&condition.label.as_str()) || says(&condition.value))
-    }
-
-    fn versions(&self, problems: &mut Vec<Problem>) {
-        let Facts { reads, groups, ratios, .. } = self.facts;
-        let grouped = groups.iter().any(|label| VERSION_LABELS.contains(&label.as_str()));
-        if let (Some(first), false, true) = (reads.first(), grouped, self.query.used)
-            && !reads.iter().any(|reads| self.selects(reads))
-        {
-            let message = "the query does not say which version: a canary's errors drown in everybody's requests";
-            let hint = "select the version: pass its hash as an argument with podTemplateHashValue: Latest";
-            problems.push(self.problem("mixes-versions", (first.start, first.end), message.to_owned(), hint));
-        }
-        for ratio in ratios {
-            let (above, below) = (&ratio.above, &ratio.below);
-            let all = |side: &[Reads]| !side.is_empty() && side.iter().all(|reads| self.selects(reads));
-            let none = |side: &[Reads]| !side.is_empty() && !side.iter().any(|reads| self.selects(reads));
-            let other = if all(above) && none(below) {
-                below.first()
-            } else if none(above) && all(below) {
-                above.first()
-            } else {
-                None
-            };
-            if let (Some(other), false) = (other, grouped) {
-                let message = "one side of the division selects a version, and this side counts both";
-                let hint = "select the same version on both sides";
-                problems.push(self.problem("lopsided-ratio", (other.start, other.end), message.to_owned(), hint));
-            }
-        }
+        selects(reads, self.query.open)
     }
 
     fn limits(&self, problems: &mut Vec<Problem>) {
+        let before = problems.len();
         for limit in &self.query.limits {
             let value = limit.threshold.value;
             let fraction = value > 0.0 && value < 1.0;
@@ -136,6 +109,10 @@ impl Found<'_> {
                 _ => continue,
             };
             problems.push(self.limit(name, limit, message, hint));
+        }
+        // One that is in the wrong unit is out of reach for that reason.
+        if problems.len() == before {
+            self.reach(problems);
         }
     }
 
@@ -179,12 +156,33 @@ impl Found<'_> {
             let hint = "add them up, or judge all: all(result, # < 0.05)";
             problems.push(self.problem("only-first-series", whole, message, hint));
         }
+        let router = |reads: &Reads| reads.metric.starts_with(histogram::ROUTER_METRICS);
+        if let (Some(needed), true) =
+            (self.facts.needs_failures.iter().find(|r| !router(r)), self.query.errors_on_empty)
+        {
+            let message = "a version without such answers has no such series, so the answer is empty and an error: \
+                           five in a row roll a perfect version back";
+            let hint = "count none as 0: (sum(rate(…)) or vector(0))";
+            problems.push(self.problem("needs-failures", (needed.start, needed.end), message.to_owned(), hint));
+        }
         if self.facts.nan_when_idle && self.query.fails_on_nan {
             let message = "without requests the answer is NaN, which no limit lets pass: a quiet minute is a failure";
             let hint = "leave quiet times out: … / (… > 0), or compare the quantile: … >= 0";
             problems.push(self.problem("nan-fails", whole, message.to_owned(), hint));
         }
     }
+}
+
+/// Whether a selector looks at one version, or may do so once the arguments that `open` stands for are known.
+fn selects(reads: &Reads, open: &str) -> bool {
+    let says = |text: &str| {
+        text.contains(LATEST)
+            || text.contains(STABLE)
+            || text.contains(open)
+            || VERSION_WORDS.iter().any(|word| text.to_ascii_lowercase().contains(word))
+    };
+    let names = |label: &str| VERSION_LABELS.contains(&label);
+    says(&reads.metric) || reads.conditions.iter().any(|condition| names(&condition.label) || says(&condition.value))
 }
 
 /// Seconds as a person says them.

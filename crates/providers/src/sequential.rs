@@ -25,6 +25,8 @@ pub const STANDING: &str = "serin.dev/standing";
 /// Where it keeps how far its counters were read, for a metric whose answers others count.
 pub const CURSOR: &str = "serin.dev/cursor";
 
+const UNREADABLE: &str = "what was seen so far cannot be read";
+
 /// What came since the last look.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fed {
@@ -197,7 +199,11 @@ impl Look<'_> {
         let state = match kept {
             // Whoever takes a state that cannot be read for none would count the same answers twice.
             Some(text) => {
-                serde_json::from_str(text).map_err(|e| format!("what was seen so far cannot be read: {e}"))?
+                let state: State = serde_json::from_str(text).map_err(|e| format!("{UNREADABLE}: {e}"))?;
+                if !state.fits(&sequential.recipe) {
+                    return Err(format!("{UNREADABLE}: it is of another metric, or was changed"));
+                }
+                state
             }
             None => State::new(&sequential.recipe, newest),
         };

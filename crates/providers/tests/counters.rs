@@ -53,10 +53,9 @@ impl World {
         match event {
             Event::Answers(pod, bad, ok) => {
                 let grown = [f64::from(bad), f64::from(bad + ok)];
-                for i in 0..2 {
-                    self.pods[pod].counted[i] += grown[i];
-                    self.happened[i] += grown[i];
-                }
+                let add = |to: &mut [f64; 2]| to.iter_mut().zip(grown).for_each(|(n, grown)| *n += grown);
+                add(&mut self.pods[pod].counted);
+                add(&mut self.happened);
             }
             Event::Scrape(pod) => self.scrape(pod),
             Event::Restart(pod) => self.pods[pod].counted = [0.0; 2],

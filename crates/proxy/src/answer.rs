@@ -14,7 +14,9 @@ pub(crate) struct Answer {
     pub(crate) close: bool,
     /// Whether the upstream can take another request.
     pub(crate) upstream_keeps: bool,
-    /// Whether the body may be searched for a prediction.
+    /// Whether the body can be looked into.
+    pub(crate) is_plain: bool,
+    /// Whether it may be searched for a prediction.
     pub(crate) is_readable: bool,
     /// Whether both sides now speak another protocol.
     pub(crate) is_tunnel: bool,
@@ -59,13 +61,15 @@ pub(crate) fn take_head(
     };
     let close = close || !plan.keep_alive || towards_client == Body::UntilClose;
     write_answer(&head, plan, version, towards_client, close, out);
+    let is_plain = !head.is_encoded && head.body != Body::Empty;
     let answer = Answer {
         status: head.status,
         decoder: Decoder::new(head.body),
         towards_client,
         close,
         upstream_keeps: head.keep_alive && !is_tunnel,
-        is_readable: !head.is_encoded && (200..300).contains(&head.status) && head.body != Body::Empty,
+        is_plain,
+        is_readable: is_plain && (200..300).contains(&head.status),
         is_tunnel,
     };
     Ok(Front::Head(answer, head.len))
@@ -85,7 +89,14 @@ fn write_answer(
     out.extend_from_slice(head.reason.as_bytes());
     out.extend_from_slice(b"\r\n");
     for (_, header) in head.headers.iter().enumerate().filter(|(i, _)| head.own & (1 << i) == 0) {
+        // What the client is told is what was recorded, whatever the upstream thinks.
+        if plan.id.is_some() && header.name.eq_ignore_ascii_case("x-request-id") {
+            continue;
+        }
         write_header(header.name, header.value, out);
+    }
+    if let Some(id) = &plan.id {
+        write_header("x-request-id", id.as_bytes(), out);
     }
     match (head.status, head.body, head.declared) {
         (101, ..) => {

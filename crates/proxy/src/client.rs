@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::ProxyError;
 use crate::control::{Answer, LINE_MAX, Request};
-use crate::report::{Batch, Info, Snapshot};
+use crate::report::{Batch, Info, Recorded, Snapshot};
 use crate::table::Table;
 
 /// A connection to a running proxy. Requests of several tasks wait for each other.
@@ -83,7 +83,8 @@ impl Client {
         }
     }
 
-    /// The one-second batches whose `seq` is above `after`, oldest first. The proxy keeps the last ten minutes.
+    /// The one-second batches whose `seq` is above `after`, oldest first. The proxy keeps the last ten minutes. Where a route has many slices
+    /// some may be left for the next call: a reader has all of them when it gets none.
     ///
     /// # Errors
     /// When the proxy has gone.
@@ -92,6 +93,26 @@ impl Client {
             Answer::Batches(batches) => Ok(batches),
             other => Err(unexpected(other)),
         }
+    }
+
+    /// The predictions that a route keeps whose number is above `after`, oldest first, a page of them; see [`crate::table::Record`].
+    ///
+    /// # Errors
+    /// [`ProxyError::Refused`] when no route of this name keeps any; or when the proxy has gone.
+    pub async fn predictions(&self, route: &str, after: u64) -> Result<Recorded, ProxyError> {
+        match self.ask(&Request::Predictions { route: route.to_owned(), after }).await? {
+            Answer::Predictions(recorded) => Ok(recorded),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Closes the units of all visitors of a route, so that the next batch has those that would have closed later. A visitor that comes
+    /// again begins another unit.
+    ///
+    /// # Errors
+    /// When the proxy has gone.
+    pub async fn close_units(&self, route: &str) -> Result<(), ProxyError> {
+        self.order(&Request::CloseUnits { route: route.to_owned() }).await
     }
 
     /// The metrics in Prometheus' text format.

@@ -71,6 +71,8 @@ pub struct Limits {
     pub mirror_body_bytes: usize,
     /// From sending a copy to the end of its answer.
     pub mirror: Duration,
+    /// Bytes of the answer to a copy that are read, head included; one that is larger is cut.
+    pub mirror_answer_bytes: usize,
     /// On drain: how long idle clients may still send a request that is answered with `Connection: close`.
     pub drain_idle: Duration,
     /// On drain: how long requests in flight may take.
@@ -93,6 +95,7 @@ impl Default for Limits {
             mirrors: 128,
             mirror_body_bytes: 256 * 1024,
             mirror: Duration::from_secs(10),
+            mirror_answer_bytes: 64 * 1024 * 1024,
             drain_idle: Duration::from_millis(500),
             drain: Duration::from_secs(30),
         }

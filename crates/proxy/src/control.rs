@@ -4,7 +4,7 @@ pub(crate) mod listener;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Batch, Info, Snapshot};
+use crate::report::{Batch, Info, Recorded, Snapshot};
 use crate::table::Table;
 
 /// Longest line either side takes, in bytes.
@@ -25,6 +25,14 @@ pub(crate) enum Request {
         #[serde(default)]
         after: u64,
     },
+    Predictions {
+        route: String,
+        #[serde(default)]
+        after: u64,
+    },
+    CloseUnits {
+        route: String,
+    },
     Metrics,
     Info,
     Drain,
@@ -40,6 +48,7 @@ pub(crate) enum Answer {
     Table(Table),
     Stats(Snapshot),
     Batches(Vec<Batch>),
+    Predictions(Recorded),
     Metrics(String),
     Info(Info),
     Done,

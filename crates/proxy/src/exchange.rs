@@ -1,5 +1,6 @@
 //! One request: to an upstream and back, both directions at once, within its times.
 
+mod account;
 mod converse;
 
 use std::io;
@@ -62,7 +63,7 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
     if plan.decoder.is_done()
         && let Some(draft) = plan.draft.get_mut().take()
     {
-        mirror::send(worker, draft);
+        mirror::send(worker, draft, plan.begun);
     }
     let plan = &*plan;
     let service = &plan.service;
@@ -70,6 +71,9 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
     let mut fresh = false;
     let mut group = plan.group;
     let mut tally = Tally::begin(&service.groups[group].stats, worker.index, plan.begun);
+    if plan.drawn {
+        tally.drawn();
+    }
     let mut reason = Reason::NoEndpoint;
     let mut now = plan.begun;
     for attempt in 1..=ATTEMPTS_MAX {
@@ -92,7 +96,7 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
                 continue;
             }
         };
-        let version = plan.expose_version.then_some(service.groups[group].version.as_str());
+        let version = plan.expose_version.then_some(&*service.groups[group].version);
         let mut conversation = Conversation::new(worker, plan, version);
         let end = conversation.run(side, &mut upstream.stream).await;
         let outcome = conversation.outcome();
@@ -102,18 +106,19 @@ pub(crate) async fn exchange(worker: &Rc<Worker>, plan: &mut Plan, side: &mut Si
             reason = Reason::UpstreamBroken;
             continue;
         }
-        return Attempt { endpoint, upstream, tally, outcome }.conclude(worker, plan, side, end).await;
+        return Attempt { group, endpoint, upstream, tally, outcome }.conclude(worker, plan, side, end).await;
     }
     if reason == Reason::NoEndpoint {
         tally.fall_back();
         worker.shared.refusals.count(reason);
         return refuse(plan, side, reason).await;
     }
-    fail(plan, side, tally, reason, plan.decoder.is_done()).await
+    fail(worker, plan, side, (group, tally), reason, plan.decoder.is_done()).await
 }
 
 /// A request that has been sent to an upstream.
 struct Attempt<'a> {
+    group: usize,
     endpoint: &'a Arc<Endpoint>,
     upstream: Upstream,
     tally: Tally,
@@ -133,11 +138,11 @@ impl Attempt<'_> {
                     other => other,
                 }
             }
-            End::Again => fail(plan, side, self.tally, Reason::UpstreamBroken, sent).await,
-            End::Failed(reason) if !started => fail(plan, side, self.tally, reason, sent).await,
+            End::Again => fail(worker, plan, side, (self.group, self.tally), Reason::UpstreamBroken, sent).await,
+            End::Failed(reason) if !started => fail(worker, plan, side, (self.group, self.tally), reason, sent).await,
             End::Failed(_) => {
                 // The client has part of the answer; only an abrupt end tells it that the rest is missing.
-                self.tally.answered(500, Instant::now());
+                account::count(worker, plan, self.group, &mut self.tally, (500, None), Instant::now());
                 Next::Cut
             }
             End::ClientFault(reason) => {
@@ -157,10 +162,8 @@ impl Attempt<'_> {
         answer: &Answered,
         now: Instant,
     ) -> Option<Next> {
-        self.tally.answered(answer.status, now);
-        if plan.service.prediction.is_some() && answer.looked {
-            self.tally.predicted(answer.scanner.prediction());
-        }
+        let scanner = Some(&answer.scanner).filter(|_| plan.service.prediction.is_some() && answer.looked);
+        account::count(worker, plan, self.group, &mut self.tally, (answer.status, scanner), now);
         if answer.is_tunnel {
             return Some(Next::Tunnel(self.upstream, self.tally));
         }
@@ -187,6 +190,7 @@ fn absorb(plan: &mut Plan, input: &mut Input, forward: &mut Vec<u8>) -> Result<(
         if let Some(draft) = plan.draft.get_mut() {
             draft.push(data);
         }
+        plan.probes.get_mut().feed_request(&plan.service.slices, data);
         input.consume(step.consumed);
         if plan.body == Body::Chunked && plan.decoder.is_done() {
             forward.extend_from_slice(LAST_CHUNK);
@@ -238,13 +242,24 @@ async fn finish(worker: &Worker, side: &mut Side<'_>, now: Instant, close: bool,
 }
 
 /// Answers in place of the upstream, which counts as an answer of the version.
-async fn fail(plan: &Plan, side: &mut Side<'_>, mut tally: Tally, reason: Reason, sent: bool) -> Next {
-    tally.answered(reason.status(), Instant::now());
+async fn fail(
+    worker: &Worker,
+    plan: &Plan,
+    side: &mut Side<'_>,
+    (group, mut tally): (usize, Tally),
+    reason: Reason,
+    sent: bool,
+) -> Next {
+    account::count(worker, plan, group, &mut tally, (reason.status(), None), Instant::now());
+    drop(tally);
     answer(plan, side, reason, plan.keep_alive && sent).await
 }
 
 /// Answers without any version having a part in it.
 async fn refuse(plan: &Plan, side: &mut Side<'_>, reason: Reason) -> Next {
+    if let Some((_, user)) = &plan.pair {
+        user.refused();
+    }
     answer(plan, side, reason, plan.keep_alive && plan.decoder.is_done()).await
 }
 

@@ -2,116 +2,77 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::report::{Batch, Counts, MirrorCounts};
+use crate::report::{Batch, Counts, MirrorCounts, PairCounts, SliceCounts};
+use crate::stats::Totals;
 
 /// Batches kept: ten minutes, which bridges the restart of whoever reads them.
 const KEPT: usize = 600;
+
+/// Most parts (versions, pairs, values of slices) of the batches that are given at once: about 10 MB on the wire.
+const PARTS_MAX: usize = 20_000;
 
 /// Turns counts since the start into counts per second.
 #[derive(Debug)]
 pub(crate) struct History {
     batches: VecDeque<Batch>,
-    before: BTreeMap<(String, String), Counts>,
-    mirrors_before: BTreeMap<(String, String), MirrorCounts>,
+    before: Totals,
     seq: u64,
     start_ms: u64,
 }
 
 impl History {
     pub(crate) fn new(now_ms: u64) -> Self {
-        Self {
-            batches: VecDeque::with_capacity(KEPT),
-            before: BTreeMap::new(),
-            mirrors_before: BTreeMap::new(),
-            seq: 0,
-            start_ms: now_ms,
-        }
+        Self { batches: VecDeque::with_capacity(KEPT), before: Totals::default(), seq: 0, start_ms: now_ms }
     }
 
-    /// Ends the current second. `counts` and `mirrors` are those since the start, of all versions.
-    pub(crate) fn push(&mut self, counts: Vec<Counts>, mirrors: Vec<MirrorCounts>, now_ms: u64) {
+    /// Ends the current second. `totals` are the counts since the start.
+    pub(crate) fn push(&mut self, totals: Totals, now_ms: u64) {
         let follows = self.seq;
         // The time makes the numbers grow over a restart; the maximum makes them grow when the time does not.
         self.seq = (self.seq + 1).max(now_ms / 1000);
-        let mut versions = deltas(counts, &mut self.before, |c| c, Counts::since);
-        versions.retain(|v| !v.is_quiet());
-        let mut mirrors = deltas(mirrors, &mut self.mirrors_before, |m| &m.counts, MirrorCounts::since);
-        mirrors.retain(|m| !m.is_quiet());
-        if self.batches.len() == KEPT {
-            self.batches.pop_front();
-        }
-        let duration_ms = now_ms.saturating_sub(self.start_ms);
-        self.batches.push_back(Batch {
+        let Totals { versions, mirrors, pairs, slices } = &self.before;
+        let by_version = |c: &Counts| (c.route.clone(), c.version.clone());
+        let mut batch = Batch {
             seq: self.seq,
             follows,
             start_ms: self.start_ms,
-            duration_ms,
-            versions,
-            mirrors,
-            pairs: Vec::new(),
-            slices: Vec::new(),
-        });
+            duration_ms: now_ms.saturating_sub(self.start_ms),
+            versions: deltas(&totals.versions, versions, by_version, Counts::since),
+            mirrors: deltas(&totals.mirrors, mirrors, |m| by_version(&m.counts), MirrorCounts::since),
+            pairs: deltas(&totals.pairs, pairs, PairCounts::key, PairCounts::since),
+            slices: deltas(&totals.slices, slices, SliceCounts::key, SliceCounts::since),
+        };
+        batch.versions.retain(|v| !v.is_quiet());
+        batch.mirrors.retain(|m| !m.is_quiet());
+        batch.pairs.retain(|p| !p.is_quiet());
+        batch.slices.retain(|s| !s.is_quiet());
+        if self.batches.len() == KEPT {
+            self.batches.pop_front();
+        }
+        self.batches.push_back(batch);
+        self.before = totals;
         self.start_ms = now_ms;
     }
 
-    /// The batches after `seq`, oldest first.
+    /// The batches after `seq`, oldest first; not all of them when they are very large, but one at least.
     pub(crate) fn after(&self, seq: u64) -> Vec<Batch> {
         let first = self.batches.partition_point(|b| b.seq <= seq);
-        self.batches.range(first..).cloned().collect()
+        let mut parts = 0;
+        let fits = |batch: &&Batch| {
+            let before = parts;
+            parts += batch.versions.len() + batch.mirrors.len() + batch.pairs.len() + batch.slices.len();
+            before == 0 || parts <= PARTS_MAX
+        };
+        self.batches.range(first..).take_while(fits).cloned().collect()
     }
 }
 
-/// What came to each since the time before, which becomes now.
-fn deltas<T: Clone>(
-    now: Vec<T>,
-    before: &mut BTreeMap<(String, String), T>,
-    counts: impl Fn(&T) -> &Counts,
-    since: impl Fn(&T, &T) -> T,
-) -> Vec<T> {
-    let key = |one: &T| (counts(one).route.clone(), counts(one).version.clone());
-    let deltas = now.iter().map(|one| match before.get(&key(one)) {
-        Some(earlier) => since(one, earlier),
-        None => one.clone(),
-    });
-    let deltas = deltas.collect();
-    *before = now.into_iter().map(|one| (key(&one), one)).collect();
-    deltas
+/// What came to each since the time before. What was not there then has begun at 0.
+fn deltas<T: Clone, K: Ord>(now: &[T], before: &[T], key: impl Fn(&T) -> K, since: impl Fn(&T, &T) -> T) -> Vec<T> {
+    let before: BTreeMap<K, &T> = before.iter().map(|one| (key(one), one)).collect();
+    let delta = |one: &T| before.get(&key(one)).map_or_else(|| one.clone(), |earlier| since(one, earlier));
+    now.iter().map(delta).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::ByClass;
-
-    fn counts(success: u64) -> Vec<Counts> {
-        let by_class = ByClass { success, ..ByClass::default() };
-        vec![Counts { route: "r".into(), version: "v".into(), by_class, ..Counts::default() }]
-    }
-
-    #[test]
-    fn each_second_has_what_came_in_it() {
-        let mut history = History::new(5_000);
-        for (i, total) in [3, 3, 10].into_iter().enumerate() {
-            history.push(counts(total), Vec::new(), 6_000 + 1_000 * i as u64);
-        }
-        let batches = history.after(0);
-        assert_eq!(
-            batches.iter().map(|b| (b.seq, b.start_ms)).collect::<Vec<_>>(),
-            [(6, 5_000), (7, 6_000), (8, 7_000)]
-        );
-        let seen = |i: usize| batches[i].versions.first().map(|v| v.by_class.success);
-        assert_eq!((seen(0), seen(1), seen(2)), (Some(3), None, Some(7)));
-        assert_eq!(history.after(7).len(), 1);
-        assert_eq!(history.after(8), []);
-    }
-
-    #[test]
-    fn numbers_grow_when_the_clock_goes_back_and_old_seconds_go() {
-        let mut history = History::new(9_000_000);
-        history.push(counts(1), Vec::new(), 9_000_000);
-        (0..2 * KEPT as u64).for_each(|i| history.push(counts(1), Vec::new(), 1_000 * i));
-        let batches = history.after(0);
-        assert_eq!(batches.len(), KEPT);
-        assert!(batches.windows(2).all(|w| w[0].seq < w[1].seq));
-    }
-}
+mod tests;

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use httparse::Header;
 
 use crate::framing::{self, Body, Decoder, RequestHead};
-use crate::mirror::{Copies, Draft, is_safe};
+use crate::mirror::{Copies, Draft, UserEnd, is_safe};
 use crate::refusal::Reason;
 use crate::routing::{Routing, Rule, Service};
+use crate::slice::Probes;
+use crate::split::visitor;
+use crate::stats::keepable;
 use crate::table::Sticky;
 
 /// All that is known about a request once its head is read. Nothing in it points into the head.
@@ -32,8 +35,17 @@ pub(crate) struct Plan {
     pub(crate) is_repeatable: bool,
     pub(crate) wants_upgrade: bool,
     pub(crate) expects_continue: bool,
+    /// Whether the weights chose the group.
+    pub(crate) drawn: bool,
+    /// The visitor, where the route is sticky.
+    pub(crate) visitor: Option<u64>,
+    /// The request id, where predictions are kept and it can be.
+    pub(crate) id: Option<Box<str>>,
     /// The copy for a mirror, until it is sent.
     pub(crate) draft: RefCell<Option<Box<Draft>>>,
+    /// The mirror that gets a copy, and the user's end of the pair.
+    pub(crate) pair: Option<(usize, UserEnd)>,
+    pub(crate) probes: RefCell<Probes>,
 }
 
 /// What reading a head needs to know besides the head.
@@ -80,9 +92,11 @@ pub(crate) fn take_in(buf: &[u8], around: &Surroundings<'_>, out: &mut Vec<u8>) 
         let reason = if around.routing.table.version == 0 { Reason::NoTable } else { Reason::NoRoute };
         return Intake::Refused(reason, head.keep_alive.then(refused));
     };
-    let (group, set_cookie) = choose(&rule.service, head.headers, around.random);
-    let written = write_request(&head, rule, around, out);
-    let draft = around.copies.draft(&rule.service, &head, &out[..written]);
+    let Choice { group, set_cookie, drawn, visitor } = choose(&rule.service, head.headers, around.random);
+    let Written { shared, id } = write_request(&head, rule, around, out);
+    let begun = Instant::now();
+    let copied = around.copies.draft(&rule.service, group, &head, &out[..shared], begun);
+    let (draft, pair) = copied.map(|c| (c.draft, (c.mirror, c.user))).unzip();
     let plan = Plan {
         service: rule.service.clone(),
         group,
@@ -91,38 +105,58 @@ pub(crate) fn take_in(buf: &[u8], around: &Surroundings<'_>, out: &mut Vec<u8>) 
         set_cookie,
         body: head.body,
         decoder: Decoder::new(head.body),
-        begun: Instant::now(),
+        begun,
         keep_alive: head.keep_alive,
         is_old: head.is_old,
         is_head: head.method == "HEAD",
         is_repeatable: is_safe(head.method) && head.body == Body::Empty,
         wants_upgrade: upgrade(&head).is_some(),
         expects_continue: head.expects_continue,
+        drawn,
+        visitor,
+        id,
         draft: RefCell::new(draft),
+        pair,
+        probes: RefCell::new(Probes::begin(&rule.service.slices, head.headers)),
     };
     Intake::Plan(plan, head.len)
 }
 
+/// Who answers a request, and why.
+#[derive(Default)]
+struct Choice {
+    group: usize,
+    set_cookie: Option<String>,
+    drawn: bool,
+    visitor: Option<u64>,
+}
+
 /// The group for a request, and the cookie to set.
-fn choose(service: &Service, headers: &[Header<'_>], random: &dyn Fn() -> u64) -> (usize, Option<String>) {
+fn choose(service: &Service, headers: &[Header<'_>], random: &dyn Fn() -> u64) -> Choice {
     let chooser = &service.chooser;
     if let Some(group) = chooser.by_header(headers) {
-        return (group, None);
+        return Choice { group, ..Choice::default() };
     }
+    let draw = || Choice { group: chooser.by_weight(), drawn: true, ..Choice::default() };
+    let known = |id: &[u8]| {
+        let visitor = visitor(id);
+        Choice { group: chooser.by_visitor(visitor), visitor: Some(visitor), ..Choice::default() }
+    };
     match &service.sticky {
-        None => (chooser.by_weight(), None),
+        None => draw(),
         Some(Sticky::Header { name }) => {
             let value = headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
-            (value.map_or_else(|| chooser.by_weight(), |v| chooser.by_visitor(v)), None)
+            value.map_or_else(draw, known)
         }
-        Some(Sticky::Cookie { name }) => match cookie(headers, name) {
-            Some(value) => (chooser.by_visitor(value), None),
-            None => {
-                let group = chooser.by_weight();
-                let id = chooser.visitor_in(group, random);
-                (group, Some(format!("{name}={id}; Path=/; HttpOnly; SameSite=Lax")))
-            }
-        },
+        Some(Sticky::Cookie { name }) => cookie(headers, name).map_or_else(
+            || {
+                let drawn = draw();
+                let id = chooser.visitor_in(drawn.group, random);
+                let set_cookie = Some(format!("{name}={id}; Path=/; HttpOnly; SameSite=Lax"));
+                Choice { set_cookie, visitor: Some(visitor(id.as_bytes())), ..drawn }
+            },
+            known,
+        ),
     }
 }
 
@@ -140,20 +174,29 @@ fn upgrade<'b>(head: &RequestHead<'_, 'b>) -> Option<&'b str> {
         .filter(|p| !(p.eq_ignore_ascii_case("h2c") || p.get(..4).is_some_and(|t| t.eq_ignore_ascii_case("tls/"))))
 }
 
-/// Returns where the headers begin that are about the connection and the framing of the body.
-fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<'_>, out: &mut Vec<u8>) -> usize {
+/// What is known of a head after it was written.
+struct Written {
+    /// Where the headers begin that are about the connection and the framing of the body.
+    shared: usize,
+    /// See [`Plan::id`].
+    id: Option<Box<str>>,
+}
+
+fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<'_>, out: &mut Vec<u8>) -> Written {
     let (method, target) = (head.method.as_bytes(), head.target.as_bytes());
     for part in [method, b" ", target, b" HTTP/1.1\r\nhost: ", head.host, b"\r\n"] {
         out.extend_from_slice(part);
     }
     let trust = around.trust_forwarded;
-    let (mut has_for, mut has_proto, mut has_host, mut has_id) = (false, false, false, false);
+    let (mut has_for, mut has_proto, mut has_host, mut has_id) = (false, false, false, None);
     for (i, header) in head.headers.iter().enumerate() {
         if head.own & (1 << i) != 0 {
             continue;
         }
         match (header.name.len(), header.name.as_bytes()[0] | 0x20) {
-            (12, b'x') => has_id |= header.name.eq_ignore_ascii_case("x-request-id"),
+            (12, b'x') if has_id.is_none() && header.name.eq_ignore_ascii_case("x-request-id") => {
+                has_id = Some(header.value)
+            }
             (15, b'x') if header.name.eq_ignore_ascii_case("x-forwarded-for") => {
                 // All of them become one line at the end: some servers look at the first line only, and it must not be the client's.
                 has_for = true;
@@ -186,11 +229,18 @@ fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<
     if !has_host {
         write_header("x-forwarded-host", head.host, out);
     }
-    if rule.request_id && !has_id {
+    let made = if rule.request_id && has_id.is_none() {
         let id = format!("{:016x}{:016x}", (around.random)(), (around.random)());
         write_header("x-request-id", id.as_bytes(), out);
-    }
-    let written = out.len();
+        Some(id)
+    } else {
+        None
+    };
+    let id = match &rule.service.ring {
+        Some(_) => made.map(String::into_boxed_str).or_else(|| keepable(has_id?).map(Into::into)),
+        None => None,
+    };
+    let shared = out.len();
     if head.expects_continue {
         out.extend_from_slice(b"expect: 100-continue\r\n");
     }
@@ -200,7 +250,7 @@ fn write_request(head: &RequestHead<'_, '_>, rule: &Rule, around: &Surroundings<
     }
     write_framing(head.body, out);
     out.extend_from_slice(b"\r\n");
-    written
+    Written { shared, id }
 }
 
 /// Writes the header that tells where the body ends.

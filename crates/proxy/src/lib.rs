@@ -3,8 +3,8 @@
 //! The proxy is a process of its own ([`serve`]) that is told what to do over a Unix socket ([`Client`]), so that a dead or
 //! restarting control process moves no traffic. [`table`] is what it is told, [`report`] what it answers.
 //!
-//! Inside, [`framing`] and [`prediction`] are pure: bytes in, values out. `split` and `routing` choose who answers, `mirror` who gets a copy, `stats` counts,
-//! `worker`, `connection` and `exchange` move the bytes, `control` listens on the socket.
+//! Inside, [`framing`] and [`prediction`] are pure: bytes in, values out. `split` and `routing` choose who answers, `mirror` who gets a copy, `slice` what is
+//! counted apart, `stats` counts, `worker`, `connection` and `exchange` move the bytes, `control` listens on the socket.
 
 mod answer;
 mod client;
@@ -23,6 +23,7 @@ pub mod report;
 mod routing;
 mod serve;
 mod shared;
+mod slice;
 mod split;
 mod stats;
 mod stream;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+mod comparisons;
+
 use crate::report::{Counts, Snapshot};
 use crate::sketch::latency;
 
@@ -39,6 +41,7 @@ pub(crate) fn render(snapshot: &Snapshot) -> String {
             }
         }
     }
+    comparisons::render(snapshot, &mut out);
     out
 }
 

@@ -4,18 +4,23 @@
 //! It has a task of its own, so that nothing it waits for is waited for by the user, and it is dropped rather than queued.
 
 mod deliver;
+mod pair;
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::framing::{Body, RequestHead};
+use crate::intake::write_framing;
 use crate::routing::{Group, Service};
 use crate::split::{HeaderCondition, Rotation, Share, Value};
-use crate::stats::{Loss, VersionStats};
+use crate::stats::{Gap, Loss, PairStats, VersionStats};
 use crate::table;
 
 pub(crate) use deliver::send;
+pub(crate) use pair::UserEnd;
+use pair::{CopyEnd, pair};
 
 /// The header that marks a copy.
 pub(crate) const MARK: &str = "x-serin-mirror";
@@ -28,6 +33,8 @@ pub(crate) struct Mirror {
     rotation: Arc<Rotation>,
     unsafe_methods: bool,
     pub(crate) group: Group,
+    /// With each of the groups that answer users, in their order.
+    pub(crate) pairs: Vec<Arc<PairStats>>,
 }
 
 #[derive(Debug)]
@@ -55,13 +62,19 @@ impl Condition {
 }
 
 impl Mirror {
-    pub(crate) fn new(mirror: &table::Mirror, rotation: Arc<Rotation>, group: Group) -> Result<Self, regex::Error> {
+    pub(crate) fn new(
+        mirror: &table::Mirror,
+        rotation: Arc<Rotation>,
+        group: Group,
+        pairs: Vec<Arc<PairStats>>,
+    ) -> Result<Self, regex::Error> {
         Ok(Self {
             matches: mirror.matches.iter().map(Condition::new).collect::<Result<_, _>>()?,
             share: Share::of(u64::from(mirror.percent), 100),
             rotation,
             unsafe_methods: mirror.unsafe_methods,
             group,
+            pairs,
         })
     }
 
@@ -89,6 +102,7 @@ fn choose(mirrors: &[Mirror], head: &RequestHead<'_, '_>) -> Option<usize> {
 /// The copies of one worker: bounds on how many there are, and how large.
 #[derive(Debug)]
 pub(crate) struct Copies {
+    worker: usize,
     now: Rc<Cell<usize>>,
     max: usize,
     body_bytes_max: usize,
@@ -105,45 +119,67 @@ impl Drop for Place {
 }
 
 impl Copies {
-    pub(crate) fn new(max: usize, body_bytes_max: usize) -> Self {
-        Self { now: Rc::default(), max, body_bytes_max }
+    pub(crate) fn new(worker: usize, max: usize, body_bytes_max: usize) -> Self {
+        Self { worker, now: Rc::default(), max, body_bytes_max }
     }
 
     /// Begins the copy of a request if a mirror wants one and there is room. `written` is the head as it goes to the user's
-    /// version, up to where it says how the body is framed.
+    /// version, up to where it says how the body is framed; `group` is that version.
     pub(crate) fn draft(
         &self,
         service: &Arc<Service>,
+        group: usize,
         head: &RequestHead<'_, '_>,
         written: &[u8],
-    ) -> Option<Box<Draft>> {
-        let mirror = choose(&service.mirrors, head)?;
-        let stats = &service.mirrors[mirror].group.stats;
+        now: Instant,
+    ) -> Option<Copied> {
+        let index = choose(&service.mirrors, head)?;
+        let mirror = &service.mirrors[index];
+        let lose = |loss| {
+            mirror.group.stats.lose(loss);
+            mirror.pairs[group].give_up(Gap::Lost(loss));
+            None
+        };
         if matches!(head.body, Body::Length(n) if n > self.body_bytes_max as u64) {
-            stats.lose(Loss::BodyTooLarge);
-            return None;
+            return lose(Loss::BodyTooLarge);
         }
         if self.now.get() >= self.max {
-            stats.lose(Loss::Busy);
-            return None;
+            return lose(Loss::Busy);
         }
+        let (user, end) = pair(self.worker, &mirror.pairs[group], now);
         self.now.set(self.now.get() + 1);
-        let mut bytes = Vec::with_capacity(written.len() + 64);
-        bytes.extend_from_slice(written);
-        bytes.extend_from_slice(b"x-serin-mirror: 1\r\n");
-        Some(Box::new(Draft {
+        let length = if let Body::Length(n) = head.body { n as usize } else { 0 };
+        let mut message = Vec::with_capacity(written.len() + 64 + length);
+        message.extend_from_slice(written);
+        message.extend_from_slice(b"x-serin-mirror: 1\r\n");
+        let is_late = head.body == Body::Chunked;
+        if !is_late {
+            write_framing(head.body, &mut message);
+            message.extend_from_slice(b"\r\n");
+        }
+        let draft = Box::new(Draft {
             service: service.clone(),
-            mirror,
-            head: bytes,
-            body: Vec::new(),
-            body_bytes_max: self.body_bytes_max,
-            has_body: head.body != Body::Empty,
+            mirror: index,
+            message,
+            late_body: is_late.then(Vec::new),
+            body_bytes_left: self.body_bytes_max,
             is_head: head.method == "HEAD",
             is_repeatable: is_safe(head.method),
             loss: Some(Loss::Incomplete),
             place: Some(Place(self.now.clone())),
-        }))
+            end: Some(end),
+        });
+        Some(Copied { draft, mirror: index, user })
     }
+}
+
+/// A request of which there will be a copy.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) draft: Box<Draft>,
+    /// Which of the service's mirrors gets it.
+    pub(crate) mirror: usize,
+    pub(crate) user: UserEnd,
 }
 
 /// A copy whose body is still coming. Dropped before it is sent it counts as lost.
@@ -151,15 +187,17 @@ impl Copies {
 pub(crate) struct Draft {
     service: Arc<Service>,
     mirror: usize,
-    head: Vec<u8>,
-    body: Vec<u8>,
-    body_bytes_max: usize,
-    has_body: bool,
+    /// The request as it will be sent, as far as it has come.
+    message: Vec<u8>,
+    /// The body, where its length is known at its end only.
+    late_body: Option<Vec<u8>>,
+    body_bytes_left: usize,
     is_head: bool,
     is_repeatable: bool,
     /// Why it is lost if nothing more happens.
     loss: Option<Loss>,
     place: Option<Place>,
+    end: Option<CopyEnd>,
 }
 
 impl Draft {
@@ -168,12 +206,13 @@ impl Draft {
         if self.loss == Some(Loss::BodyTooLarge) {
             return;
         }
-        if self.body.len() + data.len() > self.body_bytes_max {
+        if data.len() > self.body_bytes_left {
             self.loss = Some(Loss::BodyTooLarge);
-            self.body = Vec::new();
+            (self.message, self.late_body) = (Vec::new(), None);
             return;
         }
-        self.body.extend_from_slice(data);
+        self.body_bytes_left -= data.len();
+        self.late_body.as_mut().unwrap_or(&mut self.message).extend_from_slice(data);
     }
 
     fn mirror(&self) -> &Mirror {
@@ -189,6 +228,9 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(loss) = self.loss {
             self.stats().lose(loss);
+            if let Some(end) = &self.end {
+                end.lost(loss);
+            }
         }
     }
 }

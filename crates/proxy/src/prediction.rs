@@ -77,6 +77,16 @@ pub enum Prediction<'a> {
     },
 }
 
+impl Prediction<'_> {
+    /// The class: a string, `true`, `false`, or the digits of an integer.
+    pub fn class(&self) -> Option<&str> {
+        match self {
+            Self::Class(class) => Some(class),
+            Self::Number { integer, .. } => *integer,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Before the value that the steps matched so far lead to.
@@ -160,9 +170,11 @@ impl Scanner {
     /// Deals with a run of bytes at once where that is easy; how many they were.
     fn skim(&mut self, path: &Path, piece: &[u8]) -> usize {
         match self.state {
-            State::SkipText(_) => memchr::memchr2(b'"', b'\\', piece).unwrap_or(piece.len()),
-            State::Skip(_) => {
-                piece.iter().position(|b| matches!(b, b'"' | b',' | b'[' | b']' | b'{' | b'}')).unwrap_or(piece.len())
+            State::SkipText(_) | State::Key(None) => memchr::memchr2(b'"', b'\\', piece).unwrap_or(piece.len()),
+            State::Skip(depth) => {
+                // Inside a container that is skipped as a whole its commas mean nothing.
+                let least = if depth == 0 { Mark::Comma } else { Mark::Bracket } as u8;
+                piece.iter().position(|b| MARKS[usize::from(*b)] >= least).unwrap_or(piece.len())
             }
             State::Key(Some(0)) => match &path.0[self.matched] {
                 Step::Key(key) if piece.starts_with(key) => {
@@ -285,6 +297,25 @@ impl Scanner {
         next
     }
 
+    /// The value as a text, cut after [`CLASS_MAX`] bytes, after the last piece of the body: a string without its escapes, a number as it is
+    /// written, `true` or `false`.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        let kept = &self.text[..self.len];
+        // A cut may go through the middle of a character.
+        let valid = std::str::from_utf8(kept).or_else(|e| std::str::from_utf8(&kept[..e.valid_up_to()])).ok()?;
+        match self.state {
+            State::Found(Form::Text) if valid.contains('\\') => {
+                let unescaped = serde_json::from_str(&format!("\"{valid}\"")).ok();
+                Some(unescaped.map_or(Cow::Borrowed(valid), Cow::Owned))
+            }
+            State::Found(Form::Text | Form::Number) | State::Number => Some(Cow::Borrowed(valid)),
+            State::Found(Form::Word) | State::Word => {
+                Some(Cow::Borrowed(valid)).filter(|w| matches!(&**w, "true" | "false"))
+            }
+            _ => None,
+        }
+    }
+
     /// What was found, after the last piece of the body.
     pub fn prediction(&self) -> Option<Prediction<'_>> {
         let text = std::str::from_utf8(&self.text[..self.len]);
@@ -310,6 +341,27 @@ impl Scanner {
         }
     }
 }
+
+/// What a byte outside of texts means for the structure.
+#[derive(Clone, Copy)]
+enum Mark {
+    Nothing,
+    Comma,
+    /// A bracket, or the beginning of a text in which brackets mean nothing.
+    Bracket,
+}
+
+static MARKS: [u8; 256] = {
+    let mut marks = [Mark::Nothing as u8; 256];
+    marks[b',' as usize] = Mark::Comma as u8;
+    let brackets = b"\"[]{}";
+    let mut i = 0;
+    while i < brackets.len() {
+        marks[brackets[i] as usize] = Mark::Bracket as u8;
+        i += 1;
+    }
+    marks
+};
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')

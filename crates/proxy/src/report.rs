@@ -183,7 +183,8 @@ impl Counts {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct MirrorCounts {
     /// The copies that were sent. A copy that got no valid answer in time is a server error. The latency begins where the copy is
-    /// sent, which is when the body of the request was complete. Aborted are those that the end of the proxy cut.
+    /// sent, which is when the body of the request was complete. Aborted are those that
+    /// the proxy cut: at its own end, or since the answer was too large.
     pub counts: Counts,
     /// The copies that were not sent: `body_too_large`, `busy` (too many were on their way), `no_endpoint`, and `incomplete` (the
     /// request was broken off, or its answer did not wait for the whole of it).

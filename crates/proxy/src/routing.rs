@@ -1,18 +1,22 @@
 //! The table made ready: which route a request takes, and which endpoint of which version.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+mod memory;
+
 use crate::mirror::Mirror;
 use crate::prediction::Path;
-use crate::report::EndpointView;
-use crate::split::{Chooser, Rotation};
-use crate::stats::{Registry, VersionStats};
+use crate::report::{EndpointView, Weight};
+use crate::slice::Slice;
+use crate::split::Chooser;
+use crate::stats::{Ring, VersionStats};
 use crate::table::{self, PathKind, Sticky, Table};
+pub(crate) use memory::Memory;
 
 /// A table in force. Requests hold the one they were routed by until they end.
 #[derive(Debug)]
@@ -47,12 +51,15 @@ pub(crate) struct Service {
     pub(crate) sticky: Option<Sticky>,
     pub(crate) prediction: Option<Arc<Path>>,
     pub(crate) mirrors: Vec<Mirror>,
+    pub(crate) slices: Vec<Slice>,
+    /// Where single predictions are kept.
+    pub(crate) ring: Option<Arc<Ring>>,
 }
 
 /// One version as a route uses it: as one of those that answer users, or as one that gets copies.
 #[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) version: String,
+    pub(crate) version: Arc<str>,
     pub(crate) stats: Arc<VersionStats>,
     endpoints: Vec<Arc<Endpoint>>,
     weight: u32,
@@ -69,139 +76,6 @@ pub(crate) struct Endpoint {
     in_flight: AtomicU32,
     /// Milliseconds since the start of the proxy until which it is passed over.
     out_until_ms: AtomicU64,
-}
-
-/// What outlives a table: endpoints, fractions of weights, statistics.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    pub(crate) registry: Registry,
-    /// Those of the versions that get copies.
-    pub(crate) mirror_registry: Registry,
-    rotations: BTreeMap<String, Vec<Arc<Rotation>>>,
-    /// By the names of route and mirror.
-    mirror_rotations: BTreeMap<(String, String), Arc<Rotation>>,
-    endpoints: BTreeMap<(String, String, String, SocketAddr), Arc<Endpoint>>,
-    next_key: u64,
-}
-
-impl Memory {
-    pub(crate) fn new(workers: usize) -> Self {
-        Self {
-            registry: Registry::new(workers),
-            mirror_registry: Registry::new(workers),
-            rotations: BTreeMap::new(),
-            mirror_rotations: BTreeMap::new(),
-            endpoints: BTreeMap::new(),
-            next_key: 0,
-        }
-    }
-
-    /// Makes a table ready, reusing what it shares with the one before.
-    ///
-    /// # Errors
-    /// Everything wrong with the table.
-    pub(crate) fn prepare(&mut self, table: Table) -> Result<Routing, Vec<String>> {
-        let problems = table.validate();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let mut routing = Routing::empty();
-        let mut services: BTreeMap<&str, Arc<Service>> = BTreeMap::new();
-        for route in &table.routes {
-            let service = match services.get(route.name.as_str()) {
-                Some(service) => service.clone(),
-                None => {
-                    let service = Arc::new(self.service(route).map_err(|why| vec![why])?);
-                    services.insert(&route.name, service.clone());
-                    service
-                }
-            };
-            routing.add(route, service);
-        }
-        routing.services = services.values().cloned().collect();
-        let endpoints = || routing.services.iter().flat_map(|s| s.all_groups()).flat_map(|g| &g.endpoints);
-        routing.endpoints = endpoints().map(|e| e.key).collect();
-        self.forget_idle(&routing);
-        self.rotations.retain(|name, _| services.contains_key(name.as_str()));
-        let is_there = |route: &str, mirror: &str| {
-            let mut mirrors = table.routes.iter().filter(|r| r.name == route).flat_map(|r| &r.split.mirrors);
-            mirrors.any(|m| m.name == mirror)
-        };
-        self.mirror_rotations.retain(|(route, mirror), _| is_there(route, mirror));
-        drop(services);
-        routing.table = table;
-        Ok(routing)
-    }
-
-    /// Forgets the endpoints that left the table and that no request holds any more. A request holds its endpoint from the
-    /// moment it is chosen, and a table its endpoints as long as a worker looks at it, so none is forgotten too early.
-    fn forget_idle(&mut self, routing: &Routing) {
-        self.endpoints.retain(|_, e| routing.endpoints.contains(&e.key) || Arc::strong_count(e) > 1);
-    }
-
-    /// The endpoints that left the table and still work on requests.
-    pub(crate) fn leaving(&mut self, routing: &Routing) -> Vec<EndpointView> {
-        self.forget_idle(routing);
-        let left = self.endpoints.iter().filter(|(_, e)| !routing.endpoints.contains(&e.key));
-        let view = |((route, version, id, address), e): (&(String, String, String, SocketAddr), &Arc<Endpoint>)| {
-            EndpointView {
-                route: route.clone(),
-                version: version.clone(),
-                id: id.clone(),
-                address: *address,
-                in_flight: u64::from(e.in_flight.load(Relaxed)).max(1),
-                ejected: false,
-                leaving: true,
-            }
-        };
-        left.map(view).collect()
-    }
-
-    fn service(&mut self, route: &table::Route) -> Result<Service, String> {
-        let rotations = self.rotations.entry(route.name.clone()).or_default();
-        let chooser = Chooser::new(&route.split, rotations).map_err(|e| e.to_string())?;
-        let prediction = route.prediction.as_deref().map(Path::parse).transpose()?.map(Arc::new);
-        let groups = route.split.groups.iter().map(|group| {
-            let stats = self.registry.version(&route.name, &group.version);
-            self.group(&route.name, &group.version, stats, &group.endpoints, group.weight)
-        });
-        let groups = groups.collect();
-        let mirrors = route.split.mirrors.iter().map(|mirror| {
-            let rotation = self.mirror_rotations.entry((route.name.clone(), mirror.name.clone())).or_default().clone();
-            let stats = self.mirror_registry.version(&route.name, &mirror.version);
-            let group = self.group(&route.name, &mirror.version, stats, &mirror.endpoints, 0);
-            Mirror::new(mirror, rotation, group).map_err(|e| e.to_string())
-        });
-        let mirrors = mirrors.collect::<Result<_, _>>()?;
-        Ok(Service { name: route.name.clone(), chooser, groups, sticky: route.sticky.clone(), prediction, mirrors })
-    }
-
-    fn group(
-        &mut self,
-        route: &str,
-        version: &str,
-        stats: Arc<VersionStats>,
-        endpoints: &[table::Endpoint],
-        weight: u32,
-    ) -> Group {
-        let endpoints = endpoints.iter().map(|e| self.endpoint(route, version, e)).collect();
-        Group { version: version.to_owned(), stats, endpoints, weight, turn: AtomicU32::new(0) }
-    }
-
-    fn endpoint(&mut self, route: &str, version: &str, endpoint: &table::Endpoint) -> Arc<Endpoint> {
-        let identity = (route.to_owned(), version.to_owned(), endpoint.id.clone(), endpoint.address);
-        let entry = self.endpoints.entry(identity).or_insert_with(|| {
-            self.next_key += 1;
-            Arc::new(Endpoint {
-                key: self.next_key,
-                address: endpoint.address,
-                id: endpoint.id.clone(),
-                in_flight: AtomicU32::new(0),
-                out_until_ms: AtomicU64::new(0),
-            })
-        });
-        entry.clone()
-    }
 }
 
 impl Routing {
@@ -263,7 +137,7 @@ impl Routing {
                 let endpoints = group.endpoints.iter().filter(|e| seen.insert(e.key));
                 views.extend(endpoints.map(|e| EndpointView {
                     route: service.name.clone(),
-                    version: group.version.clone(),
+                    version: group.version.to_string(),
                     id: e.id.clone(),
                     address: e.address,
                     in_flight: u64::from(e.in_flight.load(Relaxed)),
@@ -275,14 +149,12 @@ impl Routing {
         views
     }
 
-    /// Whether a version is in the table.
-    pub(crate) fn has(&self, route: &str, version: &str) -> bool {
-        self.services.iter().any(|s| s.name == route && s.groups.iter().any(|g| g.version == version))
-    }
-
-    /// Whether a version gets copies by the table.
-    pub(crate) fn mirrors_to(&self, route: &str, version: &str) -> bool {
-        self.services.iter().any(|s| s.name == route && s.mirrors.iter().any(|m| m.group.version == version))
+    /// The weight of a version that is in the table.
+    fn weight(&self, route: &str, version: &str) -> Option<Weight> {
+        let groups = &self.services.iter().find(|s| s.name == route)?.groups;
+        let weight = groups.iter().find(|g| *g.version == *version)?.weight;
+        let total = groups.iter().map(|g| u64::from(g.weight)).sum();
+        Some(Weight { weight, total, steady: false })
     }
 }
 

@@ -227,16 +227,14 @@ async fn keep_history(control: Arc<Control>) {
     loop {
         tick.tick().await;
         let shared = &control.shared;
-        let routing = shared.routing.load();
-        let (counts, mirrors) = {
+        let totals = {
             let memory = &mut *shared.memory();
             let now = Instant::now();
-            let cut = now.checked_sub(FORGET);
-            memory.registry.sweep(now, cut, |route, version| routing.has(route, version));
-            memory.mirror_registry.sweep(now, cut, |route, version| routing.mirrors_to(route, version));
-            (memory.registry.counts(), memory.mirror_registry.mirror_counts())
+            memory.statistics.close_silent_units(shared.ms_at(now));
+            memory.statistics.sweep(now, now.checked_sub(FORGET));
+            memory.totals(&shared.routing.load())
         };
-        control.history().push(counts, mirrors, unix_ms());
+        control.history().push(totals, unix_ms());
     }
 }
 

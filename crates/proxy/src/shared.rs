@@ -31,7 +31,9 @@ impl Shared {
     /// # Errors
     /// When the table in the configuration is wrong.
     pub(crate) fn new(config: Config) -> Result<Self, ProxyError> {
-        let mut memory = Memory::new(config.workers.max(1));
+        let started_ms = unix_ms();
+        // No proxy keeps a prediction a microsecond for as long as it runs, so that one that is started later begins above all of them.
+        let mut memory = Memory::new(config.workers.max(1), started_ms.saturating_mul(1_000));
         let routing = match config.table.clone() {
             Some(table) => memory.prepare(table).map_err(ProxyError::Table)?,
             None => Routing::empty(),
@@ -42,7 +44,7 @@ impl Shared {
             refusals: Refusals::default(),
             connections: AtomicU64::new(0),
             draining: AtomicBool::new(false),
-            started_ms: unix_ms(),
+            started_ms,
             started: Instant::now(),
             memory: Mutex::new(memory),
         })
@@ -78,13 +80,14 @@ impl Shared {
         let mut endpoints = routing.views(self.ms_at(Instant::now()));
         let mut memory = self.memory();
         endpoints.extend(memory.leaving(&routing));
+        let totals = memory.totals(&routing);
         Snapshot {
             table_version: routing.table.version,
             connections: self.connections.load(Relaxed),
-            versions: memory.registry.counts(),
-            mirrors: memory.mirror_registry.mirror_counts(),
-            pairs: Vec::new(),
-            slices: Vec::new(),
+            versions: totals.versions,
+            mirrors: totals.mirrors,
+            pairs: totals.pairs,
+            slices: totals.slices,
             endpoints,
             rejected: self.refusals.counts().map(|(reason, count)| (reason.to_owned(), count)).collect(),
         }

@@ -159,8 +159,8 @@ impl Chooser {
     }
 
     /// The group of a visitor. While a group's weight grows at the expense of the first, nobody leaves it.
-    pub(crate) fn by_visitor(&self, id: &[u8]) -> usize {
-        let place = u128::from(hash(id));
+    pub(crate) fn by_visitor(&self, visitor: u64) -> usize {
+        let place = u128::from(visitor);
         self.borders.iter().position(|border| place < *border).map_or(0, |i| i + 1)
     }
 
@@ -172,7 +172,7 @@ impl Chooser {
         let mut id = String::new();
         for _ in 0..TRIES {
             id = format!("{:016x}", random());
-            if self.by_visitor(id.as_bytes()) == group {
+            if self.by_visitor(visitor(id.as_bytes())) == group {
                 break;
             }
         }
@@ -180,9 +180,9 @@ impl Chooser {
     }
 }
 
-/// FNV-1a with a final mix, since FNV leaves the high bits, which decide here, poorly mixed. Part of the contract: visitors must keep
+/// What a visitor is known by once its id has been read. FNV-1a with a final mix, since FNV leaves the high bits, which decide here, poorly mixed. Part of the contract: visitors must keep
 /// their version over a restart and over two proxies.
-fn hash(id: &[u8]) -> u64 {
+pub(crate) fn visitor(id: &[u8]) -> u64 {
     let fnv = id.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
     mix(fnv)
 }

@@ -4,25 +4,41 @@
 //! no two workers ever touch the same cache line for an answer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::prediction::{OTHER, Prediction};
-use crate::report::{ByClass, Counts, MirrorCounts, Numbers, Units};
-use crate::sketch::{latency, number};
+use crate::report::{ByClass, Counts, MirrorCounts};
+use crate::sketch::latency;
+
+mod cells;
+mod pairs;
+mod registry;
+mod ring;
+mod slices;
+mod units;
+
+use cells::{Cell, Names, NumberShard, cells};
+pub(crate) use pairs::{Gap, Half, PairStats};
+pub(crate) use registry::{Statistics, Totals};
+pub(crate) use ring::{Ring, keepable};
+pub(crate) use slices::{SliceStats, Values};
+use units::UnitStats;
 
 /// Classes of predictions counted by name. Each is a metric series; beyond these a label is likelier to be free text than a class.
-pub(crate) const CLASSES_MAX: usize = 20;
+const CLASSES_MAX: usize = 20;
+/// All classes, that of those without a name included.
+const CLASSES: usize = CLASSES_MAX + 1;
 
 /// The counters of one version of one route.
 #[derive(Debug)]
 pub(crate) struct VersionStats {
     route: String,
     version: String,
-    /// The names of the classes in the order of their appearance; their counts are in the shards at the same index.
-    classes: [OnceLock<Box<str>>; CLASSES_MAX],
-    naming: Mutex<()>,
+    /// The names of the classes; their counts are in the shards at the same index.
+    classes: Arc<Names<CLASSES_MAX>>,
+    pub(crate) units: UnitStats,
     /// Copies that were not sent, by [`Loss`].
     losses: [AtomicU64; Loss::ALL.len()],
     shards: Box<[Shard]>,
@@ -65,44 +81,12 @@ struct Shard {
     retries: Cell,
     begun: Cell,
     ended: Cell,
+    drawn: Cell,
     missing: Cell,
     latency_us_sum: Cell,
     latency: [Cell; latency::BINS],
-    predictions: [Cell; CLASSES_MAX + 1],
-    numbers: OnceLock<Box<NumberShard>>,
-}
-
-/// Only versions that predict numbers need the room.
-#[derive(Debug)]
-struct NumberShard {
-    count: Cell,
-    /// Bits of an f64.
-    sum: Cell,
-    /// Bits of an f64.
-    sum_squares: Cell,
-    bins: [Cell; number::BINS],
-}
-
-/// A counter with one writer.
-#[derive(Debug, Default)]
-struct Cell(AtomicU64);
-
-impl Cell {
-    fn add(&self, n: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
-    }
-
-    fn add_f64(&self, x: f64) {
-        self.0.store((f64::from_bits(self.0.load(Relaxed)) + x).to_bits(), Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-fn cells<const N: usize>() -> [Cell; N] {
-    [(); N].map(|()| Cell::default())
+    predictions: [Cell; CLASSES],
+    numbers: NumberShard,
 }
 
 impl Shard {
@@ -114,11 +98,12 @@ impl Shard {
             retries: Cell::default(),
             begun: Cell::default(),
             ended: Cell::default(),
+            drawn: Cell::default(),
             missing: Cell::default(),
             latency_us_sum: Cell::default(),
             latency: cells(),
             predictions: cells(),
-            numbers: OnceLock::new(),
+            numbers: NumberShard::default(),
         }
     }
 }
@@ -128,46 +113,26 @@ impl VersionStats {
         Self {
             route: route.to_owned(),
             version: version.to_owned(),
-            classes: [(); CLASSES_MAX].map(|()| OnceLock::new()),
-            naming: Mutex::new(()),
+            classes: Arc::default(),
+            units: UnitStats::default(),
             losses: Default::default(),
             shards: (0..workers).map(|_| Shard::new()).collect(),
         }
     }
 
-    fn count_prediction(&self, worker: usize, prediction: Option<Prediction<'_>>) {
+    /// Returns the index of the class, if the prediction has one.
+    fn count_prediction(&self, worker: usize, prediction: Option<&Prediction<'_>>) -> Option<usize> {
         let shard = &self.shards[worker];
-        let class = match prediction {
-            None => return shard.missing.add(1),
-            Some(Prediction::Class(class)) => Some(self.class(&class)),
-            Some(Prediction::Number { value, integer }) => {
-                let numbers = shard.numbers.get_or_init(|| {
-                    let empty = Cell::default;
-                    Box::new(NumberShard { count: empty(), sum: empty(), sum_squares: empty(), bins: cells() })
-                });
-                numbers.sum.add_f64(value);
-                numbers.sum_squares.add_f64(value * value);
-                numbers.bins[place(number::bin(value))].add(1);
-                numbers.count.add(1);
-                integer.map(|digits| self.class(digits))
-            }
+        let Some(prediction) = prediction else {
+            shard.missing.add(1);
+            return None;
         };
-        if let Some(class) = class {
-            shard.predictions[class].add(1);
+        if let Prediction::Number { value, .. } = prediction {
+            shard.numbers.add(*value);
         }
-    }
-
-    /// The index of a class: a few comparisons, and a lock only for one that is new.
-    fn class(&self, name: &str) -> usize {
-        let known = |slots: &[OnceLock<Box<str>>]| slots.iter().position(|s| s.get().is_none_or(|n| **n == *name));
-        let Some(i) = known(&self.classes) else { return CLASSES_MAX };
-        if self.classes[i].get().is_some() {
-            return i;
-        }
-        let _naming = self.naming.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(i) = known(&self.classes) else { return CLASSES_MAX };
-        self.classes[i].get_or_init(|| name.into());
-        i
+        let class = self.classes.index(prediction.class()?);
+        shard.predictions[class].add(1);
+        Some(class)
     }
 
     /// Counts a copy that is not sent.
@@ -187,14 +152,6 @@ impl VersionStats {
         // The end first: a request that ends in between is then in flight still, rather than fewer than none.
         let ended = sum(&|s| &s.ended);
         let latency = (0..latency::BINS).map(|bin| (bin as u16, sum(&|s| &s.latency[bin])));
-        let class = |i: usize| self.classes.get(i).map_or(Some(OTHER), |c| c.get().map(|n| &**n));
-        let mut predictions = BTreeMap::new();
-        for i in 0..=CLASSES_MAX {
-            let count = sum(&|s| &s.predictions[i]);
-            if let Some(name) = class(i).filter(|_| count > 0) {
-                *predictions.entry(name.to_owned()).or_insert(0) += count;
-            }
-        }
         Counts {
             route: self.route.clone(),
             version: self.version.clone(),
@@ -211,34 +168,29 @@ impl VersionStats {
             in_flight: sum(&|s| &s.begun).saturating_sub(ended),
             latency_us_sum: sum(&|s| &s.latency_us_sum),
             latency: latency.filter(|(_, count)| *count > 0).collect(),
-            predictions,
-            numbers: self.numbers(),
+            predictions: named(&self.classes, |i| sum(&|s| &s.predictions[i])),
+            numbers: NumberShard::sum(self.shards.iter().map(|s| &s.numbers)),
             predictions_missing: sum(&|s| &s.missing),
-            drawn: 0,
+            drawn: sum(&|s| &s.drawn),
+            // The table knows it.
             weight: None,
-            units: Units::default(),
-        }
-    }
-
-    fn numbers(&self) -> Numbers {
-        let shards = || self.shards.iter().filter_map(|s| s.numbers.get());
-        let float = |cell: &Cell| f64::from_bits(cell.get());
-        let bins = (-(number::SIDE as i16)..=number::SIDE as i16)
-            .map(|bin| (bin, shards().map(|n| n.bins[place(bin)].get()).sum()))
-            .filter(|(_, count)| *count > 0);
-        Numbers {
-            count: shards().map(|n| n.count.get()).sum(),
-            // Not `sum()`, whose empty value is -0.0.
-            sum: shards().fold(0.0, |sum, n| sum + float(&n.sum)),
-            sum_squares: shards().fold(0.0, |sum, n| sum + float(&n.sum_squares)),
-            bins: if shards().next().is_some() { bins.collect() } else { Vec::new() },
+            units: self.units.counts(),
         }
     }
 }
 
-/// The index of a bin of numbers.
-fn place(bin: i16) -> usize {
-    (i32::from(bin) + number::SIDE as i32) as usize
+/// Counts by class, without those that are 0.
+fn named(classes: &Names<CLASSES_MAX>, count: impl Fn(usize) -> u64) -> BTreeMap<String, u64> {
+    let mut out = BTreeMap::new();
+    for i in 0..CLASSES {
+        let name = if i == CLASSES_MAX { Some(OTHER) } else { classes.get(i) };
+        let n = count(i);
+        if let Some(name) = name.filter(|_| n > 0) {
+            // A class may itself be called `other`.
+            *out.entry(name.to_owned()).or_insert(0) += n;
+        }
+    }
+    out
 }
 
 /// A request that is being worked on for a version. Dropped before its end it counts as aborted: every way out of the proxy
@@ -263,24 +215,40 @@ impl Tally {
         self.stats.shards[self.worker].fallbacks.add(1);
     }
 
+    /// The weights chose this version.
+    pub(crate) fn drawn(&self) {
+        self.stats.shards[self.worker].drawn.add(1);
+    }
+
     pub(crate) fn retried(&self) {
         self.stats.shards[self.worker].retries.add(1);
     }
 
-    /// Counts the answer. The request stays in flight until the tally is dropped, for the sake of tunnels.
-    pub(crate) fn answered(&mut self, status: u16, now: Instant) {
+    /// Microseconds from the beginning.
+    pub(crate) fn took_us(&self, now: Instant) -> u64 {
+        micros(self.begun, now)
+    }
+
+    /// Counts the answer, which took so many microseconds. The request stays in flight until the tally is dropped, for the sake of
+    /// tunnels.
+    pub(crate) fn answered(&mut self, status: u16, us: u64) {
         debug_assert!(!self.answered, "one answer a request");
         self.answered = true;
         let shard = &self.stats.shards[self.worker];
-        let us = u64::try_from(now.saturating_duration_since(self.begun).as_micros()).unwrap_or(u64::MAX);
         shard.by_class[usize::from(status / 100).clamp(1, 5) - 1].add(1);
         shard.latency_us_sum.add(us);
         shard.latency[latency::bin(us)].add(1);
     }
 
-    pub(crate) fn predicted(&self, prediction: Option<Prediction<'_>>) {
-        self.stats.count_prediction(self.worker, prediction);
+    /// Counts the prediction; the index of its class if it has one.
+    pub(crate) fn predicted(&self, prediction: Option<&Prediction<'_>>) -> Option<usize> {
+        self.stats.count_prediction(self.worker, prediction)
     }
+}
+
+/// Microseconds between two instants; 0 when they stand the other way round.
+pub(crate) fn micros(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Tally {
@@ -290,57 +258,6 @@ impl Drop for Tally {
             shard.aborted.add(1);
         }
         shard.ended.add(1);
-    }
-}
-
-/// The statistics of all versions, those of earlier tables included.
-#[derive(Debug)]
-pub(crate) struct Registry {
-    workers: usize,
-    versions: BTreeMap<(String, String), Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    stats: Arc<VersionStats>,
-    gone: Option<Instant>,
-}
-
-impl Registry {
-    pub(crate) fn new(workers: usize) -> Self {
-        Self { workers, versions: BTreeMap::new() }
-    }
-
-    /// The counters of a version, which begin at 0 when it is new.
-    pub(crate) fn version(&mut self, route: &str, version: &str) -> Arc<VersionStats> {
-        let entry = self
-            .versions
-            .entry((route.to_owned(), version.to_owned()))
-            .or_insert_with(|| Entry { stats: Arc::new(VersionStats::new(route, version, self.workers)), gone: None });
-        entry.stats.clone()
-    }
-
-    /// Marks the versions that are in no table any more, and forgets those that have been in none since before `cut`.
-    pub(crate) fn sweep(&mut self, now: Instant, cut: Option<Instant>, mut is_wanted: impl FnMut(&str, &str) -> bool) {
-        self.versions.retain(|(route, version), entry| {
-            // A request in flight holds the counters it will be added to.
-            if is_wanted(route, version) || Arc::strong_count(&entry.stats) > 1 {
-                entry.gone = None;
-                return true;
-            }
-            let gone = *entry.gone.get_or_insert(now);
-            cut.is_none_or(|cut| gone > cut)
-        });
-    }
-
-    /// The counts of all versions, sorted by route and version.
-    pub(crate) fn counts(&self) -> Vec<Counts> {
-        self.versions.values().map(|e| e.stats.counts()).collect()
-    }
-
-    /// The same for versions that get copies.
-    pub(crate) fn mirror_counts(&self) -> Vec<MirrorCounts> {
-        self.versions.values().map(|e| e.stats.mirror_counts()).collect()
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn run(
     let limits = &shared.config.limits;
     let worker = Rc::new(Worker {
         index,
-        copies: Copies::new(limits.mirrors, limits.mirror_body_bytes),
+        copies: Copies::new(index, limits.mirrors, limits.mirror_body_bytes),
         shared,
         scratch: Scratch::default(),
         draining: Cell::new(false),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serin_expr::Value;
 use serin_promql::{Query, Store, format_value};
 use serin_sim::description::Description;
-use serin_sim::scenario::{Question, Scenario};
+use serin_sim::scenario::{Question, Questions, Scenario};
 use serin_sim::simulate;
 use serin_spec::wire::provider::PrometheusMetric;
 use serin_spec::{Source, check, read, settings};
@@ -33,7 +33,13 @@ fn scenario(world: &str) -> Scenario {
     let path = root.join("examples/worlds").join(world);
     let text = std::fs::read_to_string(&path).expect("the world is there");
     let world = settings::read::<Description>(&Source::new("world.yaml", text), "world").expect("it is a world");
-    Scenario::new(&check(&sources).catalog, &world, None, &question).expect("it is a scenario")
+    Scenario::new(
+        &check(&sources).catalog,
+        &world,
+        None,
+        Questions { query: &question, judge: &|_| unreachable!("no sequential metrics") },
+    )
+    .expect("it is a scenario")
 }
 
 /// Processor time of this process in seconds: what others do on the machine does not count.

@@ -8,6 +8,7 @@ pub mod conduct;
 pub mod export;
 pub mod scene;
 mod share;
+mod tap;
 pub mod traffic;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serin_core::{Hash, Span, Time, World};
 use serin_promql::Store;
+use serin_stats::batch::Batch;
 
 use crate::random::Rng;
 use crate::sample;
@@ -22,6 +24,7 @@ use conduct::Conduct;
 use export::{Counters, Page};
 pub use scene::{Pages, Scene, Scrape};
 use share::Share;
+use tap::Tap;
 
 /// What became of the users' requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -93,6 +96,8 @@ struct PoolLoad {
     share: Share,
     /// Shares of the answers by latency bound, for the conduct they were computed for.
     spread: Option<(u64, u64, Vec<f64>)>,
+    /// The same for the bins of latencies, where tests look at them.
+    fine: Option<(u64, u64, Vec<f64>)>,
 }
 
 /// The load of one world.
@@ -112,6 +117,8 @@ pub struct Load {
     routed: BTreeMap<(Hash, Whose), Routed>,
     /// Latency bounds of every family, ascending.
     bounds: Arc<[f64]>,
+    /// What tests look at, and the bounds of its latencies; nothing is counted for them while nobody looks.
+    tap: Option<(Tap, Arc<[f64]>)>,
     /// Users' requests that nobody answers.
     unanswered: f64,
     /// Who gets what must be found out anew.
@@ -133,6 +140,7 @@ impl Load {
             copies: BTreeMap::new(),
             routed: BTreeMap::new(),
             bounds,
+            tap: None,
             unanswered: 0.0,
             stale: true,
             at: now,
@@ -175,7 +183,7 @@ impl Load {
         let index = self.pools.iter().position(|p| p.hash == *hash).unwrap_or_else(|| {
             let (version, shown) = self.copies.get(hash).cloned().unwrap_or_else(|| (hash.clone(), hash.clone()));
             let (hash, share) = (hash.clone(), Share::default());
-            self.pools.push(PoolLoad { hash, version, shown, targets: Vec::new(), share, spread: None });
+            self.pools.push(PoolLoad { hash, version, shown, targets: Vec::new(), share, spread: None, fine: None });
             self.pools.len() - 1
         });
         while self.pools[index].targets.len() > members.len() {
@@ -287,10 +295,37 @@ impl Load {
             let mut new = Counters { good, failed, ..Counters::default() };
             self.details(pool, slot, whose, middle, &mut new);
             self.pools[pool].targets[slot].counters.add(&new);
+            if whose == Whose::Users {
+                self.tap(pool, middle, (good, failed));
+            }
             if let Some(routed) = self.routed.get_mut(&(self.pools[pool].shown.clone(), whose)) {
                 routed.counters.add(&new);
             }
         }
+    }
+
+    /// What two versions answered users since this was last asked for.
+    pub(crate) fn batch(&mut self, canary: &Hash, stable: &Hash) -> Batch {
+        self.tap.get_or_insert_with(|| (Tap::default(), tap::bounds()));
+        self.draw_all();
+        let scene = self.scene.clone();
+        let (tap, _) = self.tap.get_or_insert_with(|| (Tap::default(), tap::bounds()));
+        tap.take(canary, stable, &scene.classes, self.at)
+    }
+
+    /// Counts answers for the tests, if any look.
+    fn tap(&mut self, pool: usize, at: Time, (good, failed): (u64, u64)) {
+        let Some((tap, bounds)) = &mut self.tap else { return };
+        let pool = &mut self.pools[pool];
+        let Some(answers) = self.scene.answers.get(&pool.version) else { return };
+        let conduct = answers.at(at, &self.scene.outages);
+        let mut new = Counters { good, failed, ..Counters::default() };
+        let shares = spread(&mut pool.fine, &conduct, bounds);
+        new.by_latency = vec![0; shares.len()];
+        sample::multinomial(&mut self.rng, good + failed, shares, &mut new.by_latency);
+        new.by_class = vec![0; conduct.predictions.len()];
+        sample::multinomial(&mut self.rng, good, &conduct.predictions, &mut new.by_class);
+        tap.add(&pool.version, &new);
     }
 
     /// Latency and predictions of the answers, as far as anybody reads them.

@@ -3,15 +3,36 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serin_core::analysis::{Metric, RunKind, RunSpec};
-use serin_core::{Hash, Time};
+use serin_core::analysis::{Measurement, Metric, RunKind, RunSpec, RunStatus};
+use serin_core::{Hash, Share, Time};
 use serin_expr::Value;
 use serin_promql::Store;
+use serin_stats::batch::Batch;
 
 use crate::world::Measure;
 
 /// Answers a query from the series at a time in milliseconds since 1970: a value and its text, or why there is none.
 pub type Ask = Arc<dyn Fn(&Store, i64) -> Result<(Value, String), String> + Send + Sync>;
+
+/// A look at the sequential metrics of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// What the run measures.
+    pub spec: &'a RunSpec,
+    /// Its memory.
+    pub status: &'a RunStatus,
+    /// The metrics that are looked at.
+    pub due: &'a [usize],
+    /// What was counted lately, oldest first.
+    pub batches: &'a [Batch],
+    /// The weight that the canary is wanted to have.
+    pub window: Share,
+    /// The time of the look.
+    pub now: Time,
+}
+
+/// Looks at sequential metrics as both adapters do: for each metric how it stands. Injected, like the answers of queries.
+pub type Judge = Arc<dyn Fn(&Look<'_>) -> Vec<(usize, Measurement)> + Send + Sync>;
 
 /// What a run measures, and why it cannot, if so.
 #[derive(Clone, Default)]
@@ -20,6 +41,8 @@ pub struct Plan {
     pub spec: RunSpec,
     /// For each metric the query that measures it; a metric without one is what its version is said to measure.
     pub queries: Vec<Option<Ask>>,
+    /// Who judges its sequential metrics, if it has any.
+    pub judge: Option<Judge>,
     /// Why such a run ends in error at once.
     pub problem: Option<String>,
 }
@@ -47,6 +70,10 @@ pub(crate) struct Source<'a> {
     pub(crate) constants: Option<&'a BTreeMap<String, Measure>>,
     /// What was scraped.
     pub(crate) store: Option<&'a Store>,
+    /// What was counted by the second.
+    pub(crate) batches: &'a [Batch],
+    /// The weight that the canary is wanted to have.
+    pub(crate) window: Share,
     /// The time.
     pub(crate) now: Time,
 }
@@ -82,7 +109,7 @@ impl Plans {
     /// Every run measures the same, and what its version is said to measure.
     pub fn same(metrics: Vec<Metric>) -> Self {
         let queries = vec![None; metrics.len()];
-        Plans::Same(Arc::new(Plan { spec: RunSpec { metrics, terminate: false }, queries, problem: None }))
+        Plans::Same(Arc::new(Plan { spec: RunSpec { metrics, terminate: false }, queries, ..Plan::default() }))
     }
 
     /// The plan of a run of this kind, while `latest` is wanted and `stable` is promoted.

@@ -11,12 +11,13 @@ use serin_core::{Hash, Rollout, Span, Time};
 use serin_promql::Labels;
 use serin_spec::Catalog;
 use serin_spec::catalog::Entry;
+use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_spec::wire::provider::PrometheusMetric;
 
 use crate::control::Faults;
 use crate::description::Description;
 use crate::load::Scene;
-use crate::measure::{Ask, Plans};
+use crate::measure::{Ask, Judge, Plans};
 use crate::world::{ExperimentPlan, Version};
 
 /// A checked query: whether it reads a series, and how it is answered.
@@ -28,9 +29,14 @@ pub struct Question {
     pub reads: Arc<dyn Fn(&Labels) -> bool + Send + Sync>,
 }
 
-/// Checks the query of a metric, or says why it cannot be answered. Injected, because metric providers are another crate,
-/// and one that does I/O.
-pub type Questions<'a> = &'a dyn Fn(&PrometheusMetric) -> Result<Question, String>;
+/// How metrics are measured. Injected, because metric providers are another crate, and one that does I/O.
+#[derive(Clone, Copy)]
+pub struct Questions<'a> {
+    /// Checks the query of a metric, or says why it cannot be answered.
+    pub query: &'a dyn Fn(&PrometheusMetric) -> Result<Question, String>,
+    /// Who judges the sequential metrics of a run with this spec.
+    pub judge: &'a dyn Fn(AnalysisRunSpec) -> Judge,
+}
 
 /// Why there is nothing to simulate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

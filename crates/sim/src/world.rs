@@ -14,6 +14,7 @@ use serin_core::plugin::{PluginAnswer, Plugins};
 use serin_core::rollout::Strategy;
 use serin_core::world::Service;
 use serin_core::{Action, Decision, Hash, Pool, Rollout, Span, Time, World};
+use serin_stats::batch::Batch;
 
 use crate::load::Load;
 use crate::measure::Plans;
@@ -138,6 +139,8 @@ pub struct Cluster {
     pub load: Option<Box<Load>>,
     members: BTreeMap<Hash, Vec<Member>>,
     runs: BTreeMap<String, SimRun>,
+    /// What was counted by the second for tests, oldest first.
+    counted: Vec<Batch>,
     /// What each experiment step asks for, by index of the step.
     pub experiment_plans: BTreeMap<usize, ExperimentPlan>,
     experiments: BTreeMap<String, SimExperiment>,
@@ -170,6 +173,7 @@ impl Cluster {
             load: None,
             members: BTreeMap::new(),
             runs: BTreeMap::new(),
+            counted: Vec::new(),
             experiment_plans: BTreeMap::new(),
             experiments: BTreeMap::new(),
             plugins: PluginHost::default(),

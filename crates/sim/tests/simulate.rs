@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serin_expr::Value;
 use serin_promql::{Query, Store, format_value};
 use serin_sim::description::{self, Description};
-use serin_sim::scenario::{Question, Scenario, ScenarioError};
+use serin_sim::scenario::{Question, Questions, Scenario, ScenarioError};
 use serin_sim::simulate::{self, Outcome, Report};
 use serin_spec::wire::provider::PrometheusMetric;
 use serin_spec::{Source, check, settings};
@@ -102,7 +102,12 @@ fn world(errors: f64, more: &str) -> String {
 fn try_scenario(manifests: &str, world: &str) -> Result<Scenario, ScenarioError> {
     let world = settings::read::<Description>(&Source::new("world.yaml", world), "world").unwrap();
     assert_eq!(description::check(&world), Vec::new());
-    Scenario::new(&check(&[Source::new("m.yaml", manifests)]).catalog, &world, None, &question)
+    Scenario::new(
+        &check(&[Source::new("m.yaml", manifests)]).catalog,
+        &world,
+        None,
+        Questions { query: &question, judge: &|_| unreachable!("no sequential metrics") },
+    )
 }
 
 fn scenario(manifests: &str, world: &str) -> Scenario {

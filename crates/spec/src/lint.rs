@@ -2,7 +2,9 @@
 //! that the user may change; what cannot be run at all is no lint but an error of [`crate::check`].
 
 mod annotation;
+mod asked;
 mod blue_green;
+mod counters;
 mod experiment;
 mod judgement;
 mod plan;
@@ -22,6 +24,9 @@ use serde::Serialize;
 use crate::catalog::Catalog;
 use crate::problem::Problem;
 
+pub use asked::Asked;
+pub use counters::{Counter, counters};
+pub use judgement::Reach;
 pub use policy::{Policy, UnknownLint};
 pub use query::{LATEST, Limit, Query, STABLE, queries};
 pub use registry::LINTS;

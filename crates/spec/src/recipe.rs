@@ -148,3 +148,6 @@ impl RecipeProblem {
         problems.iter().map(one).collect::<Vec<_>>().join("; ")
     }
 }
+
+#[cfg(test)]
+mod tests;

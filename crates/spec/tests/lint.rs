@@ -224,7 +224,11 @@ fn conditions_and_limits() {
     };
     let five = "interval: 30s, count: 5";
     check(five, "successCondition: 'result[0] < 1'", &[]);
-    check("interval: 30s, count: 5, failureLimit: 4", "successCondition: 'result[0] < 1'", &[]);
+    check("interval: 30s, count: 5, failureLimit: 3", "successCondition: 'result[0] < 1'", &[]);
+    check("interval: 30s, count: 5, failureLimit: 4", "successCondition: 'result[0] < 1'", &["all-must-fail"]);
+    check("interval: 30s, count: 2, failureLimit: 1", "successCondition: 'result[0] < 1'", &["all-must-fail"]);
+    check("count: 1, failureLimit: 0", "successCondition: 'result[0] < 1'", &[]);
+    check("interval: 30s, failureLimit: 4", "successCondition: 'result[0] < 1'", &[]);
     check("interval: 30s, count: 5, failureLimit: 5", "successCondition: 'result[0] < 1'", &["never-fails"]);
     check(
         "interval: 30s, count: '{{args.limit}}', failureLimit: 5",
@@ -247,6 +251,8 @@ fn conditions_and_limits() {
     check(five, "successCondition: 'result[0] > 2', failureCondition: 'result[0] > 1'", &["never-passes"]);
     check(five, "successCondition: 'result[0] > {{args.limit}}', failureCondition: 'result[0] > 1'", &["never-passes"]);
     check(five, "successCondition: 'result[0] > {{args.open}}', failureCondition: 'result[0] > 1'", &[]);
+    // Nothing is known of the numbers around a limit on a distance.
+    check(five, "successCondition: 'abs(result[0] - 20) < 5'", &[]);
     check("interval: 30s, consecutiveErrorLimit: 359", "successCondition: 'result[0] < 1'", &[]);
     check("interval: 30s, consecutiveErrorLimit: 360", "successCondition: 'result[0] < 1'", &["endless-errors"]);
 }

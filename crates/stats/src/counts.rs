@@ -80,6 +80,9 @@ mod tests {
         let counts = Counts { canary_bad: 1.0, canary_ok: 4.0, stable_bad: 0.0, stable_ok: 15.0 };
         assert_eq!(counts.realised_weight(), Some(0.25));
         assert_eq!((counts + counts).realised_weight(), Some(0.25));
+        let mut sum = counts;
+        sum += counts;
+        assert_eq!(sum, counts + counts);
         assert_eq!(Counts { canary_bad: 1.0, ..Counts::default() }.realised_weight(), None);
         assert_eq!(Counts { stable_ok: 1.0, ..Counts::default() }.realised_weight(), None);
     }

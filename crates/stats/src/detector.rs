@@ -77,6 +77,8 @@ mod tests {
         detector.reset();
         assert_eq!(detector, Detector::new(1));
         assert!(detector.fits(1) && !detector.fits(2));
+        let read = |text: &str| serde_json::from_str::<Detector>(text).unwrap();
+        assert!(!read(r#"{"log_carried":[]}"#).fits(0) && !read(r#"{"log_carried":[-1]}"#).fits(1));
     }
 
     #[test]

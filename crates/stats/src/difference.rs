@@ -127,9 +127,9 @@ impl Difference {
             return None;
         }
         let low = self.rejected_below.checked_sub(1).map_or(f64::MIN, grid);
-        let high = POINTS.checked_sub(self.rejected_above).filter(|i| *i < POINTS).map_or(f64::MAX, grid);
+        let high = grid(POINTS.saturating_sub(self.rejected_above));
         let estimate = self.seen.canary_bad / canary - self.ratio * (self.seen.stable_bad / stable);
-        Some(Interval { low: low.max(-self.ratio), estimate, high: high.min(1.0) })
+        Some(Interval { low: low.max(-self.ratio), estimate, high })
     }
 
     /// Whether it can be a state. To be asked of what was read from elsewhere.
@@ -150,13 +150,13 @@ impl Difference {
     }
 }
 
-/// The points of the grid in rising order.
+/// The points of the grid in rising order; beyond the last one is the largest difference there is.
 fn grid(point: usize) -> f64 {
     let middle = STEPS.len();
     match point.cmp(&middle) {
         std::cmp::Ordering::Less => -STEPS[middle - 1 - point],
         std::cmp::Ordering::Equal => 0.0,
-        std::cmp::Ordering::Greater => STEPS[(point - middle - 1).min(STEPS.len() - 1)],
+        std::cmp::Ordering::Greater => STEPS.get(point - middle - 1).copied().unwrap_or(1.0),
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
     fn the_grid_rises() {
         let points: Vec<f64> = (0..POINTS).map(grid).collect();
         assert!(points.windows(2).all(|pair| pair[0] < pair[1]), "{points:?}");
-        assert_eq!((points[0], points[POINTS / 2], points[POINTS - 1]), (-0.75, 0.0, 0.75));
+        assert_eq!((points[0], points[POINTS / 2], points[POINTS - 1], grid(POINTS)), (-0.75, 0.0, 0.75, 1.0));
     }
 
     #[test]
@@ -204,8 +204,15 @@ mod tests {
         assert!(late.high - late.low < 0.05 && (late.estimate - 0.05).abs() < 0.01, "{late:?}");
         assert_eq!(difference.moves(), 0);
         assert!(difference.is_sound());
-        let broken = Difference { rejected_below: difference.rejected_below + 1, ..difference };
-        assert!(!broken.is_sound());
+        let broken = |edit: fn(&mut Difference)| {
+            let mut broken = difference.clone();
+            edit(&mut broken);
+            !broken.is_sound()
+        };
+        assert!(broken(|d| d.rejected_below += 1) && broken(|d| d.rejected_above += 1));
+        assert!(broken(|d| d.ratio = -1.0) && broken(|d| d.ratio = f64::INFINITY));
+        assert!(broken(|d| d.log_limit = 0.0) && broken(|d| d.log_limit = f64::INFINITY));
+        assert!(broken(|d| d.above[0][0] = f64::MAX) && broken(|d| d.seen.canary_bad = -1.0));
     }
 
     #[test]

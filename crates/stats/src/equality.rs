@@ -99,7 +99,9 @@ mod tests {
         equality.step(&[5.0, 5.0], &[5.0, 5.0]);
         assert!(equality.log_e() < three && equality.best_log_e() == three);
         assert!(equality.is_sound());
-        let broken = serde_json::to_string(&equality).unwrap().replace("0.5", "1.5");
-        assert!(!serde_json::from_str::<Equality>(&broken).unwrap().is_sound());
+        for weight in ["0.0", "1.0"] {
+            let broken = serde_json::to_string(&equality).unwrap().replace("0.5", weight);
+            assert!(!serde_json::from_str::<Equality>(&broken).unwrap().is_sound(), "{broken}");
+        }
     }
 }

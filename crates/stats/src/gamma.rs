@@ -46,7 +46,7 @@ pub(crate) fn ln_dirichlet_ratio(shares: &[f64], kappa: f64, counts: &[f64]) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::{ln_dirichlet_ratio, ln_gamma, ln_gamma_rest};
+    use super::{ln_dirichlet_ratio, ln_gamma, ln_gamma_rest, relative_excess};
 
     #[test]
     fn the_rest_continues_over_its_seam() {
@@ -54,6 +54,17 @@ mod tests {
             let direct = ln_gamma(x) - (x * x.ln() - x);
             assert!((ln_gamma_rest(x) - direct).abs() < 1e-15 * (1.0 + x * x.ln().abs()) * 4.0, "{x}");
         }
+    }
+
+    #[test]
+    fn the_excess_is_precise_near_its_minimum() {
+        assert_eq!((relative_excess(1.0), relative_excess(0.0)), (0.0, 1.0));
+        for e in [9.9e-4, -9.9e-4, 5e-4, -5e-4] {
+            let direct = (1.0 + e) * f64::ln_1p(e) - e;
+            assert!((relative_excess(1.0 + e) / direct - 1.0).abs() < 2e-12, "{e}");
+        }
+        let (inside, outside) = (relative_excess(1.000_999_999), relative_excess(1.001_000_001));
+        assert!((outside - inside) / inside < 1e-5 && outside > inside);
     }
 
     #[test]

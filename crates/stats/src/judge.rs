@@ -77,6 +77,19 @@ impl State {
         state
     }
 
+    /// Whether a state that was kept elsewhere is one of this recipe, and whole.
+    pub fn fits(&self, recipe: &Recipe) -> bool {
+        let fresh = Self::new(recipe, 0);
+        let known = |(own, fresh): (&Part, &Part)| (&own.name, own.bet) == (&fresh.name, fresh.bet);
+        let history = &self.history;
+        self.parts.len() >= fresh.parts.len()
+            && self.parts.iter().zip(&fresh.parts).all(known)
+            && self.parts.iter().all(Part::is_sound)
+            && self.difference.as_ref().is_none_or(Difference::is_sound)
+            && self.split.as_ref().is_none_or(|split| split.fits(2))
+            && (history.edges.is_empty() || history.between.len() == history.edges.len() + 1)
+    }
+
     /// Takes in a batch, unless it was judged before. `window` names the weight that the canary is wanted to have: when it changes, passing begins anew.
     pub fn step(&mut self, recipe: &Recipe, batch: &Batch, window: &str) {
         if batch.seq <= self.seq {

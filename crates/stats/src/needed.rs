@@ -184,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn the_growth_is_the_mean_of_the_gains() {
+        let rows = table(0.01, 0.25, POINT, Side::Fail);
+        // A hundred requests in exactly these shares.
+        let counts = Counts { canary_bad: 5.0, canary_ok: 20.0, stable_bad: 0.75, stable_ok: 74.25 };
+        let fastest = log_gains(&rows, &counts).into_iter().fold(f64::MIN, f64::max) / 25.0;
+        let growth = Growth::two_arm(0.2, 0.01, 0.25, POINT, Side::Fail);
+        assert!((growth.fastest() - fastest).abs() < 1e-14, "{} {fastest}", growth.fastest());
+    }
+
+    #[test]
     fn present_evidence_shortens_the_wait_and_contrary_evidence_makes_it_longer() {
         let growth = Growth::two_arm(0.1, 0.005, 0.2, POINT, Side::Fail);
         let rows = table(0.005, 0.2, POINT, Side::Fail);

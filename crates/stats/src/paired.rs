@@ -84,6 +84,9 @@ mod tests {
     #[test]
     fn a_difference_is_divided_between_its_neighbours() {
         assert_eq!(Pairs::of(0.25), Pairs { worse: 0.25, same: 0.75, better: 0.0 });
+        let mut sum = Pairs::of(0.25);
+        sum += Pairs::of(-1.0);
+        assert_eq!(sum, Pairs { worse: 0.25, same: 0.75, better: 1.0 });
         assert_eq!(Pairs::of(-7.0), Pairs { worse: 0.0, same: 0.0, better: 1.0 });
         for side in [Side::Fail, Side::Pass] {
             for (j, gain) in log_gains(&table(0.03, side), &Pairs::of(0.4)).iter().enumerate() {
@@ -104,7 +107,9 @@ mod tests {
                 }
             }
         }
-        assert!(table(1.0, Side::Fail).iter().flatten().all(|gain| *gain == 0.0));
+        for delta in [-1.0, 1.0, f64::NAN] {
+            assert!(table(delta, Side::Fail).iter().flatten().all(|gain| *gain == 0.0), "{delta}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `serin demo`: the example's three services under real load, a good version promoted and two bad ones rolled back, with
 //! nobody touching anything. With `--blue-green` one service, a major version that fails before its switch, and a good one.
 
+mod beside;
 mod blue_green;
 mod board;
 mod report;
@@ -131,6 +132,8 @@ async fn play(demo: &Demo, state: &Path, program: &Path, board: &mut Board) -> R
     let began = Instant::now();
     let (info, mut client) = start(demo, &demo.example, state, board).await?;
     first_versions(&mut client, PLAY.len(), board).await?;
+    beside::watch(&mut client, &demo.example, &PLAY.map(|(service, ..)| service)).await?;
+    board.say("comparisons with the stable version look on beside the analyses that decide");
     let load = start_load(program, &info.router, demo.rate, &[])?;
     board.say(&format!("{} requests a second go to the three services", demo.rate));
     // The windows of the first queries should hold traffic of the stable versions too.

@@ -9,6 +9,7 @@ use serin_local::view::{MetricView, RolloutView, RunView, ServiceView};
 use crate::arguments::Format;
 use crate::command::view;
 use crate::error::CliError;
+use crate::evidence;
 use crate::output::{self, age, tag, time_of_day};
 use crate::place::Place;
 
@@ -113,6 +114,12 @@ pub(super) fn run_text(run: &RunView, now_ms: i64) -> Vec<String> {
 }
 
 fn metric_text(metric: &MetricView) -> Vec<String> {
+    if let Some(standing) = &metric.standing {
+        let dry = if metric.dry_run { " (dry run: decides nothing)" } else { "" };
+        let mut out = vec![format!("  {} {}{dry}", mark(&metric.phase), metric.name)];
+        out.extend(evidence::lines(standing).into_iter().map(|line| format!("      {line}")));
+        return out;
+    }
     let condition = match (&metric.success, &metric.failure) {
         (Some(success), _) => format!(", good while {success}"),
         (None, Some(failure)) => format!(", bad when {failure}"),

@@ -9,12 +9,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serin_core::Span;
 use serin_providers::embedded;
+use serin_providers::sequential::{self, Fed};
 use serin_sim::control::Unsettled;
 use serin_sim::description::{self, Description};
-use serin_sim::scenario::{Question, Scenario, ScenarioError};
+use serin_sim::measure::{Judge, Look};
+use serin_sim::scenario::{Question, Questions, Scenario, ScenarioError};
 use serin_sim::simulate::{self, Report};
 use serin_spec::catalog::Entry;
+use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_spec::wire::provider::PrometheusMetric;
 use serin_spec::{Catalog, Source, settings};
 
@@ -31,7 +35,7 @@ const PROGRESS_FROM: Duration = Duration::from_millis(700);
 
 pub(super) fn run(wanted: &Simulate, format: Format) -> Result<ExitCode, CliError> {
     let (catalog, world) = read(wanted)?;
-    let scenario = Scenario::new(&catalog, &world, wanted.rollout.as_deref(), &question).map_err(chosen)?;
+    let scenario = Scenario::new(&catalog, &world, wanted.rollout.as_deref(), QUESTIONS).map_err(chosen)?;
     if wanted.max_wrong.is_some() && scenario.expected.is_none() {
         return Err(CliError::usage(
             "the world does not say what the update should come to",
@@ -83,6 +87,23 @@ fn read(wanted: &Simulate) -> Result<(Catalog, Entry<Description>), CliError> {
 
 fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Metrics are measured as on one machine.
+const QUESTIONS: Questions<'static> = Questions { query: &question, judge: &judge };
+
+/// Judges sequential metrics as one machine does.
+fn judge(filled: AnalysisRunSpec) -> Judge {
+    Arc::new(move |look| {
+        let Look { spec, status, due, batches, window, now } = *look;
+        let at = sequential::Look { filled: &filled, spec, status, window, now, every_min: Span::ZERO };
+        let newest = batches.last().map_or(0, |batch| batch.seq);
+        let feed = |index: usize| {
+            let after = sequential::judged_until(spec, status, index).unwrap_or(newest);
+            Ok(Fed::Batches(batches.iter().filter(|batch| batch.seq > after).cloned().collect()))
+        };
+        at.take(due, newest, &feed).into_iter().map(|taken| (taken.index, taken.measurement)).collect()
+    })
 }
 
 /// Answers PromQL as one machine does.

@@ -1,6 +1,8 @@
 //! Verdicts from what the router counts: versions that fail in the middle of a pause, versions that are promoted on evidence, and a control process
 //! that dies in between.
 
+use std::cell::RefCell;
+
 use serde_json::Value;
 
 use crate::machine::Machine;
@@ -114,4 +116,64 @@ fn a_killed_control_process_judges_every_answer_once() {
         canary.is_some_and(|canary| canary["requests"].as_f64() == Some(judged(v)) && canary["inFlight"] == 0)
     });
     assert_eq!(view["runs"].as_array().unwrap().len(), 1);
+}
+
+/// Steps that copy every request to a version that answers nobody.
+fn shadowed() -> App {
+    let mirror = "setMirrorRoute: {name: shadow, percentage: 100, match: [{path: {prefix: /predict}}]}";
+    let steps = ["setCanaryScale: {replicas: 1}", mirror, &analysis("shadow"), "setWeight: 50", LONG];
+    let mut app = App::new("model", &steps);
+    app.routing = ", managedRoutes: [{name: shadow}]".to_owned();
+    app.annotations = vec![
+        ("serin.dev/prediction".to_owned(), "$.prediction".to_owned()),
+        // A cluster's nginx mirrors nothing.
+        ("serin.dev/allow".to_owned(), "all".to_owned()),
+    ];
+    app
+}
+
+#[test]
+fn a_shadow_finds_what_is_wrong_before_any_user_meets_it() {
+    let app = shadowed();
+    let machine = Machine::with(&[&app], &[sequential("shadow", "shadow", "{of: errors, within: 1000h}")]);
+    let load = machine.load(&app);
+    machine.run(&["deploy", "model", "tenth.2"]).ok();
+    let view = machine.until("model", "rolled back", |v| v["phase"] == "Degraded" && v["aborted"] == true);
+    assert_eq!(standing(&view)["verdict"], "failed", "{view:#}");
+    let load = load.finish();
+    assert_eq!(load.failures, Vec::<String>::new());
+    assert_eq!(load.good.len(), 1, "no user was answered by the new version: {:?}", load.good.keys());
+}
+
+#[test]
+fn a_version_that_agrees_in_the_shadow_goes_on_to_its_users() {
+    let app = shadowed();
+    let machine =
+        Machine::with(&[&app], &[sequential("shadow", "shadow", "{of: agreement, tolerance: 5pt, within: 1000h}")]);
+    let load = machine.load(&app);
+    machine.run(&["deploy", "model", "good.2"]).ok();
+    let view = machine.at_step("model", 4, 50);
+    assert_eq!(standing(&view)["verdict"], "passed", "{view:#}");
+    assert_eq!(load.finish().failures, Vec::<String>::new());
+}
+
+#[test]
+fn a_version_that_fails_one_kind_of_requests_is_caught_by_its_slice() {
+    let app = watched("errors", &[]);
+    let settings = "{tolerance: 5pt, slice: {header: x-country}}";
+    let machine = Machine::with(&[&app], &[sequential("errors", "compare", settings)]);
+    let load = machine.load(&app);
+    machine.run(&["deploy", "model", "austria.2"]).ok();
+    machine.at_step("model", 1, 20);
+    let austrian = RefCell::new((machine.visitor(&app).with("x-country", "at"), 0));
+    let view = machine.until("model", "rolled back", |v| {
+        let (visitor, failed) = &mut *austrian.borrow_mut();
+        for _ in 0..5 {
+            *failed += u32::from(visitor.get("/predict").unwrap().status == 500);
+        }
+        v["phase"] == "Degraded" && v["aborted"] == true
+    });
+    assert!(austrian.into_inner().1 >= 3);
+    assert_eq!(standing(&view)["slice"], "at", "{view:#}");
+    assert_eq!(load.finish().failures, Vec::<String>::new(), "everybody else was fine");
 }

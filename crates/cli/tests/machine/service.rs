@@ -81,7 +81,7 @@ fn converse(service: &Service, stream: &TcpStream) -> std::io::Result<()> {
         if reader.read_line(&mut first)? == 0 {
             return Ok(());
         }
-        let mut length = 0;
+        let (mut length, mut country) = (0, String::new());
         loop {
             let mut header = String::new();
             if reader.read_line(&mut header)? == 0 || header == "\r\n" {
@@ -90,6 +90,9 @@ fn converse(service: &Service, stream: &TcpStream) -> std::io::Result<()> {
             if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
                 length = value.trim().parse().unwrap_or(0);
             }
+            if let Some(value) = header.to_ascii_lowercase().strip_prefix("x-country:") {
+                country = value.trim().to_owned();
+            }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
@@ -97,7 +100,10 @@ fn converse(service: &Service, stream: &TcpStream) -> std::io::Result<()> {
         if path == "/metrics" && service.is("endless") {
             return endless(&mut stream);
         }
-        let (status, kind, body) = answer(service, &path);
+        let (status, kind, body) = match service.is("austria") && country == "at" {
+            true => (500, "text/plain", "unheard of".to_owned()),
+            false => answer(service, &path),
+        };
         write!(
             stream,
             "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",

@@ -285,6 +285,8 @@ impl Engine {
         if !self.commit(batch, event.as_slice()) {
             return;
         }
+        // What ended needs nothing recorded any more.
+        self.routes_stale |= ended && next.core.metrics.iter().any(|metric| metric.sequential);
         if let Some(owner) = &next.owner {
             self.dirty.insert(owner.clone());
         }

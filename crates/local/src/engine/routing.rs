@@ -14,6 +14,7 @@ impl Engine {
             return;
         }
         let mut routes = route::routes(&self.objects, &self.workloads, &self.experiments, &self.members.endpoints());
+        self.record(&mut routes);
         if self.going_down {
             // Members on their way out take no new requests; those under way are finished.
             routes.retain(|r| r.split.groups.iter().any(|g| !g.endpoints.is_empty()));

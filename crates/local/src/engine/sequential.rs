@@ -154,7 +154,7 @@ enum Asked {
 }
 
 /// The routes by which the requests of a rollout come.
-fn routes(workload: &Workload) -> Vec<String> {
+pub(super) fn routes(workload: &Workload) -> Vec<String> {
     let key = workload.key();
     match workload.rollout.blue_green() {
         None => vec![route::route_name(&key)],

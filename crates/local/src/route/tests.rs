@@ -54,6 +54,15 @@ fn a_mirror_route_is_rendered_whole() {
 }
 
 #[test]
+fn without_a_method_only_what_changes_nothing_is_copied() {
+    let mut any = split();
+    any.mirrors[0].matches[0].method = None;
+    let mirror = render(&any).mirrors.remove(0);
+    assert_eq!(mirror.matches[0].method, Some(ValueMatch::Regex("GET|HEAD|OPTIONS|TRACE".into())));
+    route(render(&any));
+}
+
+#[test]
 fn a_split_is_carried_when_all_of_it_is_there_whoever_answers() {
     let wanted = split();
     let mut carried = render(&wanted);

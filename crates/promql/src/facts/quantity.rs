@@ -25,7 +25,7 @@ pub(super) fn of(expr: &Expr) -> Quantity {
             None => of_binary(binary),
         },
         Node::Call { function, args } => match function.name {
-            "histogram_quantile" => of_duration(&args[1], "_bucket"),
+            "histogram_quantile" => unit_of(&args[1]),
             "clamp_min" | "clamp_max" | "clamp" | "round" | "sort" | "sort_desc" | "scalar" => of(&args[0]),
             _ => Quantity::Unknown,
         },
@@ -93,6 +93,11 @@ fn of_division(above: &Expr, below: &Expr) -> Quantity {
     let within = whole.conditions.iter().all(|condition| part.conditions.contains(condition));
     let same = !part.metric.is_empty() && part.metric == whole.metric;
     if within && (same || named) { Quantity::Share } else { Quantity::Unknown }
+}
+
+/// The unit of the buckets that an expression reads.
+pub(super) fn unit_of(expr: &Expr) -> Quantity {
+    of_duration(expr, "_bucket")
 }
 
 /// The unit of the histogram that an expression reads.

@@ -27,6 +27,15 @@ fn same(a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan())
 }
 
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Scalar(value) => vec![*value],
+        Value::Vector(elements) => elements.iter().map(|(_, value)| *value).collect(),
+        Value::Matrix(series) => series.iter().flat_map(|s| s.points.iter().map(|point| point.value)).collect(),
+        Value::Text(_) => Vec::new(),
+    }
+}
+
 pub(crate) fn check(text: &str) {
     let options = Options { work_max: 20_000, ..Options::default() };
     let query = match Query::parse_with(text, options) {
@@ -39,14 +48,21 @@ pub(crate) fn check(text: &str) {
     };
     let facts = query.facts();
     let places = facts.reads.iter().map(|r| (r.start, r.end)).chain(facts.oddities.iter().map(|o| (o.start, o.end)));
+    let places = places.chain(facts.windows.iter().map(|w| (w.start, w.end)));
+    let places = places.chain(facts.centred.iter().map(|c| (c.start, c.end)));
+    let places = places.chain(facts.needs_failures.iter().map(|r| (r.start, r.end)));
     for (start, end) in places.chain(facts.ratios.iter().map(|r| (r.start, r.end))) {
         assert!(text.get(start..end).is_some_and(|part| !part.is_empty()), "{start}..{end} is no part of the query");
     }
+    let range = query.range(&|metric| (metric == "h_bucket").then_some((0.1, 1.0)));
     let store = store();
     for at_ms in [60_001, 0, -1, i64::MIN, i64::MAX] {
         let alone = query.eval(&store, at_ms);
         if let Ok(value) = &alone {
             assert_eq!(value.kind(), query.kind());
+            for number in numbers(value) {
+                assert!(!(number < range.low || number > range.high), "{number} is not in {range:?}");
+            }
         }
         let ranged = query.eval_range(&store, at_ms, at_ms, 1000);
         match (&alone, &ranged) {

@@ -61,7 +61,9 @@ impl Queries {
                 return Err(ProviderError::config(format!("the query {} is not set", source.name())));
             }
             let Ok(query) = Query::parse(text) else { continue };
-            check(source, &query)?;
+            if let Some(why) = refusal(&query) {
+                return Err(ProviderError::config(format!("the query {}: {why}", source.name())));
+            }
             resets[source as usize] = Resets::of(&query);
         }
         Ok(Queries { texts, resets })
@@ -91,18 +93,15 @@ impl Queries {
     }
 }
 
-fn check(source: Source, query: &Query) -> Result<(), ProviderError> {
-    let name = source.name();
+/// Why a query is no counter, if it is none: it gives no numbers at one time, or looks back over a range.
+pub fn refusal(query: &Query) -> Option<String> {
     if !matches!(query.kind(), "scalar" | "vector") {
-        return Err(ProviderError::config(format!("the query {name} gives a {}, not a number", query.kind())));
+        return Some(format!("it gives a {}, not a number", query.kind()));
     }
-    match query.facts().windows.first() {
-        None => Ok(()),
-        Some(window) => Err(ProviderError::config(format!(
-            "the query {name} looks at a range of time with {}: a counter is asked for as it is, such as sum by (pod) (requests_total)",
-            window.function
-        ))),
-    }
+    let facts = query.facts();
+    let window = facts.windows.first()?;
+    let function = &window.function;
+    Some(format!("it looks at a range of time with {function}, and what is counted is what came since the last look"))
 }
 
 /// The request that reads the four counters at `now_ms` (milliseconds since 1970). `server` says how the server is reached; its
@@ -205,7 +204,7 @@ mod tests {
             assert!(error.to_string().contains(want), "{error}");
         };
         check(" ", "the query canaryTotal is not set");
-        check("x[5m]", "gives a matrix, not a number");
+        check("x[5m]", "canaryTotal: it gives a matrix, not a number");
         check("'x'", "gives a string, not a number");
         check("sum(rate(x[5m]))", "looks at a range of time with rate");
         check("sum(increase(x[1h]))", "with increase");

@@ -20,8 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Process {
     address: String,
     /// What it has counted, by version and code; none while its page fails.
-    counted: Arc<Mutex<Option<BTreeMap<(&'static str, u16), u64>>>>,
+    counted: Arc<Mutex<Option<Counted>>>,
 }
+
+type Counted = BTreeMap<(&'static str, u16), u64>;
 
 impl Process {
     fn start() -> Process {

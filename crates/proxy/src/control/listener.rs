@@ -125,6 +125,17 @@ impl Control {
             Request::Table => Answer::Table(shared.routing.load().table.clone()),
             Request::Stats => Answer::Stats(shared.snapshot()),
             Request::Batches { after } => Answer::Batches(self.history().after(after)),
+            Request::Predictions { route, after } => {
+                let ring = shared.memory().ring_of(&route);
+                ring.map_or_else(
+                    || Answer::Refused(format!("no route '{route}' keeps its predictions")),
+                    |ring| Answer::Predictions(ring.after(after)),
+                )
+            }
+            Request::CloseUnits { route } => {
+                shared.memory().statistics.close_units(&route);
+                Answer::Done
+            }
             Request::Metrics => Answer::Metrics(metrics::render(&shared.snapshot())),
             Request::Info => Answer::Info(crate::report::Info {
                 pid: std::process::id(),

@@ -192,6 +192,7 @@ impl<'a> Conversation<'a> {
                 if let Some(draft) = &mut draft {
                     draft.push(data);
                 }
+                self.plan.probes.borrow_mut().feed_request(&self.plan.service.slices, data);
                 input.consume(step.consumed);
             }
             if chunked && decoder.is_done() {
@@ -204,7 +205,7 @@ impl<'a> Conversation<'a> {
             }
         }
         if let Some(draft) = draft {
-            mirror::send(self.worker, draft);
+            mirror::send(self.worker, draft, std::time::Instant::now());
         }
         Ok(())
     }
@@ -309,7 +310,8 @@ impl<'a> Conversation<'a> {
         client: &mut WriteHalf<'_>,
     ) -> Result<(), End> {
         let chunked = answer.towards_client == Body::Chunked;
-        let path = self.plan.service.prediction.as_ref().filter(|_| answer.is_readable);
+        let service = &self.plan.service;
+        let path = service.prediction.as_ref().filter(|_| answer.is_readable);
         let mut hurried = false;
         loop {
             while !answer.decoder.is_done() && !input.is_empty() {
@@ -317,6 +319,9 @@ impl<'a> Conversation<'a> {
                 let data = &input.rest()[step.data];
                 if let Some(path) = path {
                     scanner.feed(path, data);
+                }
+                if answer.is_plain {
+                    self.plan.probes.borrow_mut().feed_answer(&service.slices, data);
                 }
                 if data.len() < DIRECT_BYTES || answer.decoder.is_done() {
                     if chunked { write_chunk(data, out) } else { out.extend_from_slice(data) }

@@ -10,7 +10,7 @@ fn routing(options: &str) -> Routing {
             "split": {{"groups": [{{"version": "v", "endpoints": [], "weight": 1}}, {{"version": "w", "endpoints": [], "weight": 1}}]}}}}]}}"#
     );
     let table: Table = serde_json::from_str(&text).unwrap();
-    Memory::new(1).prepare(table).unwrap()
+    Memory::new(1, 1).prepare(table).unwrap()
 }
 
 fn take(options: &str, trust_forwarded: bool, request: &str) -> (Intake, String) {
@@ -25,7 +25,7 @@ fn take(options: &str, trust_forwarded: bool, request: &str) -> (Intake, String)
         trust_forwarded,
         head_bytes_max: 1000,
         random: &random,
-        copies: &Copies::new(1, 100),
+        copies: &Copies::new(0, 1, 100),
     };
     let mut out = Vec::new();
     let intake = take_in(request.as_bytes(), &around, &mut out);

@@ -77,6 +77,31 @@ fn long_classes_and_long_bodies_have_bounds() {
     }
 }
 
+fn value_text(path: &Path, pieces: &[&[u8]]) -> Option<String> {
+    let mut scanner = Scanner::new();
+    pieces.iter().for_each(|piece| scanner.feed(path, piece));
+    scanner.text().map(Cow::into_owned)
+}
+
+#[test]
+fn a_value_as_a_text_is_cut_and_never_lost() {
+    let path = Path::parse("$.p").unwrap();
+    let text = |value: &str| value_text(&path, &[format!(r#"{{"p":{value}}}"#).as_bytes()]);
+    let (long, cut) = ("x".repeat(100), "x".repeat(CLASS_MAX));
+    assert_eq!(text(&format!("\"{long}\"")), Some(cut));
+    assert_eq!(text(&format!("\"{}é\"", &long[..63])), Some("x".repeat(63)), "not through a character");
+    assert_eq!(
+        text(&format!("\"{}\\u00e9\"", &long[..60])),
+        Some(format!("{}\\u00", &long[..60])),
+        "nor unescaped when cut"
+    );
+    assert_eq!(text(&"1".repeat(100)), Some("1".repeat(CLASS_MAX)));
+    assert_eq!(text("-2.50e1"), Some("-2.50e1".to_owned()));
+    for none in ["null", "[1]", "{}", "\"open"] {
+        assert_eq!(text(none), None, "{none}");
+    }
+}
+
 #[test]
 fn paths_that_make_no_sense_are_refused() {
     for (path, why) in [
@@ -132,6 +157,13 @@ proptest! {
         };
         let body = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
         let (a, b) = body.as_bytes().split_at(cut.index(body.len() + 1));
-        prop_assert_eq!(found(&Path::parse(&format!("${}", steps.concat())).unwrap(), &[a, b]), expect);
+        let path = Path::parse(&format!("${}", steps.concat())).unwrap();
+        prop_assert_eq!(found(&path, &[a, b]), expect);
+        let text = match wanted {
+            Some(Value::String(s)) => Some(s.clone()),
+            Some(value @ (Value::Bool(_) | Value::Number(_))) => Some(value.to_string()),
+            _ => None,
+        };
+        prop_assert_eq!(value_text(&path, &[a, b]), text);
     }
 }

@@ -35,7 +35,7 @@ pub struct PairCounts {
     pub latency_ratios: Vec<(i16, u64)>,
     /// Copied requests that made no pair, by reason. `busy`, `body_too_large`, `no_endpoint` and `incomplete`: the copy was not sent,
     /// see [`super::MirrorCounts::dropped`]. `user_left`: the client did not wait for its answer. `user_refused`: no version answered
-    /// the client. `copy_cut`: the proxy ended before the copy was answered. Reasons that did not occur are left out.
+    /// the client. `copy_cut`: the proxy ended before the copy was answered, or its answer was too large. Reasons that did not occur are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub incomplete: BTreeMap<String, u64>,
 }
@@ -118,6 +118,10 @@ impl PairCounts {
             latency_ratios: bins_since(&self.latency_ratios, &earlier.latency_ratios),
             incomplete: since_by_key(&self.incomplete, &earlier.incomplete),
         }
+    }
+
+    pub(crate) fn key(&self) -> (String, String, String) {
+        (self.route.clone(), self.stable.clone(), self.canary.clone())
     }
 
     /// Whether nothing happened.

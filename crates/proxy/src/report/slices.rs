@@ -48,6 +48,10 @@ impl SliceCounts {
         }
     }
 
+    pub(crate) fn key(&self) -> (String, String, String, String) {
+        (self.route.clone(), self.version.clone(), self.slice.clone(), self.value.clone())
+    }
+
     /// Whether nothing happened.
     pub fn is_quiet(&self) -> bool {
         self.answered == 0 && self.latency.is_empty() && self.predictions.is_empty()

@@ -31,7 +31,7 @@ fn route(name: &str, host: Option<&str>, kind: PathKind, path: &str) -> Route {
 }
 
 fn ready(routes: Vec<Route>) -> Routing {
-    Memory::new(1).prepare(Table { version: 1, routes }).unwrap()
+    Memory::new(1, 1).prepare(Table { version: 1, routes }).unwrap()
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn endpoints_are_taken_by_load_then_in_turn_and_others_when_they_are_out() {
 
 #[test]
 fn what_two_tables_share_is_kept() {
-    let mut memory = Memory::new(1);
+    let mut memory = Memory::new(1, 1);
     let mut routes = vec![route("r", None, PathKind::Prefix, "/")];
     let first = memory.prepare(Table { version: 1, routes: routes.clone() }).unwrap();
     routes[0].split.groups[0].endpoints.remove(0);
@@ -113,7 +113,8 @@ fn what_two_tables_share_is_kept() {
     assert!(!second.endpoints.contains(&keys(&first, 0)[0]));
     let stats = |routing: &Routing| routing.rule(b"", "/").unwrap().service.groups[0].stats.clone();
     assert!(Arc::ptr_eq(&stats(&first), &stats(&second)));
-    assert!(second.has("r", "canary") && !second.has("r", "other"));
+    let weight = |version: &str| second.weight("r", version).map(|w| (w.weight, w.total));
+    assert_eq!((weight("canary"), weight("other")), (Some((20, 100)), None));
     let problems =
         memory.prepare(Table { version: 3, routes: vec![route("", None, PathKind::Prefix, "/")] }).unwrap_err();
     assert_eq!(problems.len(), 1);

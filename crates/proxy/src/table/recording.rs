@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Route, name, token};
 use crate::prediction::Path;
 
-/// Most slices of a route. Each costs memory per version and value.
-pub const SLICES_MAX: usize = 8;
+/// Most slices of a route. With 34 values each of two versions, all of which get requests, a second of four slices takes about 100 kB, and
+/// the ten minutes that are kept 60 MB.
+pub const SLICES_MAX: usize = 4;
 /// Most predictions that a route keeps.
 pub const RECORD_MAX: usize = 1_000_000;
 /// Longest silence that does not end a unit, in milliseconds: one hour.
@@ -51,7 +52,7 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnitLimits {
-    /// Silence that ends a unit, in milliseconds: 1 to [`SILENCE_MS_MAX`]. It is noticed up to 16 s late.
+    /// Silence that ends a unit, in milliseconds: 1 to [`SILENCE_MS_MAX`]. It is noticed at the end of a second.
     #[serde(default = "silence_default")]
     pub silence_ms: u64,
     /// Requests after which a unit ends although the visitor goes on: 1 to [`UNIT_REQUESTS_MAX`].

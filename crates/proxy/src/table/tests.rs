@@ -122,3 +122,72 @@ fn a_mirror_is_checked_like_the_rest() {
     edited(&|_| {})(&mut table.routes[0]);
     assert_eq!(serde_json::from_str::<Table>(&serde_json::to_string(&table).unwrap()).unwrap(), table);
 }
+
+#[test]
+fn what_is_recorded_is_checked_with_its_place() {
+    let slice = |name: &str, header: Option<&str>, field: Option<&str>| Slice {
+        name: name.into(),
+        header: header.map(str::to_owned),
+        answer_field: field.map(str::to_owned),
+        ..Slice::default()
+    };
+    let with = |slices: Vec<Slice>| move |r: &mut Route| r.slices = slices;
+    check(with(vec![slice("a", Some("x-a"), None), slice("b", None, Some("$.b"))]), "");
+    check(with(vec![slice("", Some("x-a"), None)]), "routes[0].slices[0].name: '' is not a name of 1 to 253 bytes");
+    for both in [slice("a", Some("x"), Some("$.x")), slice("a", None, None)] {
+        check(with(vec![both]), "routes[0].slices[0]: exactly one of header, request_field and answer_field is needed");
+    }
+    check(with(vec![slice("a", Some("x y"), None)]), "routes[0].slices[0].header: 'x y' is not an HTTP token");
+    check(with(vec![slice("a", None, Some("x"))]), "routes[0].slices[0].answer_field: 'x' does not start with '$'");
+    let request = Slice { name: "a".into(), request_field: Some("$[x]".into()), ..Slice::default() };
+    check(with(vec![request]), "routes[0].slices[0].request_field: '$[x]' cannot be read from '[x]' on");
+    let twice = vec![slice("a", Some("x"), None), slice("a", Some("y"), None)];
+    check(with(twice), "routes[0].slices[1].name: 'a' is there twice");
+    let many = (0..5).map(|i| slice(&format!("s{i}"), Some("x"), None)).collect();
+    check(with(many), "routes[0].slices: 5 are more than 4");
+
+    let record = |capacity| move |r: &mut Route| (r.record, r.request_id) = (Some(Record { capacity }), true);
+    check(record(1_000_000), "");
+    check(record(0), "routes[0].record.capacity: 0 is not within 1 and 1000000");
+    check(record(1_000_001), "routes[0].record.capacity: 1000001 is not within 1 and 1000000");
+    check(
+        |r| (r.record, r.prediction) = (Some(Record { capacity: 1 }), None),
+        "routes[0].record: the route does not say where the prediction stands; \
+         routes[0].record: the route has no request_id by which an answer can be found again",
+    );
+
+    let units = |silence_ms, requests| move |r: &mut Route| r.units = Some(UnitLimits { silence_ms, requests });
+    check(units(1, 65_535), "");
+    check(units(0, 1), "routes[0].units.silence_ms: 0 is not within 1 and 3600000");
+    check(units(1, 65_536), "routes[0].units.requests: 65536 is not within 1 and 65535");
+    check(
+        |r| (r.units, r.sticky) = (Some(UnitLimits::default()), None),
+        "routes[0].units: the route is not sticky, so that its visitors are not known",
+    );
+}
+
+#[test]
+fn routes_of_one_name_must_record_the_same() {
+    let mut table = good();
+    let mut second = table.routes[0].clone();
+    second.path.path = "/other".into();
+    second.units = Some(UnitLimits::default());
+    table.routes.push(second);
+    assert_eq!(
+        table.validate(),
+        [
+            "routes[1]: another route named 'default/iris' has a different split, sticky, prediction, slices, record or units"
+        ]
+    );
+}
+
+#[test]
+fn what_is_recorded_is_written_in_few_words() {
+    let text = r#"{"version":1,"routes":[{"name":"r","split":{"groups":[{"version":"v","endpoints":[],"weight":1}]},
+        "sticky":{"header":{"name":"x-user"}},"prediction":"$.p","request_id":true,"record":{"capacity":10},"units":{},
+        "slices":[{"name":"a","header":"x-country"},{"name":"b","request_field":"$.c"},{"name":"d","answer_field":"$.e"}]}]}"#;
+    let table: Table = serde_json::from_str(text).unwrap();
+    assert_eq!(table.validate(), Vec::<String>::new());
+    assert_eq!(table.routes[0].units, Some(UnitLimits { silence_ms: 60_000, requests: 1_000 }));
+    assert_eq!(serde_json::from_str::<Table>(&serde_json::to_string(&table).unwrap()).unwrap(), table);
+}

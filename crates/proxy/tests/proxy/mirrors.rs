@@ -1,31 +1,12 @@
 //! Copies of requests: what arrives, what is counted, and that users notice nothing.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
-use serin_proxy::Table;
 use serin_proxy::report::MirrorCounts;
-use serin_proxy::table::{Endpoint, Mirror, MirrorMatch};
 
-use crate::rig::{Proxy, Talk, Upstream, reply, table, until};
-
-/// One version `v` for users, and one mirror `m` for the version `copy`.
-fn mirrored(user: SocketAddr, copies: &[SocketAddr], edit: impl FnOnce(&mut Mirror)) -> Table {
-    let mut table = table(1, &[("v", 1, &[user])]);
-    let endpoint = |(i, address): (usize, &SocketAddr)| Endpoint { id: format!("copy-{i}"), address: *address };
-    let mut mirror = Mirror {
-        name: "m".into(),
-        matches: vec![MirrorMatch::default()],
-        percent: 100,
-        version: "copy".into(),
-        endpoints: copies.iter().enumerate().map(endpoint).collect(),
-        unsafe_methods: true,
-    };
-    edit(&mut mirror);
-    table.routes[0].split.mirrors.push(mirror);
-    table
-}
+use crate::rig::{Proxy, Talk, Upstream, mirrored, reply, table, until};
 
 fn mirror_counts(proxy: &Proxy) -> MirrorCounts {
     proxy.stats().mirror_of("test/route", "copy").cloned().expect("counts of the mirror")

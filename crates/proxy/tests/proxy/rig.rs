@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serin_proxy::table::{Endpoint, Group, Route, Split};
+use serin_proxy::table::{Endpoint, Group, Mirror, MirrorMatch, Route, Split};
 use serin_proxy::{Client, Config, Info, ProxyError, Snapshot, Table};
 
 /// Longer than anything here takes; a test that waits so long has failed.
@@ -374,6 +374,23 @@ pub(crate) fn table(version: u64, groups: &[(&str, u32, &[SocketAddr])]) -> Tabl
             units: None,
         }],
     }
+}
+
+/// One version `v` for users, and one mirror `m` for the version `copy`.
+pub(crate) fn mirrored(user: SocketAddr, copies: &[SocketAddr], edit: impl FnOnce(&mut Mirror)) -> Table {
+    let mut table = table(1, &[("v", 1, &[user])]);
+    let endpoint = |(i, address): (usize, &SocketAddr)| Endpoint { id: format!("copy-{i}"), address: *address };
+    let mut mirror = Mirror {
+        name: "m".into(),
+        matches: vec![MirrorMatch::default()],
+        percent: 100,
+        version: "copy".into(),
+        endpoints: copies.iter().enumerate().map(endpoint).collect(),
+        unsafe_methods: true,
+    };
+    edit(&mut mirror);
+    table.routes[0].split.mirrors.push(mirror);
+    table
 }
 
 /// A proxy before one upstream, which is its only version `v`.

@@ -12,7 +12,7 @@ use serin_spec::arguments::{self, Analysis, Environment};
 use serin_spec::wire::AnalysisTemplate;
 use serin_spec::wire::analysis::{AnalysisRunSpec, AnalysisTemplateSpec};
 use serin_spec::wire::canary::AnalysisTemplateRef;
-use serin_spec::{Catalog, lower, wire};
+use serin_spec::{Catalog, lower, recipe, wire};
 
 use super::build::Part;
 use super::{Question, Questions};
@@ -39,9 +39,17 @@ pub(super) fn prepare(
     for (latest, stable) in pairs {
         let object = &cast[latest].object;
         let json = serde_json::to_value(object).unwrap_or_default();
-        for kind in kinds(object) {
-            let plan = match run_spec(catalog, object, kind, &json, latest, stable) {
-                Ok(spec) => plan(&spec, questions, &mut reads),
+        let specs: Vec<(RunKind, Result<AnalysisRunSpec, String>)> = kinds(object)
+            .into_iter()
+            .map(|kind| (kind, run_spec(catalog, object, kind, &json, latest, stable)))
+            .collect();
+        let weight: f64 = specs.iter().filter_map(|(_, spec)| spec.as_ref().ok()).map(recipe::weight).sum();
+        for (kind, spec) in specs {
+            let plan = match spec {
+                Ok(mut spec) => {
+                    recipe::resolve(&mut spec, weight, kind == RunKind::Background);
+                    plan(&spec, questions, &mut reads)
+                }
                 Err(problem) => Plan { problem: Some(problem), ..Plan::default() },
             };
             plans.insert((Judging::Rollout(kind), latest.clone(), Some(stable.clone())), Arc::new(plan));
@@ -107,7 +115,7 @@ fn plan(spec: &AnalysisRunSpec, questions: Questions<'_>, reads: &mut Vec<Reads>
             queries.push(None);
             continue;
         };
-        queries.push(Some(match questions(wanted) {
+        queries.push(Some(match (questions.query)(wanted) {
             Ok(Question { ask, reads: read }) => {
                 reads.push(read);
                 ask
@@ -116,5 +124,6 @@ fn plan(spec: &AnalysisRunSpec, questions: Questions<'_>, reads: &mut Vec<Reads>
         }));
     }
     let spec: RunSpec = lower::run_spec(&filled);
-    Plan { spec, queries, problem }
+    let judge = spec.metrics.iter().any(|metric| metric.sequential).then(|| (questions.judge)(filled));
+    Plan { spec, queries, judge, problem }
 }

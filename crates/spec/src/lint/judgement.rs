@@ -27,6 +27,15 @@ pub(super) enum Outcome {
     Error,
 }
 
+/// What the results within a range can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Some pass.
+    pub passes: bool,
+    /// Some fail.
+    pub fails: bool,
+}
+
 impl Judgement {
     /// `None` for other providers, for metrics without conditions, for conditions that do not compile, that are open,
     /// or that have the same answer for every result.
@@ -62,15 +71,38 @@ impl Judgement {
 
     /// The outcomes on every value that tells the limits apart; empty if the conditions look at more than one number.
     pub(super) fn outcomes(&self) -> Vec<(f64, Outcome)> {
+        let Some(mut limits) = self.limits() else { return Vec::new() };
+        limits.extend([0.0, 1.0]);
+        self.outcomes_around(limits)
+    }
+
+    /// What results from `low` to `high` can be; `None` if the conditions look at more than one number.
+    pub(super) fn reach(&self, low: f64, high: f64) -> Option<Reach> {
+        let mut values = self.limits()?;
+        values.extend([low, high, 0.0].into_iter().filter(|value| value.is_finite()));
+        let mut outcomes = self.outcomes_around(values);
+        outcomes.retain(|(value, _)| low <= *value && *value <= high);
+        let any = |wanted: &[Outcome]| outcomes.iter().any(|(_, outcome)| wanted.contains(outcome));
+        Some(Reach { passes: any(&[Outcome::Successful]), fails: any(&[Outcome::Failed, Outcome::Both]) })
+    }
+
+    /// The numbers that the conditions compare the result with; `None` if they look at more than one number of it, or compare
+    /// something that is computed from it.
+    fn limits(&self) -> Option<Vec<f64>> {
         let programs = [&self.success, &self.failure].into_iter().flatten();
         let facts: Vec<_> = programs.map(Program::facts).collect();
         let fields = facts.iter().flat_map(|facts| &facts.fields);
         if !fields.clone().all(|field| matches!(field.path.as_str(), "result" | "result[0]")) || fields.count() == 0 {
-            return Vec::new();
+            return None;
         }
-        let mut limits: Vec<f64> =
-            facts.iter().flat_map(|facts| &facts.thresholds).map(|threshold| threshold.value).collect();
-        limits.extend([0.0, 1.0]);
+        let thresholds = facts.iter().flat_map(|facts| &facts.thresholds);
+        let known = |subject: &str| matches!(subject, "result" | "result[0]" | "len(result)");
+        let values = thresholds.map(|threshold| known(&threshold.subject).then_some(threshold.value));
+        values.collect()
+    }
+
+    /// The outcomes on these values, between them and beyond.
+    fn outcomes_around(&self, mut limits: Vec<f64>) -> Vec<(f64, Outcome)> {
         limits.sort_by(f64::total_cmp);
         let between = limits.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0);
         let ends = [limits[0] - 1.0, limits[limits.len() - 1] + 1.0];

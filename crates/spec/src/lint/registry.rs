@@ -51,6 +51,7 @@ lints! {
     "SL216" "empty-argument" Warn "an argument without a value";
     "SL217" "no-data-is-an-error" Allow "a condition that is an error without data";
     "SL218" "endless-errors" Warn "a limit of errors that takes an hour and more to reach";
+    "SL219" "all-must-fail" Warn "a metric that fails only if every measurement does";
     "SL301" "mixes-versions" Warn "a query that adds up both versions";
     "SL302" "lopsided-ratio" Warn "a ratio of one version's events to everybody's";
     "SL303" "wrong-unit" Warn "a limit in another unit than the query";
@@ -61,6 +62,14 @@ lints! {
     "SL308" "only-first-series" Warn "several series, of which one is judged";
     "SL309" "nan-fails" Warn "a metric that fails when there are no requests";
     "SL310" "short-range" Note "a rate over a range with fewer than two samples";
+    "SL311" "limit-out-of-reach" Warn "a limit that no answer of the query can pass, or none can fail";
+    "SL312" "no-such-bucket" Warn "a bucket that the histogram does not have";
+    "SL313" "between-buckets" Note "a limit on a quantile within a bucket";
+    "SL314" "window-before-step" Note "a range that looks back to the time before the step";
+    "SL315" "needs-failures" Warn "a query without an answer while nothing fails";
+    "SL316" "base-rate" Warn "a share that is held against a fixed number";
+    "SL317" "no-counter" Warn "a counter of a comparison that is none";
+    "SL318" "sum-over-processes" Note "a counter that loses an interval whenever a process goes away";
     "SL401" "scale-down-before-verdict" Note "earlier versions that are stopped before the analysis after the switch has passed";
     "SL402" "auto-promotion-ignored" Warn "a time until promotion where a person promotes";
     "SL403" "small-preview" Note "a preview that is judged with fewer members than it is promoted with";

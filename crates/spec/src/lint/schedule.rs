@@ -61,7 +61,7 @@ impl Schedule {
     }
 
     /// Seconds from the start of the run to the measurement with this number, from 1.
-    fn until_s(&self, measurement: i64) -> f64 {
+    pub(super) fn until_s(&self, measurement: i64) -> f64 {
         self.delay_s + (measurement.max(1) - 1) as f64 * self.interval_s
     }
 
@@ -137,7 +137,7 @@ fn too_late(catalog: &Catalog, entry: &Entry<Rollout>, used: &Used<'_>, problems
 }
 
 /// Seconds that a step takes at least; `None` if nobody can tell.
-fn step_s(index: usize, step: &CanaryStep, runs: &[Used<'_>]) -> Option<f64> {
+pub(super) fn step_s(index: usize, step: &CanaryStep, runs: &[Used<'_>]) -> Option<f64> {
     if step.pause.is_some() {
         return pause_s(step);
     }

@@ -91,6 +91,15 @@ fn limits(origin: &Origin, path: &str, schedule: Schedule, judgement: Option<&Ju
         let message = format!("all {count} measurements may fail: a metric fails when more than {limit} did");
         let problem = origin.warning("never-fails", &format!("{path}.failureLimit"), message);
         problems.push(problem.hint("set failureLimit below count"));
+    } else if let Some(count) = schedule.count.filter(|count| *count > 1)
+        && schedule.failure_limit == count - 1
+        && schedule.success_limit == 0
+    {
+        let message =
+            format!("the metric fails only if all {count} measurements do: one good reading lets the rest pass");
+        let problem = origin.warning("all-must-fail", &format!("{path}.failureLimit"), message);
+        problems
+            .push(problem.hint(format!("a metric fails when more than failureLimit did: set it below {}", count - 1)));
     }
     if let (Some(count), Some(true)) = (schedule.count, judgement.map(Judgement::has_both))
         && schedule.inconclusive_limit >= count

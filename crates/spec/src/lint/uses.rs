@@ -1,6 +1,6 @@
 //! Analyses as they are used: which templates a rollout or experiment runs at which moment, with which arguments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry, Origin};
@@ -219,15 +219,24 @@ pub(super) fn all(catalog: &Catalog) -> Vec<Used<'_>> {
     rollouts.chain(of_experiments(catalog)).collect()
 }
 
-/// Every analysis that something runs, those that run the same templates with the same arguments once: what is said about
+/// Every analysis that something runs, together those that run the same templates with the same arguments: what is said about
 /// a template does not depend on how often it is used.
-pub(super) fn distinct(catalog: &Catalog) -> Vec<Used<'_>> {
-    let mut seen = BTreeSet::new();
-    let mut distinct = all(catalog);
-    distinct.retain(|used| {
+pub(super) fn grouped(catalog: &Catalog) -> Vec<Vec<Used<'_>>> {
+    let mut places = BTreeMap::new();
+    let mut groups: Vec<Vec<Used<'_>>> = Vec::new();
+    for used in all(catalog) {
         let templates: Vec<*const Origin> =
             used.templates.iter().map(|template| Arc::as_ptr(template.origin)).collect();
-        seen.insert((templates, used.given.clone()))
-    });
-    distinct
+        let place = *places.entry((templates, used.given.clone())).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(used),
+            None => groups.push(vec![used]),
+        }
+    }
+    groups
+}
+
+/// The first of every group of [`grouped`].
+pub(super) fn distinct(catalog: &Catalog) -> Vec<Used<'_>> {
+    grouped(catalog).into_iter().filter_map(|group| group.into_iter().next()).collect()
 }

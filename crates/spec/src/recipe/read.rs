@@ -369,6 +369,18 @@ fn slice(value: &Value, problems: &RefCell<Vec<RecipeProblem>>) -> Option<SliceF
         fields.problem("", "a slice is taken from one field", Some("one of header, requestField, answerField"), None);
         return None;
     }
+    match &first {
+        Some(SliceField::Header(name))
+            if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) =>
+        {
+            fields.problem("header", &format!("{name:?} is no name of a header"), Some("such as x-country"), None);
+        }
+        Some(SliceField::RequestField(path) | SliceField::AnswerField(path)) if !path.starts_with("$.") => {
+            let hint = format!("did you mean \"$.{}\"?", path.trim_start_matches(['$', '.']));
+            fields.problem("", &format!("{path:?} is no place in a JSON body"), Some("such as $.country"), Some(hint));
+        }
+        _ => {}
+    }
     first
 }
 

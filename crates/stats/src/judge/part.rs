@@ -67,6 +67,14 @@ impl Part {
         }
     }
 
+    /// Whether a part that was kept elsewhere can be gone on with.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.fail.fits(components(self.bet, Side::Fail))
+            && self.pass.fits(components(self.bet, Side::Pass))
+            && self.seen.is_sound()
+            && (0.0..=1.0).contains(&self.weight)
+    }
+
     /// Another weight: what passes has to be shown anew.
     pub(crate) fn begin_window(&mut self) {
         self.pass = Process::new(components(self.bet, Side::Pass), false);

@@ -264,3 +264,22 @@ fn one_alpha_is_for_all_metrics_together() {
     assert_eq!(which, 0, "the comparison saw it first");
     assert!(together > alone && together <= alone + 4, "{together} {alone}");
 }
+
+#[test]
+fn a_state_of_another_recipe_or_a_spoiled_one_is_not_gone_on_with() {
+    let recipe = errors();
+    let (_, _, state) = run(&recipe, 20, |seq| second(seq, arm(20, 0), arm(80, 0)));
+    assert!(state.fits(&recipe));
+    let wider = Recipe::new(Test::Compare { outcome: Outcome::Errors, lines: vec![Line { delta: 0.02, ..POINT }] });
+    assert!(!state.fits(&wider));
+    let drift = Recipe::new(Test::Drift { of: Distribution::TotalVariation, tolerance: 0.03 });
+    assert!(!state.fits(&drift));
+    let text = serde_json::to_string(&state).unwrap();
+    let spoil = |from: &str, to: &str| {
+        let spoiled = text.replacen(from, to, 1);
+        assert_ne!(spoiled, text);
+        serde_json::from_str::<State>(&spoiled).is_ok_and(|state| state.fits(&recipe))
+    };
+    assert!(!spoil("\"log_masses\":[", "\"log_masses\":[0.0,"));
+    assert!(!spoil("\"unspent\":0.", "\"unspent\":7."));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serin_local::view::{MeasurementView, RolloutView, RunView};
 
+use super::beside::{self, Comparison};
 use crate::output::{self, age, tag};
 
 /// What should happen to a version.
@@ -55,6 +56,8 @@ pub(crate) struct ServiceReport {
     weights: Vec<u32>,
     traffic: Vec<Traffic>,
     verdicts: Vec<Verdict>,
+    /// What looked on beside them.
+    comparisons: Vec<Comparison>,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,8 +113,28 @@ impl ServiceReport {
             seconds,
             weights,
             traffic,
-            verdicts: verdicts(&view.runs),
+            verdicts: verdicts(view.runs.iter().filter(|run| run.kind != "Background")),
+            comparisons: beside::found(view),
         }
+    }
+
+    /// What each rule did, or would have done: the one that decided first.
+    fn rules(&self) -> Vec<Vec<String>> {
+        let new = self.traffic.iter().find(|t| t.version == self.version);
+        let (answers, bad) = new.map_or((0, 0), |t| (t.requests, t.errors));
+        let did = match self.outcome {
+            Some(Expected::RolledBack) => "rolled back",
+            Some(Expected::Promoted) => "promoted",
+            None => "no outcome",
+        };
+        let after = self.seconds.map_or_else(|| "-".to_owned(), |n| age((n * 1000.0) as i64));
+        let own = ["analysis steps".to_owned(), did.to_owned(), after, answers.to_string(), bad.to_string()];
+        let all = std::iter::once(own).chain(self.comparisons.iter().map(Comparison::row));
+        let named = all.enumerate().map(|(i, row)| {
+            let (service, version) = if i == 0 { (self.service.as_str(), self.version.as_str()) } else { ("", "") };
+            [service.to_owned(), version.to_owned()].into_iter().chain(row).collect()
+        });
+        named.collect()
     }
 }
 
@@ -173,7 +196,10 @@ impl Report {
             String::new(),
         ];
         out.extend(self.services.iter().map(|s| format!("{} {}: {}", s.service, s.version, s.reason)));
-        out.push(String::new());
+        let rules: Vec<Vec<String>> = self.services.iter().flat_map(ServiceReport::rules).collect();
+        let head = ["SERVICE", "VERSION", "RULE", "DOES", "AFTER", "ANSWERS", "FAILED"];
+        let told = "What each rule cost, in answers of the new version until it decided (comparisons only looked on):";
+        out.extend([String::new(), told.to_owned(), output::table(&head, &rules), String::new()]);
         let verdict = if self.as_expected { "as expected" } else { "NOT as expected" };
         out.push(format!(
             "{} promoted, {} rolled back, {verdict}, in {:.0} s ({}x clock).",
