@@ -256,6 +256,28 @@ fn lints_look_at_the_cluster() {
 }
 
 #[test]
+fn what_only_the_router_of_one_machine_counts_is_no_metric_of_a_cluster() {
+    let (server, person) = shop();
+    let template = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate",
+        "metadata": { "name": "errors", "namespace": "shop" },
+        "spec": { "metrics": [{ "name": "m", "provider": { "plugin": { "serin.dev/compare": { "tolerance": "1pt" } } } }] },
+    });
+    person.write("errors.json", &template.to_string());
+    for line in ["lint errors.json --kube-context main", "apply -f errors.json --kube-context main"] {
+        let refused = person.serin(line);
+        let told = refused.out.clone() + &refused.err;
+        assert!(
+            refused.code == 2 && told.contains("it compares what the router of one machine counts"),
+            "{line}: {told}"
+        );
+    }
+    assert!(server.get("analysistemplates", "errors").is_none());
+    let fine = person.serin("lint errors.json").ok();
+    assert!(!fine.contains("counts"), "{fine}");
+}
+
+#[test]
 fn what_is_of_one_machine_says_so() {
     let (_, person) = shop();
     for line in ["up", "down", "info", "logs web", "query up"] {
