@@ -109,6 +109,22 @@ pub fn judged_until(spec: &RunSpec, status: &RunStatus, index: usize) -> Option<
     serde_json::from_str::<State>(last.metadata.get(STATE)?).ok().map(|state| state.seq)
 }
 
+/// The weight at which a metric was judged last, `None` for one that has judged nothing.
+pub fn judged_at(spec: &RunSpec, status: &RunStatus, index: usize) -> Option<Share> {
+    let last = last(spec, status, index)?;
+    Share::parse(&serde_json::from_str::<State>(last.metadata.get(STATE)?).ok()?.window)
+}
+
+/// Takes from the measurements before the last one of each metric what nobody goes on from.
+pub fn forget(status: &mut RunStatus) {
+    for result in &mut status.metrics {
+        let Some((_, earlier)) = result.measurements.split_last_mut() else { continue };
+        for measurement in earlier {
+            [STATE, CURSOR].iter().for_each(|key| _ = measurement.metadata.remove(*key));
+        }
+    }
+}
+
 fn last<'a>(spec: &RunSpec, status: &'a RunStatus, index: usize) -> Option<&'a Measurement> {
     let result = status.metric(&spec.metrics.get(index)?.name)?;
     result.measurements.last().filter(|m| m.finished.is_none())
@@ -142,17 +158,24 @@ impl Look<'_> {
             Fed::Batches(_) if is_about_truth(&one.sequential.recipe.test) => return Err(NO_LABELS.to_owned()),
             Fed::Batches(batches) => batches,
             Fed::Counters(reading) => {
-                let mut cursor = one.cursor()?;
+                let before = one.cursor()?;
+                let mut cursor = before.clone();
                 let delta = cursor.advance(reading);
-                one.keep_cursor(&cursor);
-                let told = told(delta, one.state.seq + 1);
-                told.unwrap_or_else(|missed| {
-                    one.missed = Some(missed);
-                    None
-                })
+                let kept = one.last.metadata.contains_key(CURSOR);
+                // The next look tells of this time, too, and nothing has to be written for this one.
+                let idle = kept && cursor.stands_as(&before);
+                if !idle {
+                    one.keep_cursor(&cursor);
+                }
+                match told(delta, one.state.seq + 1) {
+                    Ok(_) if idle => Vec::new(),
+                    Ok(batch) => batch.into_iter().collect(),
+                    Err(missed) => {
+                        one.missed = Some(missed);
+                        Vec::new()
+                    }
+                }
             }
-            .into_iter()
-            .collect(),
             Fed::Labels { reading, remark } => {
                 one.missed = remark;
                 one.labelled(reading)?.into_iter().collect()
@@ -232,12 +255,8 @@ impl Look<'_> {
             Some(missed) => format!("{text}; {missed}"),
             None => text.clone(),
         };
-        let mut measurement = Measurement {
-            value,
-            metadata: one.metadata(&standing, self.window),
-            resume_at: Some(self.now + one.every),
-            ..one.last
-        };
+        let mut measurement =
+            Measurement { value, metadata: one.metadata(&standing), resume_at: Some(self.now + one.every), ..one.last };
         let over = !one.resolved.goes_on && self.now >= measurement.started + one.sequential.within;
         let ended = match standing.verdict {
             Verdict::Failed => Some((RunPhase::Failed, text)),
@@ -250,6 +269,28 @@ impl Look<'_> {
             measurement = Measurement { phase, message, finished: Some(self.now), resume_at: None, ..measurement };
         }
         measurement
+    }
+
+    /// Whether a look found anything that its metric does not say yet. One that did not need not be written, if its adapter remembers when to look next.
+    pub fn is_news(&self, taken: &Taken) -> bool {
+        let before = last(self.spec, self.status, taken.index);
+        before.is_none_or(|before| Measurement { resume_at: before.resume_at, ..taken.measurement.clone() } != *before)
+    }
+
+    /// The same, or an error where what the metric remembers takes more than `bytes_max` bytes of JSON: it lives in the status of an object, which has its limits.
+    pub fn bounded(&self, taken: Taken, bytes_max: usize) -> Taken {
+        let bytes: usize = taken.measurement.metadata.values().map(|text| json!(text).to_string().len()).sum();
+        if bytes <= bytes_max {
+            return taken;
+        }
+        let message = format!(
+            "what is remembered of it takes {} kB of the run's status, more than {} kB: let its queries sum over everything but the pod",
+            bytes / 1000,
+            bytes_max / 1000
+        );
+        let mut measurement = self.broken(taken.index, message);
+        [STATE, CURSOR].iter().for_each(|key| _ = measurement.metadata.remove(*key));
+        Taken { measurement, judged: Vec::new(), ..taken }
     }
 
     /// The end of a metric that is stopped on the way. What it remembers stays to be looked at.
@@ -355,12 +396,13 @@ impl One {
         recipe
     }
 
-    fn metadata(&self, standing: &Standing, window: Share) -> BTreeMap<String, String> {
+    fn metadata(&self, standing: &Standing) -> BTreeMap<String, String> {
         let mut metadata = self.last.metadata.clone();
         metadata.insert(STATE.to_owned(), json!(self.state).to_string());
         metadata.insert(STANDING.to_owned(), json!(standing).to_string());
         match standing.verdict {
-            Verdict::Passed => metadata.insert(PASSED_AT.to_owned(), window.to_string()),
+            // At the weight that was judged: after a change nothing has passed before something was answered at the new one.
+            Verdict::Passed => metadata.insert(PASSED_AT.to_owned(), self.state.window.clone()),
             _ => metadata.remove(PASSED_AT),
         };
         metadata

@@ -62,7 +62,7 @@ impl Engine {
         let hash = workload.rollout.hash.as_str();
         let Some(update) = self.update(workload, hash) else { return };
         let is_kept = self.logs.is_kept(key, update.revision);
-        let begins = || update.stable.hash != hash && self.sequential_weight(workload) > 0.0;
+        let begins = || update.stable.hash != hash && self.is_tested(workload);
         if !is_kept && !begins() {
             return;
         }

@@ -36,12 +36,9 @@ pub(super) struct Measured {
 }
 
 impl Engine {
-    /// The sum of the weights of all sequential metrics that a rollout's runs may have: each gets its part of one alpha.
-    pub(super) fn sequential_weight(&self, workload: &Workload) -> f64 {
-        let steps = 0..workload.rollout.steps();
-        let around = [RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion];
-        let kinds = steps.map(RunKind::Step).chain(around);
-        kinds.filter_map(|kind| self.run_spec(workload, kind).ok()).map(|spec| recipe::weight(&spec)).sum()
+    /// Whether any run of a rollout makes sequential tests.
+    pub(super) fn is_tested(&self, workload: &Workload) -> bool {
+        recipe::total(workload.rollout.steps(), &|kind| self.run_spec(workload, kind).ok()) > 0.0
     }
 
     /// The run that a rollout's analysis asks for. One that cannot be made is there all the same, ended in error with the
@@ -51,7 +48,8 @@ impl Engine {
         let made = self.run_spec(workload, kind);
         let (spec, problem) = match made {
             Ok(mut spec) => {
-                recipe::resolve(&mut spec, self.sequential_weight(workload), kind == RunKind::Background);
+                let others = |kind: RunKind| self.run_spec(workload, kind).ok();
+                recipe::resolve_run(&mut spec, kind, workload.rollout.steps(), &others);
                 (spec, None)
             }
             Err(error) => (AnalysisRunSpec::default(), Some(error.to_string())),

@@ -9,7 +9,7 @@ use serin_spec::recipe;
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::{Arm, Batch};
 
-use super::{CURSOR, Fed, Look, STANDING, STATE, Taken, judged_until};
+use super::{CURSOR, Fed, Look, STANDING, STATE, Taken, forget, judged_at, judged_until};
 use crate::counters::{Counter, Reading};
 
 const WINDOW: Share = Share { weight: 20, total: 100 };
@@ -122,7 +122,12 @@ fn what_is_in_the_background_goes_on_after_it_passed_and_says_at_which_weight() 
     assert_eq!(run.status.phase, RunPhase::Running);
     assert_eq!(passed_at(&core, &run.status), Some(WINDOW));
     run.window = Share { weight: 50, total: 100 };
+    run.now_s += 1;
+    run.look();
+    assert_eq!(passed_at(&core, &run.status), Some(WINDOW), "nothing was answered at the new weight");
+    run.now_s -= 1;
     run.second((50, 0), (50, 0));
+    assert_eq!(judged_at(&core, &run.status, 0), Some(run.window));
     assert_eq!(passed_at(&core, &run.status), None, "more load may bring out more");
     let late = run.until_end(20, (50, 5), (50, 0));
     assert_eq!((run.status.phase, late.phase), (RunPhase::Failed, RunPhase::Failed));
@@ -223,4 +228,87 @@ fn truth_is_not_what_a_router_counts() {
     let broken = run.second((20, 2), (80, 0));
     assert_eq!(broken.phase, RunPhase::Error);
     assert!(broken.message.contains("elsewhere write prometheus"), "{broken:?}");
+}
+
+/// A run that is looked at by its counters.
+struct Counting {
+    spec: AnalysisRunSpec,
+    status: RunStatus,
+}
+
+impl Counting {
+    fn new() -> Self {
+        let counters = json!({"bad": "sum by (pod) (bad)", "total": "sum by (pod) (all)"});
+        let prometheus = json!({"canary": counters, "stable": counters});
+        Self { spec: spec(json!({"prometheus": prometheus}), false), status: RunStatus::default() }
+    }
+
+    /// Looks at counters of the canary and of stable; whether that was news.
+    fn look(&mut self, at_s: i64, canary: (f64, f64), stable: (f64, f64)) -> bool {
+        let reading = Reading {
+            at_ms: at_s * 1000,
+            canary_bad: Counter::sum(canary.0),
+            canary_total: Counter::sum(canary.1),
+            stable_bad: Counter::sum(stable.0),
+            stable_total: Counter::sum(stable.1),
+        };
+        self.take(at_s, &Ok(reading))
+    }
+
+    fn take(&mut self, at_s: i64, reading: &Result<Reading, String>) -> bool {
+        let core = lower::run_spec(&self.spec);
+        let (now, every_min) = (Time::from_secs(at_s), Span::ZERO);
+        let look = Look { filled: &self.spec, spec: &core, status: &self.status, window: WINDOW, now, every_min };
+        let taken = look.take(&[0], 0, &|_| Ok(Fed::Counters(reading.clone()))).remove(0);
+        let news = look.is_news(&taken);
+        assert!(news || taken.judged.is_empty());
+        let mut status = self.status.clone();
+        record(&core, &mut status, 0, taken.measurement);
+        // As an adapter does that writes news only.
+        if news {
+            self.status = assess(&core, &status, now);
+        }
+        news
+    }
+
+    fn last(&self) -> &Measurement {
+        self.status.metrics[0].measurements.last().unwrap()
+    }
+}
+
+#[test]
+fn counters_that_stand_still_are_no_news_and_what_they_grow_by_is_judged_once() {
+    let mut run = Counting::new();
+    assert!(run.look(0, (1.0, 10.0), (2.0, 100.0)));
+    assert!(!run.look(5, (1.0, 10.0), (2.0, 100.0)));
+    assert!(run.look(10, (2.0, 30.0), (2.0, 180.0)));
+    assert!(run.last().value.starts_with("canary 5.00 % of 20, stable 0.00 % of 80"), "{}", run.last().value);
+    assert!(!run.look(15, (2.0, 30.0), (2.0, 180.0)));
+    assert!(run.take(20, &Err("nobody answers".to_owned())));
+    assert!(!run.take(25, &Err("nobody answers".to_owned())), "that is said once");
+    assert!(run.look(30, (2.0, 31.0), (2.0, 180.0)));
+    assert!(run.last().value.starts_with("canary 4.76 % of 21, stable 0.00 % of 80"), "{}", run.last().value);
+    assert!(run.look(200, (2.0, 31.0), (2.0, 180.0)), "it could be forgotten");
+}
+
+#[test]
+fn what_is_remembered_has_its_bounds() {
+    let mut run = Counting::new();
+    run.look(0, (1.0, 10.0), (2.0, 100.0));
+    let core = lower::run_spec(&run.spec);
+    let (now, every_min) = (Time::from_secs(1), Span::ZERO);
+    let look = Look { filled: &run.spec, spec: &core, status: &run.status, window: WINDOW, now, every_min };
+    let taken = Taken { index: 0, measurement: run.last().clone(), judged: Vec::new() };
+    assert_eq!(look.bounded(taken.clone(), 100_000), taken);
+    let broken = look.bounded(taken, 1000).measurement;
+    assert_eq!((broken.phase, broken.finished), (RunPhase::Error, Some(now)));
+    assert!(broken.message.starts_with("what is remembered of it takes ") && broken.message.contains("the pod"));
+    assert!(!broken.metadata.contains_key(STATE) && !broken.metadata.contains_key(CURSOR), "{broken:?}");
+    // Of measurements that are over nobody goes on.
+    let mut status = run.status.clone();
+    status.metrics[0].measurements.push(run.last().clone());
+    forget(&mut status);
+    let kept: Vec<bool> = status.metrics[0].measurements.iter().map(|m| m.metadata.contains_key(STATE)).collect();
+    assert_eq!(kept, [false, true]);
+    assert!(status.metrics[0].measurements[0].metadata.contains_key(STANDING), "where it stood stays");
 }
