@@ -12,9 +12,13 @@ use serin_spec::recipe::{self, Counters, RecipeProblem, Resolved, Sequential, So
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::{Arm, Batch};
 use serin_stats::judge::{self, Standing, State, Verdict};
-use serin_stats::recipe::Recipe;
+use serin_stats::recipe::{Outcome, Recipe, Test};
 
-use crate::counters::{Cursor, Delta, Growth, Interval, Queries, Reading};
+pub mod log;
+pub mod replay;
+pub mod what_if;
+
+use crate::counters::{Cursor, Delta, Growth, Interval, Queries, Reading, Resets};
 use crate::error::ProviderError;
 
 /// Where a measurement keeps what its test remembers: the state of the judge as JSON.
@@ -34,6 +38,13 @@ pub enum Fed {
     Batches(Vec<Batch>),
     /// Counters as they are now, or why they cannot be read, which is missing data and no error.
     Counters(Result<Reading, String>),
+    /// Predictions whose truth is known, by who joined them: cumulative, never less than before.
+    Labels {
+        /// How many of each version, and how many of them were wrong.
+        reading: Reading,
+        /// What has to be said beside the verdict.
+        remark: Option<String>,
+    },
 }
 
 /// A metric that was looked at.
@@ -128,18 +139,23 @@ impl Look<'_> {
 
     fn fed(&self, mut one: One, fed: Fed) -> Result<One, String> {
         let batches = match fed {
+            Fed::Batches(_) if is_about_truth(&one.sequential.recipe.test) => return Err(NO_LABELS.to_owned()),
             Fed::Batches(batches) => batches,
             Fed::Counters(reading) => {
                 let mut cursor = one.cursor()?;
                 let delta = cursor.advance(reading);
-                one.last.metadata.insert(CURSOR.to_owned(), json!(cursor).to_string());
-                match told(delta, one.state.seq + 1) {
-                    Ok(batch) => batch.into_iter().collect(),
-                    Err(missed) => {
-                        one.missed = Some(missed);
-                        Vec::new()
-                    }
-                }
+                one.keep_cursor(&cursor);
+                let told = told(delta, one.state.seq + 1);
+                told.unwrap_or_else(|missed| {
+                    one.missed = Some(missed);
+                    None
+                })
+            }
+            .into_iter()
+            .collect(),
+            Fed::Labels { reading, remark } => {
+                one.missed = remark;
+                one.labelled(reading)?.into_iter().collect()
             }
         };
         let (window, recipe) = (self.window.to_string(), one.recipe());
@@ -254,6 +270,14 @@ fn undecided(sequential: &Sequential, verdict: Verdict, text: &str) -> (RunPhase
     }
 }
 
+/// Why predictions and labels are not compared elsewhere.
+const NO_LABELS: &str = "labels are joined with predictions by the control process of one machine only: elsewhere write prometheus with counters of predictions and of wrong ones, and no outcome";
+
+/// Whether a test compares predictions with what turned out to be true.
+pub fn is_about_truth(test: &Test) -> bool {
+    matches!(test, Test::Compare { outcome: Outcome::Wrong, .. } | Test::Limit { outcome: Outcome::Wrong, .. })
+}
+
 /// The batch that a look at the counters gives, if any, or why it gives none.
 fn told(delta: Delta, seq: u64) -> Result<Option<Batch>, String> {
     // Counters of whole requests are whole numbers; of others what is beyond them is left to the next look by none, and lost.
@@ -287,6 +311,41 @@ impl One {
         };
         let queries = queries(counters).map_err(|e| e.to_string())?;
         Ok(Cursor::new(queries.resets(), Cursor::GAP_MAX_MS))
+    }
+
+    fn keep_cursor(&mut self, cursor: &Cursor) {
+        self.last.metadata.insert(CURSOR.to_owned(), json!(cursor).to_string());
+    }
+
+    /// What became known since labels were last judged. They come one by one, and bets need outcomes of both versions, so they wait until there are some of
+    /// either. Which label is the last of a batch is decided by the versions alone and never by what was true, so that this bends no evidence.
+    fn labelled(&mut self, reading: Reading) -> Result<Option<Batch>, String> {
+        let mut cursor = match self.last.metadata.contains_key(CURSOR) {
+            true => self.cursor()?,
+            // Counts that were committed are there until they are asked for, however long that is.
+            false => Cursor::new([Resets::Sum; 4], i64::MAX),
+        };
+        match cursor.advance(Ok(reading)) {
+            Delta::Counts(Interval { canary, stable, .. })
+                if self.needs_both() && (canary.total < 1.0 || stable.total < 1.0) =>
+            {
+                Ok(None)
+            }
+            delta => {
+                self.keep_cursor(&cursor);
+                let arm = |arm: Arm| Arm { labelled: Some((arm.answered, arm.errors)), errors: 0, ..arm };
+                let batch = told(delta, self.state.seq + 1);
+                let batch = batch.unwrap_or_else(|missed| {
+                    self.missed = Some(missed);
+                    None
+                });
+                Ok(batch.map(|batch| Batch { canary: arm(batch.canary), stable: arm(batch.stable), ..batch }))
+            }
+        }
+    }
+
+    fn needs_both(&self) -> bool {
+        matches!(self.sequential.recipe.test, Test::Compare { .. })
     }
 
     /// The recipe with the metric's part of alpha.

@@ -97,6 +97,13 @@ impl SliceField {
     }
 }
 
+/// A share as the settings of recipes have it: `0.005`, `0.5%` or `0.5pt`.
+pub fn share_of_text(text: &str) -> Option<f64> {
+    fields::amount(&Value::String(text.to_owned())).map(|amount| match amount {
+        fields::Amount::Share(share) | fields::Amount::Percent(share) => share,
+    })
+}
+
 /// Something wrong within the settings of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipeProblem {

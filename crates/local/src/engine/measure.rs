@@ -37,7 +37,7 @@ pub(super) struct Measured {
 
 impl Engine {
     /// The sum of the weights of all sequential metrics that a rollout's runs may have: each gets its part of one alpha.
-    fn sequential_weight(&self, workload: &Workload) -> f64 {
+    pub(super) fn sequential_weight(&self, workload: &Workload) -> f64 {
         let steps = 0..workload.rollout.steps();
         let around = [RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion];
         let kinds = steps.map(RunKind::Step).chain(around);
@@ -183,7 +183,8 @@ impl Engine {
         if due.is_empty() {
             return false;
         }
-        let taken = match self.filled(name, &run.spec) {
+        let filled = self.filled(name, &run.spec);
+        let taken = match &filled {
             Ok(filled) => self.look(name, &run, &filled.spec, &due, now),
             Err(problem) => {
                 let broken = |(index, _): &(usize, Task)| {
@@ -197,6 +198,7 @@ impl Engine {
         if taken.is_empty() {
             return false;
         }
+        self.log_look(name, &run, filled.as_ref().ok(), &taken, now);
         let mut status = run.status.clone();
         for one in taken {
             record(&run.core, &mut status, one.index, one.measurement);
@@ -289,6 +291,7 @@ impl Engine {
         let ended = next.status.phase.is_completed();
         let event = ended.then(|| self.end_event(name, &next));
         event.iter().cloned().for_each(|e| batch.event(e));
+        event.iter().for_each(|event| self.log_end(&next, event));
         if !self.commit(batch, event.as_slice()) {
             return;
         }

@@ -9,7 +9,8 @@ use serin_spec::recipe;
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::{Arm, Batch};
 
-use super::{Fed, Look, STANDING, STATE, Taken, judged_until};
+use super::{CURSOR, Fed, Look, STANDING, STATE, Taken, judged_until};
+use crate::counters::{Counter, Reading};
 
 const WINDOW: Share = Share { weight: 20, total: 100 };
 
@@ -28,11 +29,13 @@ struct Running {
     batches: Vec<Batch>,
     now_s: i64,
     window: Share,
+    /// What it is fed instead of the batches.
+    fed: Option<Fed>,
 }
 
 impl Running {
     fn new(spec: AnalysisRunSpec) -> Self {
-        Self { spec, status: RunStatus::default(), batches: Vec::new(), now_s: 0, window: WINDOW }
+        Self { spec, status: RunStatus::default(), batches: Vec::new(), now_s: 0, window: WINDOW, fed: None }
     }
 
     fn look(&mut self) -> Measurement {
@@ -47,7 +50,8 @@ impl Running {
             every_min: Span::ZERO,
         };
         let newest = self.batches.last().map_or(0, |batch| batch.seq);
-        let taken = look.take(&[0], newest, &|_| Ok(Fed::Batches(self.batches.clone())));
+        let fed = self.fed.clone().unwrap_or_else(|| Fed::Batches(self.batches.clone()));
+        let taken = look.take(&[0], newest, &|_| Ok(fed.clone()));
         let [Taken { index: 0, measurement, .. }] = taken.as_slice() else { panic!("{taken:?}") };
         let mut status = self.status.clone();
         record(&core, &mut status, 0, measurement.clone());
@@ -60,6 +64,21 @@ impl Running {
         let (seq, start_ms) = (self.now_s as u64 + 1, self.now_s * 1000);
         let (canary, stable) = (arm(canary), arm(stable));
         self.batches.push(Batch { seq, start_ms, end_ms: start_ms + 1000, canary, stable, ..Batch::default() });
+        self.now_s += 1;
+        self.look()
+    }
+
+    /// A second after which so many predictions of each version are labelled in all, and so many of them were wrong.
+    fn labelled(&mut self, canary: (u64, u64), stable: (u64, u64), remark: Option<&str>) -> Measurement {
+        let count = |n: u64| Counter::sum(n as f64);
+        let reading = Reading {
+            at_ms: self.now_s * 1000,
+            canary_bad: count(canary.1),
+            canary_total: count(canary.0),
+            stable_bad: count(stable.1),
+            stable_total: count(stable.0),
+        };
+        self.fed = Some(Fed::Labels { reading, remark: remark.map(str::to_owned) });
         self.now_s += 1;
         self.look()
     }
@@ -151,4 +170,57 @@ fn what_cannot_be_read_is_an_error_and_no_verdict() {
     let mut run = Running::new(spec(json!(null), false));
     run.spec.metrics[0].provider.plugin = [("serin.dev/compare".to_owned(), json!({"tolerence": 1}))].into();
     assert_eq!(run.look().message, "tolerence: unknown field \"tolerence\"");
+}
+
+fn about_truth(tolerance: &str) -> Running {
+    Running::new(spec(json!({"outcome": "wrongPrediction", "tolerance": tolerance}), true))
+}
+
+#[test]
+fn labels_of_what_was_predicted_are_judged_once_however_late_they_come() {
+    let mut run = about_truth("5pt");
+    run.labelled((40, 40), (40, 0), None);
+    let begun = run.labelled((40, 40), (40, 0), None);
+    assert!(begun.value.contains("no data"), "what was known before it began is not its own: {begun:?}");
+    run.labelled((50, 42), (50, 1), None);
+    run.now_s += 100_000;
+    let late = run.labelled((60, 44), (60, 1), None);
+    assert!(late.value.starts_with("canary 20.00 % of 20, stable 5.00 % of 20"), "{late:?}");
+    assert!(late.metadata[CURSOR].contains("60"), "{late:?}");
+    let again = run.labelled((60, 44), (60, 1), Some("labels came for few"));
+    assert_eq!(again.value, format!("{}; labels came for few", late.value));
+    for n in 1..20 {
+        run.labelled((60 + 10 * n, 44 + 5 * n), (60 + 10 * n, 1), None);
+        if run.status.phase.is_completed() {
+            break;
+        }
+    }
+    assert_eq!(run.status.phase, RunPhase::Failed);
+}
+
+#[test]
+fn labels_that_come_one_by_one_wait_for_those_of_the_other_version() {
+    let mut run = about_truth("30pt");
+    run.labelled((0, 0), (0, 0), None);
+    let mut counts = (0, 0);
+    for n in 1..=400 {
+        if n % 5 == 0 {
+            counts.0 += 1
+        } else {
+            counts.1 += 1
+        }
+        run.labelled((counts.0, 0), (counts.1, 0), None);
+    }
+    let core = lower::run_spec(&run.spec);
+    assert_eq!(passed_at(&core, &run.status), Some(WINDOW), "{:?}", run.status);
+    let last = run.labelled((counts.0, 0), (counts.1 + 1, 0), None);
+    assert!(last.value.starts_with("canary 0.00 % of 80, stable 0.00 % of 320"), "{last:?}");
+}
+
+#[test]
+fn truth_is_not_what_a_router_counts() {
+    let mut run = about_truth("5pt");
+    let broken = run.second((20, 2), (80, 0));
+    assert_eq!(broken.phase, RunPhase::Error);
+    assert!(broken.message.contains("elsewhere write prometheus"), "{broken:?}");
 }

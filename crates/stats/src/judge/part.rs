@@ -192,22 +192,12 @@ impl Part {
             return two_arm::log_gains(&two_arm::table(stable_rate, weight, line, side), counts);
         }
         // All requests go to the canary: it is held to the line through the worst that stable may have been.
-        let enough = counts.canary_total() > 0.0 && self.seen.stable_total() >= SILENT_STABLE_MIN;
-        let limit = line.at(upper(self.seen.stable_bad, self.seen.stable_total()));
-        if !(enough && limit > 1e-9 && limit < 1.0 - 1e-9) {
+        let limit = two_arm::limit_without_stable(line, self.seen.stable_bad, self.seen.stable_total());
+        let Some(limit) = limit.filter(|_| counts.canary_total() > 0.0) else {
             return vec![0.0; components(self.bet, side)];
-        }
+        };
         one_arm::log_gains(&one_arm::table(limit, side), counts.canary_bad, counts.canary_ok)
     }
-}
-
-/// Outcomes of stable from which its rate is known well enough to go on without it.
-const SILENT_STABLE_MIN: f64 = 200.0;
-
-/// An upper bound for a rate of which `bad` in `n` were seen: three standard errors (of the rate with three bad ones more), which one in a thousand exceeds.
-fn upper(bad: f64, n: f64) -> f64 {
-    let rate = (bad + 3.0) / (n + 3.0);
-    rate + 3.0 * libm::sqrt(rate * (1.0 - rate) / n)
 }
 
 const fn components(bet: Bet, side: Side) -> usize {
