@@ -136,9 +136,10 @@ fn rows<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     rows.sort_by(|a, b| a.rps.total_cmp(&b.rps));
     for row in rows {
         let cells: Vec<String> = row.outcomes.iter().map(|one| outcome(row, one)).collect();
-        let ratios = match row.kind {
-            Kind::Outage(_) => [String::new(), String::new()],
-            _ => [0, 1].map(|method| format!("{}x", number(ratio(row, method)))),
+        let ratios = if row.kind.is_harmless() {
+            [String::new(), String::new()]
+        } else {
+            [0, 1].map(|method| format!("{}x", number(ratio(row, method))))
         };
         let _ = writeln!(
             out,

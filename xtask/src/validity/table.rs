@@ -59,6 +59,17 @@ impl Kind {
         }
     }
 
+    /// Whether nothing is wrong with the canary, so that a rollback is a mistake.
+    pub(crate) fn is_harmless(self) -> bool {
+        match self {
+            Kind::Errors(share) => share == ERRORS[0],
+            Kind::Late => false,
+            Kind::Outage(_) => true,
+            Kind::Latency(p95_ms) => p95_ms == 300.0,
+            Kind::Drift(stable, canary) | Kind::NamedDrift(stable, canary) => stable == canary,
+        }
+    }
+
     fn rule(self) -> Rule {
         match self {
             Kind::Errors(_) | Kind::Late | Kind::Outage(_) => Rule::Errors,
