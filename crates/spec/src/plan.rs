@@ -48,8 +48,8 @@ pub struct Plan {
     pub name: String,
     /// What is assumed of its traffic.
     pub assumed: Assumed,
-    /// Whether pauses end as soon as the tests of the background analysis have passed.
-    pub on_evidence: bool,
+    /// Where pauses end as soon as the tests of the background analysis have passed: what happens when they have not in time (`hold`, `promote` or `rollback`).
+    pub on_evidence: Option<&'static str>,
     /// The steps that take time, in their order.
     pub steps: Vec<Step>,
     /// What is likely not what was meant, in the order of the steps.
@@ -153,7 +153,7 @@ pub fn plan(
         namespace: entry.object.metadata.namespace().to_owned(),
         name: entry.object.metadata.name().to_owned(),
         assumed,
-        on_evidence: rollout.canary().is_some_and(|canary| canary.advance.is_some()),
+        on_evidence: rollout.canary().and_then(|canary| canary.advance).map(word),
         steps,
         warnings: Vec::new(),
     };

@@ -335,7 +335,13 @@ fn what(recipe: &Recipe) -> String {
     };
     match &recipe.test {
         Test::Compare { outcome: of, .. } | Test::Limit { outcome: of, .. } => outcome(of),
-        Test::Slower { tolerance, .. } => format!("answers beyond {} x stable's quantile", rounded(1.0 + tolerance)),
+        Test::Slower { quantiles, tolerance } => {
+            let quantile = match quantiles.as_slice() {
+                [only] => format!("p{}", rounded(100.0 * only)),
+                _ => "quantile".to_owned(),
+            };
+            format!("answers beyond {} x stable's {quantile}", rounded(1.0 + tolerance))
+        }
         Test::Drift { of: Distribution::Classes(_), .. } => "predictions of one class".to_owned(),
         Test::Drift { of: Distribution::TotalVariation, .. } => "predictions of some classes".to_owned(),
         Test::Drift { of: Distribution::Numbers, .. } => "predictions above a quantile".to_owned(),

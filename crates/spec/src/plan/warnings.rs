@@ -72,10 +72,12 @@ fn tests(plan: &Plan, step: &Step, metric: &Metric, outlook: &Outlook) -> Vec<Fo
         return vec![(Kind::SeesNothing, format!("sees nothing: {why}"), hint)];
     }
     let mut found = Vec::new();
-    let waits = matches!(metric.run, Run::Step | Run::PrePromotion | Run::PostPromotion);
-    if waits || plan.on_evidence {
-        found.extend(cannot_pass(outlook, seconds));
-    }
+    // Beside the steps only a pause waits for it.
+    let undecided = match metric.run {
+        Run::Background => plan.on_evidence.filter(|_| step.text.starts_with("pause")),
+        Run::Step | Run::PrePromotion | Run::PostPromotion => Some(outlook.undecided),
+    };
+    found.extend(undecided.and_then(|undecided| cannot_pass(outlook, seconds, undecided)));
     found.extend(out_of_reach(outlook, seconds));
     found
 }
@@ -113,19 +115,18 @@ fn why_nothing(step: &Step, metric: &Metric, outlook: &Outlook, seconds: f64) ->
     }
 }
 
-fn cannot_pass(outlook: &Outlook, seconds: f64) -> Option<Found> {
+fn cannot_pass(outlook: &Outlook, seconds: f64, undecided: &str) -> Option<Found> {
     let needed: Option<Vec<f64>> = outlook.sights.iter().map(|sight| sight.passes_after_s).collect();
     let Some(needed) = needed else {
-        let message = format!("an equal version never passes: it would end undecided ({})", outlook.undecided);
+        let message = format!("an equal version never passes: it would end undecided ({undecided})");
         return Some((Kind::CannotPass, message, "raise the tolerance".to_owned()));
     };
     let longest = needed.iter().copied().fold(0.0, f64::max);
     (longest > seconds).then(|| {
         let message = format!(
-            "an equal version does not pass in {}: that takes about {}, so it would end undecided ({})",
+            "an equal version does not pass in {}: that takes about {}, so it would end undecided ({undecided})",
             span(seconds),
-            span(longest),
-            outlook.undecided
+            span(longest)
         );
         (Kind::CannotPass, message, "give it more time or weight, or raise the tolerance".to_owned())
     })

@@ -12,7 +12,7 @@ const WIDTH: usize = 100;
 /// Columns of a metric's name; longer ones push the rest aside.
 const NAME: usize = 24;
 /// Columns of what is seen.
-const SEES: usize = 46;
+const SEES: usize = 45;
 
 /// All plans, one after the other.
 pub(super) fn all(told: &[Told]) -> String {
@@ -28,8 +28,7 @@ fn one(told: &Told) -> String {
     };
     let mut out = String::new();
     let assumed = &plan.assumed;
-    let _ = writeln!(
-        out,
+    let head = format!(
         "{}/{}: {} requests a second ({}), {} of stable's answers are errors ({})",
         plan.namespace,
         plan.name,
@@ -38,6 +37,7 @@ fn one(told: &Told) -> String {
         percent(assumed.stable_errors),
         from(told.stable_errors_from),
     );
+    indent(&head, 0, 2, &mut out);
     let power = percent(assumed.power);
     let _ = writeln!(out, "SEES: noticed in its time with probability {power}. PASSES: an equal version, on average.");
     if plan.steps.is_empty() {
