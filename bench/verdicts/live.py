@@ -61,7 +61,7 @@ def cells():
             yield Cell(f"errors {percent}%", errors, f"e{10 * percent}-l0-p20", rate, lanes=lanes)
         yield Cell("latency x2", latency, "e0-l60-p20", rate, stable="e0-l30-p20")
         yield Cell("drift 20>35%", drift, "e0-l0-p35", rate, stable="e0-l0-p20", lanes=2 if rate == 20 else 1)
-        yield Cell("healthy", errors, "e5-l0-p20", rate, lanes=3 if rate == 20 else 2, good=True, limit=PATIENCE)
+        yield Cell("healthy", errors, "e5-l0-p20", rate, lanes=3 if rate == 20 else 1, good=True, limit=PATIENCE)
         yield Cell("outage", errors, "e5-l0-p20", rate, outage=True, limit=OUTAGE[0] + OUTAGE[1] + 20)
     yield Cell("no traffic", errors, "e500-l0-p20", 0, limit=SILENT)
 
@@ -209,16 +209,21 @@ class Lane:
         return process.returncode, errors.decode()
 
     async def view(self):
-        """What `serin status --output json` prints, from the read-only listener."""
+        """What `serin status --output json` prints, from the read-only listener. A control process that is too busy to answer is asked again."""
+        while not (text := await self.ask()):
+            await asyncio.sleep(0.2)
+        view = json.loads(text)
+        return view[0] if isinstance(view, list) else view
+
+    async def ask(self):
         reader, writer = await asyncio.open_connection(*self.status)
         path = f"/api/v1/rollouts/default/{self.name}"
         writer.write(f"GET {path} HTTP/1.1\r\nHost: status\r\nConnection: close\r\n\r\n".encode())
         answer = await reader.read()
         writer.close()
-        view = json.loads(answer.partition(b"\r\n\r\n")[2])
-        return view[0] if isinstance(view, list) else view
+        return answer.partition(b"\r\n\r\n")[2]
 
-    async def until(self, condition, seconds=60):
+    async def until(self, condition, seconds=120):
         end = time.monotonic() + seconds
         while not condition(view := await self.view()):
             if time.monotonic() > end:
@@ -229,6 +234,7 @@ class Lane:
     async def play(self):
         await self.until(lambda v: v["phase"] == "Healthy" and v["promoted"])
         load = asyncio.create_task(self.load.run())
+        await asyncio.sleep(10 * self.load.random.random())
         for run in range(self.runs):
             if time.time() + self.cell.limit + 20 > self.end:
                 break
@@ -276,7 +282,7 @@ class Lane:
                 return "limit", seconds, view
             if first is None and now - began > 60:
                 raise TimeoutError(f"{self.name}: no answer of the canary")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.3)
 
     def fail_both(self, seconds):
         if self.cell.outage and OUTAGE[0] < seconds < sum(OUTAGE):
@@ -443,17 +449,20 @@ def table(runs):
     for one in runs:
         groups[one["cell"], one["rate"]].append(one)
     order = {(c.name, c.rate): n for n, c in enumerate(cells())}
-    yield "| version | rps | runs | rolled back | promoted | failed answers of the canary | seconds | canary answers |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| version | rps | runs | rolled back | promoted | failed when decided | failed in all | seconds | canary answers |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for key in sorted(groups, key=lambda k: order.get(k, 99)):
         group = groups[key]
         ended = [one for one in group if one["verdict"] != "limit"]
         count = collections.Counter(one["verdict"] for one in group)
-        columns = [figures([one["failed"] for one in group]), figures([one["seconds"] for one in ended]),
+        decided = [one["standing"]["canary"]["bad"] for one in group if one["verdict"] == "aborted" and one["standing"]]
+        judged = figures(decided) if "errors" in key[0] else "-"
+        columns = [judged, figures([one["failed"] for one in group]), figures([one["seconds"] for one in ended]),
                    figures([one["answers"] for one in group])]
         yield f"| {key[0]} | {key[1]} | {len(group)} | {count['aborted']} | {count['promoted']} | {' | '.join(columns)} |"
     yield ""
-    yield "Mean ± standard error (median, 95th percentile); seconds of the runs that ended with a verdict, from the first answer of the canary."
+    yield "Mean ± standard error (median, 95th percentile). Failed: answers of the canary, as the verdict counted them and as users got them until all"
+    yield "requests were back with stable; seconds of the runs that ended with a verdict, from the first answer of the canary."
     yield (f"{len(runs)} runs, {sum(one['all'] for one in runs)} answers; "
            f"{sum(one['broken'] for one in runs)} requests broken, {sum(one['skipped'] for one in runs)} arrivals skipped.")
 
