@@ -439,7 +439,9 @@ def figures(values):
         return "-"
     ordered, n = sorted(values), len(values)
     mean = sum(values) / n
-    error = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n) if n > 1 else float("nan")
+    if n == 1:
+        return f"{mean:.1f}"
+    error = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
     median, high = ordered[(n - 1) // 2], ordered[min(n - 1, math.ceil(0.95 * n) - 1)]
     return f"{mean:.1f} ± {error:.1f} ({median:.1f}, {high:.1f})"
 
