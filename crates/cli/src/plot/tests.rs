@@ -17,8 +17,10 @@ fn plot() -> Plot {
         height: 260.0,
         series: vec![line("against", "against", 90.0), line("for", "for", 80.0)],
         limits: vec![(100.0, "fails at 100".to_owned(), "limit"), (20.0, "passes at 20".to_owned(), "goal")],
-        marks: (0..4)
-            .map(|i| Mark { x: 1.0 + 0.1 * i as f64, number: i + 1, text: "x<y".to_owned(), bad: i == 3 })
+        marks: [1.0, 1.1, 1.2, 1.3, 2.0, 2.1, 9.0]
+            .into_iter()
+            .enumerate()
+            .map(|(i, x)| Mark { x, number: i + 1, text: "x<y".to_owned(), bad: i == 3 })
             .collect(),
     }
 }
