@@ -12,6 +12,7 @@ mod json;
 pub mod jsonpath;
 pub mod lint;
 mod measured;
+pub mod plan;
 pub mod prometheus;
 mod request;
 pub mod sequential;

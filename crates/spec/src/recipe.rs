@@ -6,7 +6,7 @@ mod read;
 mod resolve;
 
 pub use read::read;
-pub use resolve::{Resolved, resolve, resolved, weight};
+pub use resolve::{Resolved, resolve, resolve_run, resolved, total, weight};
 
 use serde_json::Value;
 use serin_core::Span;
@@ -95,6 +95,13 @@ impl SliceField {
             SliceField::AnswerField(path) => format!("answer:{path}"),
         }
     }
+}
+
+/// A share as the settings of recipes have it: `0.005`, `0.5%` or `0.5pt`.
+pub fn share_of_text(text: &str) -> Option<f64> {
+    fields::amount(&Value::String(text.to_owned())).map(|amount| match amount {
+        fields::Amount::Share(share) | fields::Amount::Percent(share) => share,
+    })
 }
 
 /// Something wrong within the settings of a plugin.

@@ -4,11 +4,11 @@
 //! on average: within 15 % for a fail in the settings of this crate's tests, and between 10 % too few and 30 % too many for a pass.
 
 use crate::Process;
-use crate::numeric::{RATE_MARGIN, ln, ln_add_exp, ln_sum_exp, sqrt};
+use crate::numeric::{RATE_MARGIN, exp, ln, ln_add_exp, ln_sum_exp, sqrt};
 use crate::one_arm;
 use crate::paired;
 use crate::side::Side;
-use crate::special::normal_quantile;
+use crate::special::{ln_beta_share, normal_quantile};
 use crate::two_arm::{self, Line};
 
 /// More requests than anybody waits for: what needs them counts as never.
@@ -123,15 +123,23 @@ pub fn smallest_regression(
     power: f64,
 ) -> Option<f64> {
     let growth = |rate: f64| Growth::two_arm(rate, stable_rate, weight, line, Side::Fail);
-    smallest(line.at(stable_rate), growth, log_limit, canary_requests, power)
+    smallest_rate(line.at(stable_rate), growth, log_limit, canary_requests, power)
 }
 
 /// The smallest rate that [`one_arm`] fails within `requests` with probability `power`. `None` when none is.
 pub fn smallest_excess(limit: f64, log_limit: f64, requests: f64, power: f64) -> Option<f64> {
-    smallest(limit, |rate| Growth::one_arm(rate, limit, Side::Fail), log_limit, requests, power)
+    smallest_rate(limit, |rate| Growth::one_arm(rate, limit, Side::Fail), log_limit, requests, power)
 }
 
-fn smallest(line: f64, growth: impl Fn(f64) -> Growth, log_limit: f64, requests: f64, power: f64) -> Option<f64> {
+/// The smallest rate from `line` on at which evidence that grows as `growth` says reaches `log_limit` within `requests` with probability `power`. `None` when not even the
+/// rate 1 is enough.
+pub fn smallest_rate(
+    line: f64,
+    growth: impl Fn(f64) -> Growth,
+    log_limit: f64,
+    requests: f64,
+    power: f64,
+) -> Option<f64> {
     let seen = |rate: f64| growth(rate).requests_with_power(log_limit, power).is_some_and(|n| n <= requests);
     let (mut low, mut high) = (line.clamp(0.0, 1.0), 1.0);
     if !seen(high) {
@@ -148,6 +156,18 @@ fn smallest(line: f64, growth: impl Fn(f64) -> Growth, log_limit: f64, requests:
     Some(high)
 }
 
+/// The probability that at least `bad` of `total` outcomes are bad when each is with probability `rate`. `bad` and `total` are whole numbers; 1 for none of any.
+pub fn at_least(bad: f64, total: f64, rate: f64) -> f64 {
+    if bad <= 0.0 {
+        return 1.0;
+    }
+    if bad > total {
+        return 0.0;
+    }
+    // The k-th smallest of n uniform numbers has a Beta distribution, and k are below the rate when it is.
+    exp(ln_beta_share(bad, total - bad + 1.0, rate.clamp(0.0, 1.0)))
+}
+
 /// Mean and variance of a log gain.
 fn moments(gains: &[f64], shares: &[f64]) -> (f64, f64) {
     let mean: f64 = gains.iter().zip(shares).map(|(gain, share)| gain * share).sum();
@@ -157,7 +177,7 @@ fn moments(gains: &[f64], shares: &[f64]) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Growth, smallest_excess, smallest_regression};
+    use super::{Growth, at_least, smallest_excess, smallest_regression};
     use crate::two_arm::{Line, Side, log_gains, table};
     use crate::{Counts, Process};
 
@@ -217,5 +237,21 @@ mod tests {
         assert_eq!(seen(2.0), None);
         let excess = smallest_excess(0.05, 100f64.ln(), 500.0, 0.8).unwrap();
         assert!(excess > 0.05 && excess < 0.15, "{excess}");
+    }
+
+    #[test]
+    fn so_many_of_so_many() {
+        let check = |bad: f64, total: f64, rate: f64, want: f64| {
+            let found = at_least(bad, total, rate);
+            assert!((found - want).abs() < 1e-12, "{bad} of {total} at {rate}: {found}");
+        };
+        check(0.0, 0.0, 0.3, 1.0);
+        check(1.0, 0.0, 0.3, 0.0);
+        check(1.0, 1.0, 0.3, 0.3);
+        check(2.0, 3.0, 0.5, 0.5);
+        check(1.0, 10.0, 0.1, 1.0 - 0.9f64.powi(10));
+        check(10.0, 10.0, 0.1, 1e-10);
+        check(3.0, 10.0, 0.0, 0.0);
+        check(3.0, 10.0, 1.0, 1.0);
     }
 }

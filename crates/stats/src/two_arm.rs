@@ -19,7 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Counts;
-use crate::numeric::{RATE_MARGIN, expit, inner_rate, ln_1p, logit};
+use crate::numeric::{RATE_MARGIN, expit, inner_rate, ln_1p, logit, sqrt};
 pub use crate::side::Side;
 
 /// How far the alternatives of [`Side::Fail`] are beyond the line, in log odds: from a fifth more to almost every answer.
@@ -31,6 +31,8 @@ pub const PASS_SHIFTS: [f64; 7] = [0.2, 0.4, 0.7, 1.1, 1.6, 2.3, 3.2];
 const LARGEST_BET: f64 = 0.999_999_9;
 /// Newton steps until the minimum is as good as doubles allow; bisection steps among them bound the rest.
 const SOLVER_STEPS: usize = 80;
+/// A step so small, relative to where it starts, is the last.
+const CLOSE: f64 = 1e-9;
 
 /// The line between tolerated and not: `mu_c <= ratio * mu_s + delta`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,23 @@ impl Line {
 /// The stable version's rate from what was seen of it, in (0, 1). Drawn towards 0 by fifty good outcomes, so that the first few decide little.
 pub fn smoothed(bad: f64, n: f64) -> f64 {
     inner_rate((bad + 0.5) / (n + 50.0))
+}
+
+/// Outcomes of stable from which its rate is known well enough to go on without it.
+const SILENT_STABLE_MIN: f64 = 200.0;
+
+/// The limit that a canary is held to once it gets all requests: the line through the worst that stable may have been, of which `stable_bad` in `stable_total` were seen. `None`
+/// when that are too few (200), or when no canary could be on the other side of it.
+pub fn limit_without_stable(line: Line, stable_bad: f64, stable_total: f64) -> Option<f64> {
+    let limit = line.at(upper(stable_bad, stable_total));
+    let is_known = stable_total >= SILENT_STABLE_MIN;
+    (is_known && limit > RATE_MARGIN && limit < 1.0 - RATE_MARGIN).then_some(limit)
+}
+
+/// An upper bound for a rate of which `bad` in `n` were seen: three standard errors (of the rate with three bad ones more), which one in a thousand exceeds.
+fn upper(bad: f64, n: f64) -> f64 {
+    let rate = (bad + 3.0) / (n + 3.0);
+    rate + 3.0 * sqrt(rate * (1.0 - rate) / n)
 }
 
 /// Whether no canary could be on the other side of the line: it would need a share of bad outcomes below 0 or above 1.
@@ -172,11 +191,11 @@ fn nearest_on_line(canary: f64, stable: f64, weight: f64, line: Line) -> Option<
         let of_canary = weight * ratio * ratio * (canary * (1.0 - 2.0 * c) + c * c) / (vc * vc);
         let of_stable = (1.0 - weight) * (stable * (1.0 - 2.0 * m) + m * m) / (vm * vm);
         let newton = m - slope / (of_canary + of_stable);
-        let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
-        if (next - m).abs() <= 1e-15 * next {
-            return Some(next);
+        // A step squares the error, so the next one would be rounding, which may lead anywhere between the bounds.
+        if (newton - m).abs() <= CLOSE * m {
+            return Some(newton);
         }
-        m = next;
+        m = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
     }
     Some(m)
 }

@@ -10,12 +10,15 @@ mod faults;
 mod happy;
 mod input;
 mod kills;
+mod labels;
 mod lint;
 mod machine;
 mod manifests;
+mod plan;
 mod plugins;
 #[path = "../shared/ran.rs"]
 mod ran;
+mod replay;
 mod restarts;
 mod roles;
 mod routes;
