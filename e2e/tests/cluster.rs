@@ -8,6 +8,8 @@ mod client;
 mod crowd;
 #[path = "cluster/disturbing.rs"]
 mod disturbing;
+#[path = "cluster/evidence.rs"]
+mod evidence;
 #[path = "cluster/example.rs"]
 mod example;
 #[path = "cluster/friends.rs"]

@@ -10,6 +10,7 @@ mod repository;
 mod seeds;
 mod test;
 mod tidy;
+mod validity;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Task {
     Seeds(seeds::Options),
     /// Puts faults into the decisions one by one and counts those that the tests notice
     Mutants(mutants::Options),
+    /// Plays rollouts to see how often verdicts are wrong, and what they are worth beside other rules
+    Validity(validity::Options),
     /// Boots a real Kubernetes and runs the tests that need one
     E2e(e2e::Options),
     /// Runs everything that CI runs
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Seeds(options) => seeds::run(&options),
         Task::Mutants(options) => mutants::run(&options),
+        Task::Validity(options) => validity::run(&options),
         Task::E2e(options) => e2e::run(&options),
         Task::Test(options) => test::run(&options),
     };

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod controller;
+mod evidence;
 mod ignored;
 mod install;
 mod kube;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::error::CliError;
 
 pub(crate) use controller::Controller;
+pub(crate) use evidence::{Picture, Replay, Report};
 pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 pub(crate) use kube::Kube;
 pub(crate) use plan::Plan;
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     /// End an experiment before its time
     #[command(subcommand)]
     Terminate(Terminate),
+    /// Tell what turned out to be true, for analyses that count wrong predictions
+    Labels(Labels),
     /// How the rollouts are
     Status(Status),
     /// Show one thing in full
@@ -112,6 +116,10 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Try manifests in a described world on a virtual clock: transcript, outcome, rates over many runs
     Simulate(Simulate),
+    /// Make the verdicts of an update again from its log, or try another template on it
+    Replay(Replay),
+    /// Write what an update looked like: one page with plots, a picture, or the numbers
+    Report(Report),
     /// Answer a PromQL query from the embedded store
     Query {
         /// The query
@@ -262,6 +270,16 @@ pub(crate) struct Undo {
     pub(crate) to_revision: Option<u64>,
     #[command(flatten)]
     pub(crate) wait: Wait,
+}
+
+/// `labels`
+#[derive(Debug, Args)]
+pub(crate) struct Labels {
+    /// Which service
+    pub(crate) service: String,
+    /// A file of CSV (`request_id,label`) or JSON lines (`{"id": ..., "label": ...}`), `-` for standard input, or pairs
+    #[arg(required = true, value_name = "FILE|ID=LABEL")]
+    pub(crate) labels: Vec<String>,
 }
 
 /// `status`

@@ -9,11 +9,14 @@ mod explain;
 mod get;
 mod history;
 mod install;
+mod labels;
 mod lint;
 mod logs;
 mod migrate;
 mod plan;
 mod proxy;
+mod replay;
+mod report;
 mod simulate;
 mod status;
 mod up;
@@ -48,6 +51,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Lint(lint) if !kube.is_asked() || lint.list || lint.explain.is_some() => {
             return lint::run(&lint, output);
         }
+        Command::Replay(wanted) if !kube.is_asked() => return replay::run(&state, &wanted, output),
+        Command::Report(wanted) if !kube.is_asked() => return report::run(&state, &wanted, output),
         Command::Simulate(simulate) => return simulate::run(&simulate, output),
         Command::Plan(plan) if kube.is_asked() => return plan::on_cluster(&plan, output),
         _ => {}
@@ -76,6 +81,7 @@ async fn talking(state: PathBuf, output: Format, command: Command) -> Result<Exi
         Command::Plan(plan) => plan::run(&mut Place::machine(state), output, &plan).await,
         Command::Info => status::info(&state, output).await,
         Command::Logs(l) => logs::run(&state, &l).await,
+        Command::Labels(l) => labels::run(&mut Place::machine(state), output, &l).await,
         Command::Query { query } => {
             let answer: String = Place::machine(state).ask(&Request::Query { query }).await?;
             output::line(answer);
@@ -96,7 +102,10 @@ async fn on_cluster(kube: &Kube, output: Format, command: Command) -> Result<Exi
         | Command::Down
         | Command::Info
         | Command::Logs(_)
+        | Command::Labels(_)
         | Command::Query { .. }
+        | Command::Replay(_)
+        | Command::Report(_)
         | Command::Demo(_) => {
             let instead = "leave out --kube-context, --kubeconfig and --namespace";
             Err(CliError::usage("this command is for one machine", instead))

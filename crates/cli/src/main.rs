@@ -5,9 +5,11 @@ mod cluster;
 mod command;
 mod error;
 mod evidence;
+mod judged;
 mod log;
 mod output;
 mod place;
+mod plot;
 mod plugin;
 mod screen;
 

@@ -1,10 +1,12 @@
 //! Takes measurements: asks Prometheus or the web, makes Jobs and looks at them.
 
+pub(crate) mod sequential;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serin_controller::job::{self, Answer, JobRef, Place};
 use serin_controller::{Object, Write};
 use serin_core::Time;
@@ -33,8 +35,6 @@ pub(crate) struct Taken {
     pub(crate) index: usize,
     /// It.
     pub(crate) measurement: Measurement,
-    /// Texts that its provider leaves beside it.
-    pub(crate) metadata: BTreeMap<String, String>,
     /// What must be written for it.
     pub(crate) writes: Vec<Write>,
 }
@@ -50,16 +50,45 @@ pub(crate) async fn take(
     status: &RunStatus,
     due: &[(usize, Task)],
 ) -> Result<Vec<Taken>, Error> {
-    let filled = match due.iter().any(|(_, task)| *task == Task::Measure) {
+    // Between two looks nothing is kept, arguments neither.
+    let looks = |(index, task): &(usize, Task)| spec.metrics[*index].sequential && *task != Task::Terminate;
+    let filled = match due.iter().any(|one| one.1 == Task::Measure || looks(one)) {
         true => Some(filled(shared, run).await?),
         false => None,
     };
+    let (looked, due): (Vec<_>, Vec<_>) = due.iter().copied().partition(looks);
+    let looked: Vec<usize> = looked.into_iter().map(|(index, _)| index).collect();
     let one = async |(index, task): &(usize, Task)| match task {
         Task::Measure => begin(shared, run, spec, status, *index, filled.as_ref()).await,
         Task::Resume => resume(shared, run, spec, status, *index).await,
         Task::Terminate => Ok(end(shared, run, spec, status, *index)),
     };
-    join_all(due.iter().map(one)).await.into_iter().collect()
+    let looking = look(shared, run, spec, status, &looked, filled.as_ref());
+    let (others, looked) = join(join_all(due.iter().map(one)), looking).await;
+    others.into_iter().chain(looked?.into_iter().map(Ok)).collect()
+}
+
+/// Looks at sequential metrics. Where their arguments cannot be filled in, each of them is an error.
+async fn look(
+    shared: &Shared,
+    run: &AnalysisRun,
+    spec: &RunSpec,
+    status: &RunStatus,
+    due: &[usize],
+    filled: Option<&Result<Filled, String>>,
+) -> Result<Vec<Taken>, Error> {
+    let now = shared.now();
+    match filled {
+        Some(Ok(filled)) if !due.is_empty() => sequential::look(shared, run, spec, status, filled, due).await,
+        Some(Err(problem)) => {
+            let broken = |index: &usize| {
+                let measurement = measurement(&spec.metrics[*index], (now, now), Err(problem.clone()), None);
+                Taken { index: *index, measurement, writes: Vec::new() }
+            };
+            Ok(due.iter().map(broken).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// The metrics with every argument filled in, from Secrets as well.
@@ -122,7 +151,7 @@ async fn begin(
     };
     let metadata = warnings.map(|text| ("warnings".to_owned(), text)).into_iter().collect();
     let measurement = measurement(core, (started, shared.now()), answer, filled);
-    Ok(Taken { index, measurement, metadata, writes: Vec::new() })
+    Ok(Taken { index, measurement: Measurement { metadata, ..measurement }, writes: Vec::new() })
 }
 
 /// Asks a source that answers at once.
@@ -167,7 +196,7 @@ async fn begin_job(
         Err(error) => Answer::Failed(error.to_string()),
     };
     let (measurement, metadata) = job::started(&write, run, answer, shared.now());
-    Ok(Taken { index, measurement, metadata, writes: Vec::new() })
+    Ok(Taken { index, measurement: Measurement { metadata, ..measurement }, writes: Vec::new() })
 }
 
 /// The Job of the unfinished measurement of a metric.
@@ -203,7 +232,7 @@ async fn resume(
     if measurement.phase == RunPhase::Failed && measurement.message.is_empty() {
         measurement.message = log(shared, &job, &pods).await;
     }
-    Ok(Taken { index, measurement, metadata: job.metadata(), writes: Vec::new() })
+    Ok(Taken { index, measurement, writes: Vec::new() })
 }
 
 /// A measurement that nobody knows how to go on with: it was begun by a provider that leaves nothing to go on from.
@@ -215,7 +244,7 @@ fn lost(shared: &Shared, index: usize, last: Measurement) -> Taken {
         resume_at: None,
         ..last
     };
-    Taken { index, measurement, metadata: BTreeMap::new(), writes: Vec::new() }
+    Taken { index, measurement, writes: Vec::new() }
 }
 
 /// What the pod of a failed Job ended with, and the last lines of its log.
@@ -257,12 +286,12 @@ fn end(shared: &Shared, run: &AnalysisRun, spec: &RunSpec, status: &RunStatus, i
     match job_of(run, &spec.metrics[index].name) {
         Some(job) => {
             let (gone, measurement) = job::terminated(&last, &job, now);
-            Taken { index, measurement, metadata: job.metadata(), writes: vec![gone] }
+            Taken { index, measurement, writes: vec![gone] }
         }
         None => {
             let measurement =
                 terminated(Measurement { phase: RunPhase::Successful, finished: Some(now), resume_at: None, ..last });
-            Taken { index, measurement, metadata: BTreeMap::new(), writes: Vec::new() }
+            Taken { index, measurement, writes: Vec::new() }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::apply::Versions;
 use crate::client::Client;
 use crate::controller::Settings;
 use crate::fault::Fault;
+use crate::measure::sequential::Looks;
 use crate::pass::run::Unsaved;
 use crate::pass::{Key, LANES};
 use crate::queue::Queue;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) wanted: RefCell<Vec<Resource>>,
     /// Measurements that were taken and could not be written yet.
     pub(crate) unsaved: RefCell<BTreeMap<Name, Unsaved>>,
+    /// Looks at sequential metrics that need not be written.
+    pub(crate) looks: RefCell<BTreeMap<Name, Looks>>,
     /// What was last said of an object's failures, so that it is said once.
     pub(crate) told: RefCell<BTreeMap<Key, String>>,
     /// Rollouts that were found, or made, to tell of no failure.

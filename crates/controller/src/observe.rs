@@ -120,7 +120,8 @@ pub fn observe(cluster: &Cluster) -> Observed {
     let find = |reference: &AnalysisTemplateRef| cluster.templates.find(reference);
     let named = || {
         let services = references::problem(&view.rollout, &view.services);
-        services.or_else(|| validate::templates(&view.rollout, &find).into_iter().next())
+        let templates = || validate::templates(&view.rollout, &find).into_iter().next();
+        services.or_else(templates).or_else(|| validate::uncounted(&view.rollout, &find).into_iter().next())
     };
     let first = errors.into_iter().next().or_else(named);
     match first {

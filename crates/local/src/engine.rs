@@ -2,6 +2,8 @@
 
 mod decide;
 mod experiments;
+mod labels;
+mod logged;
 mod manifests;
 mod measure;
 mod members;
@@ -29,6 +31,7 @@ use serin_supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::evidence::log::Logs;
 use crate::experiment::{ExperimentRecord, ExperimentState};
 use crate::journal::Journal;
 use crate::link::{Link, RouterCommand};
@@ -37,6 +40,7 @@ use crate::observe::Staffing;
 use crate::record::{RunRecord, WorkloadRecord};
 use crate::side::{Overrides, Side};
 use crate::store::{Batch, EventRecord, Shelf, Store};
+use crate::token::Token;
 use crate::{LocalError, control, validity};
 
 /// Time between two looks at the machine. Long enough to cost nothing, short enough for a demo at high speed.
@@ -114,6 +118,9 @@ pub struct Engine {
     measuring: measure::Measuring,
     asking: plugins::Asking,
     traffic: traffic::Traffic,
+    /// What was judged, for people to look at later.
+    logs: Logs,
+    truths: labels::Truths,
     /// Rollouts to decide in the next turn.
     dirty: BTreeSet<Key>,
     /// Experiments to decide in the next turn.
@@ -220,6 +227,8 @@ impl Engine {
             measuring: measure::Measuring::default(),
             asking: plugins::Asking::default(),
             traffic: traffic::Traffic::default(),
+            logs: Logs::new(&options.state),
+            truths: labels::Truths::default(),
             dirty: BTreeSet::new(),
             dirty_experiments: BTreeSet::new(),
             again_at: BTreeMap::new(),
@@ -255,7 +264,7 @@ impl Engine {
         for (key, record) in self.store.read::<ExperimentRecord>(Shelf::Experiments)? {
             self.experiments.insert(Key::try_from(key).map_err(LocalError::Bug)?, record.read());
         }
-        Ok(())
+        self.load_labels()
     }
 
     /// A router that an earlier control process left runs where it was told then. Asked for another address it cannot be moved
@@ -322,8 +331,9 @@ impl Engine {
     /// When the control socket cannot be made, or when the router does not stop.
     pub async fn run(&mut self, quit: impl Future<Output = bool>) -> Result<(), LocalError> {
         let mut server = control::listen(&self.options.state)?;
+        let token = Token::of(&self.options.state)?;
         if let Some(address) = self.side.status {
-            self.status = Some(crate::status::listen(address, server.sender.clone()).await?);
+            self.status = Some(crate::status::listen(address, server.sender.clone(), token).await?);
         }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -381,6 +391,7 @@ impl Engine {
         self.route().await;
         self.drain().await;
         self.watch_traffic().await;
+        self.watch_predictions().await;
         if self.journal.is_due() {
             self.journal.take(&self.series);
             self.tidy_logs();

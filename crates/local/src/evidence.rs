@@ -1,5 +1,7 @@
 //! From the seconds that the router counted to what the tests of a rollout compare: the canary and the stable version, wherever their requests came in.
 
+pub(crate) mod log;
+
 use serin_core::Time;
 use serin_proxy::report::{Batch as Second, Counts, PairCounts as RouterPairs, SliceCounts};
 use serin_stats::batch::{Arm, Batch, PairCounts, Units};

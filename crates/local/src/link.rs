@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serin_core::{Hash, Split};
+use serin_proxy::report::Recorded;
 use serin_proxy::table::Route;
 use serin_proxy::{Batch, Client, Snapshot, Table};
 
@@ -264,6 +265,20 @@ impl Link {
                     all.extend(page);
                 }
                 _ => self.lost(),
+            }
+        }
+    }
+
+    /// A page of the predictions that a route keeps after a number; `None` when it keeps none.
+    pub async fn predictions(&mut self, route: &str, after: u64) -> Option<Recorded> {
+        let client = self.client.as_mut()?;
+        match timed(client.predictions(route, after)).await {
+            Ok(Ok(page)) => Some(page),
+            // It was told to keep them a moment ago, or not to keep them any more.
+            Ok(Err(serin_proxy::ProxyError::Refused(_))) => None,
+            _ => {
+                self.lost();
+                None
             }
         }
     }

@@ -71,6 +71,13 @@ pub enum Request {
         /// Service name or short name.
         service: String,
     },
+    /// Tell what turned out to be true, so that predictions can be compared with it.
+    Labels {
+        /// Service name or short name.
+        service: String,
+        /// Request ids with what was true; at most [`crate::labels::LABELS_MAX`].
+        labels: Vec<(String, String)>,
+    },
     /// How the rollouts are.
     Status {
         /// Service name or short name; all when absent.
@@ -171,4 +178,55 @@ pub struct Outcome {
     pub message: String,
     /// Whether anything changed.
     pub changed: bool,
+}
+
+/// Ids that something is told of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// How many.
+    pub count: u64,
+    /// The first few of them.
+    pub first: Vec<String>,
+}
+
+/// What became of labels. Each is in one of the numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Labelled {
+    /// `namespace/name` of the rollout.
+    pub rollout: String,
+    /// Labels that were counted.
+    pub counted: u64,
+    /// Predictions among them that were wrong.
+    pub wrong: u64,
+    /// Ids that had a label already, which stays as it is.
+    pub again: Told,
+    /// Ids of which no prediction is kept: never seen, without a prediction, or too long ago.
+    pub unknown: Told,
+    /// Ids that a version answered which is neither the canary nor stable now.
+    pub elsewhere: Told,
+    /// Ids that several answers have.
+    pub ambiguous: Told,
+    /// Labels of another kind than the prediction: a text where that is a number.
+    pub unfit: Told,
+    /// The two versions with all that is known of them.
+    pub versions: Vec<VersionLabels>,
+    /// What else there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// What is known of the predictions of a version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionLabels {
+    /// Its hash.
+    pub version: String,
+    /// `canary` or `stable`.
+    pub role: String,
+    /// Labels that were counted since the update began.
+    pub labelled: u64,
+    /// Predictions among them that were wrong.
+    pub wrong: u64,
 }

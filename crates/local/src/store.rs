@@ -15,6 +15,8 @@ const WORKLOADS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("worklo
 const RUNS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("runs");
 const EXPERIMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("experiments");
 const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
+const LABELS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("labels");
+const LABELLED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("labelled");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
 
@@ -41,6 +43,10 @@ pub enum Shelf {
     Experiments,
     /// Other applied objects.
     Objects,
+    /// How many predictions of a rollout were wrong, by version.
+    Labels,
+    /// The ids of requests that were labelled, by the page.
+    Labelled,
     /// The clock and the like.
     Meta,
 }
@@ -52,6 +58,8 @@ impl Shelf {
             Shelf::Runs => RUNS,
             Shelf::Experiments => EXPERIMENTS,
             Shelf::Objects => OBJECTS,
+            Shelf::Labels => LABELS,
+            Shelf::Labelled => LABELLED,
             Shelf::Meta => META,
         }
     }
@@ -285,7 +293,16 @@ impl Store {
 /// Makes the tables; returns the number of the next event.
 fn prepare(database: &Database) -> Result<u64, redb::Error> {
     let transaction = database.begin_write()?;
-    for shelf in [Shelf::Workloads, Shelf::Runs, Shelf::Experiments, Shelf::Objects, Shelf::Meta] {
+    let shelves = [
+        Shelf::Workloads,
+        Shelf::Runs,
+        Shelf::Experiments,
+        Shelf::Objects,
+        Shelf::Labels,
+        Shelf::Labelled,
+        Shelf::Meta,
+    ];
+    for shelf in shelves {
         transaction.open_table(shelf.table())?;
     }
     let next = transaction.open_table(EVENTS)?.last()?.map_or(0, |(key, _)| key.value() + 1);

@@ -12,9 +12,13 @@ use serin_spec::recipe::{self, Counters, RecipeProblem, Resolved, Sequential, So
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::{Arm, Batch};
 use serin_stats::judge::{self, Standing, State, Verdict};
-use serin_stats::recipe::Recipe;
+use serin_stats::recipe::{Outcome, Recipe, Test};
 
-use crate::counters::{Cursor, Delta, Growth, Interval, Queries, Reading};
+pub mod log;
+pub mod replay;
+pub mod what_if;
+
+use crate::counters::{Cursor, Delta, Growth, Interval, Queries, Reading, Resets};
 use crate::error::ProviderError;
 
 /// Where a measurement keeps what its test remembers: the state of the judge as JSON.
@@ -34,6 +38,13 @@ pub enum Fed {
     Batches(Vec<Batch>),
     /// Counters as they are now, or why they cannot be read, which is missing data and no error.
     Counters(Result<Reading, String>),
+    /// Predictions whose truth is known, by who joined them: cumulative, never less than before.
+    Labels {
+        /// How many of each version, and how many of them were wrong.
+        reading: Reading,
+        /// What has to be said beside the verdict.
+        remark: Option<String>,
+    },
 }
 
 /// A metric that was looked at.
@@ -98,6 +109,22 @@ pub fn judged_until(spec: &RunSpec, status: &RunStatus, index: usize) -> Option<
     serde_json::from_str::<State>(last.metadata.get(STATE)?).ok().map(|state| state.seq)
 }
 
+/// The weight at which a metric was judged last, `None` for one that has judged nothing.
+pub fn judged_at(spec: &RunSpec, status: &RunStatus, index: usize) -> Option<Share> {
+    let last = last(spec, status, index)?;
+    Share::parse(&serde_json::from_str::<State>(last.metadata.get(STATE)?).ok()?.window)
+}
+
+/// Takes from the measurements before the last one of each metric what nobody goes on from.
+pub fn forget(status: &mut RunStatus) {
+    for result in &mut status.metrics {
+        let Some((_, earlier)) = result.measurements.split_last_mut() else { continue };
+        for measurement in earlier {
+            [STATE, CURSOR].iter().for_each(|key| _ = measurement.metadata.remove(*key));
+        }
+    }
+}
+
 fn last<'a>(spec: &RunSpec, status: &'a RunStatus, index: usize) -> Option<&'a Measurement> {
     let result = status.metric(&spec.metrics.get(index)?.name)?;
     result.measurements.last().filter(|m| m.finished.is_none())
@@ -128,18 +155,30 @@ impl Look<'_> {
 
     fn fed(&self, mut one: One, fed: Fed) -> Result<One, String> {
         let batches = match fed {
+            Fed::Batches(_) if is_about_truth(&one.sequential.recipe.test) => return Err(NO_LABELS.to_owned()),
             Fed::Batches(batches) => batches,
             Fed::Counters(reading) => {
-                let mut cursor = one.cursor()?;
+                let before = one.cursor()?;
+                let mut cursor = before.clone();
                 let delta = cursor.advance(reading);
-                one.last.metadata.insert(CURSOR.to_owned(), json!(cursor).to_string());
+                let kept = one.last.metadata.contains_key(CURSOR);
+                // The next look tells of this time, too, and nothing has to be written for this one.
+                let idle = kept && cursor.stands_as(&before);
+                if !idle {
+                    one.keep_cursor(&cursor);
+                }
                 match told(delta, one.state.seq + 1) {
+                    Ok(_) if idle => Vec::new(),
                     Ok(batch) => batch.into_iter().collect(),
                     Err(missed) => {
                         one.missed = Some(missed);
                         Vec::new()
                     }
                 }
+            }
+            Fed::Labels { reading, remark } => {
+                one.missed = remark;
+                one.labelled(reading)?.into_iter().collect()
             }
         };
         let (window, recipe) = (self.window.to_string(), one.recipe());
@@ -216,12 +255,8 @@ impl Look<'_> {
             Some(missed) => format!("{text}; {missed}"),
             None => text.clone(),
         };
-        let mut measurement = Measurement {
-            value,
-            metadata: one.metadata(&standing, self.window),
-            resume_at: Some(self.now + one.every),
-            ..one.last
-        };
+        let mut measurement =
+            Measurement { value, metadata: one.metadata(&standing), resume_at: Some(self.now + one.every), ..one.last };
         let over = !one.resolved.goes_on && self.now >= measurement.started + one.sequential.within;
         let ended = match standing.verdict {
             Verdict::Failed => Some((RunPhase::Failed, text)),
@@ -234,6 +269,28 @@ impl Look<'_> {
             measurement = Measurement { phase, message, finished: Some(self.now), resume_at: None, ..measurement };
         }
         measurement
+    }
+
+    /// Whether a look found anything that its metric does not say yet. One that did not need not be written, if its adapter remembers when to look next.
+    pub fn is_news(&self, taken: &Taken) -> bool {
+        let before = last(self.spec, self.status, taken.index);
+        before.is_none_or(|before| Measurement { resume_at: before.resume_at, ..taken.measurement.clone() } != *before)
+    }
+
+    /// The same, or an error where what the metric remembers takes more than `bytes_max` bytes of JSON: it lives in the status of an object, which has its limits.
+    pub fn bounded(&self, taken: Taken, bytes_max: usize) -> Taken {
+        let bytes: usize = taken.measurement.metadata.values().map(|text| json!(text).to_string().len()).sum();
+        if bytes <= bytes_max {
+            return taken;
+        }
+        let message = format!(
+            "what is remembered of it takes {} kB of the run's status, more than {} kB: let its queries sum over everything but the pod",
+            bytes / 1000,
+            bytes_max / 1000
+        );
+        let mut measurement = self.broken(taken.index, message);
+        [STATE, CURSOR].iter().for_each(|key| _ = measurement.metadata.remove(*key));
+        Taken { measurement, judged: Vec::new(), ..taken }
     }
 
     /// The end of a metric that is stopped on the way. What it remembers stays to be looked at.
@@ -252,6 +309,14 @@ fn undecided(sequential: &Sequential, verdict: Verdict, text: &str) -> (RunPhase
         (Undecided::Promote, Verdict::Undecided) => (RunPhase::Successful, message),
         (Undecided::Promote | Undecided::Hold, _) => (RunPhase::Inconclusive, message),
     }
+}
+
+/// Why predictions and labels are not compared elsewhere.
+const NO_LABELS: &str = "labels are joined with predictions by the control process of one machine only: elsewhere write prometheus with counters of predictions and of wrong ones, and no outcome";
+
+/// Whether a test compares predictions with what turned out to be true.
+pub fn is_about_truth(test: &Test) -> bool {
+    matches!(test, Test::Compare { outcome: Outcome::Wrong, .. } | Test::Limit { outcome: Outcome::Wrong, .. })
 }
 
 /// The batch that a look at the counters gives, if any, or why it gives none.
@@ -289,6 +354,41 @@ impl One {
         Ok(Cursor::new(queries.resets(), Cursor::GAP_MAX_MS))
     }
 
+    fn keep_cursor(&mut self, cursor: &Cursor) {
+        self.last.metadata.insert(CURSOR.to_owned(), json!(cursor).to_string());
+    }
+
+    /// What became known since labels were last judged. They come one by one, and bets need outcomes of both versions, so they wait until there are some of
+    /// either. Which label is the last of a batch is decided by the versions alone and never by what was true, so that this bends no evidence.
+    fn labelled(&mut self, reading: Reading) -> Result<Option<Batch>, String> {
+        let mut cursor = match self.last.metadata.contains_key(CURSOR) {
+            true => self.cursor()?,
+            // Counts that were committed are there until they are asked for, however long that is.
+            false => Cursor::new([Resets::Sum; 4], i64::MAX),
+        };
+        match cursor.advance(Ok(reading)) {
+            Delta::Counts(Interval { canary, stable, .. })
+                if self.needs_both() && (canary.total < 1.0 || stable.total < 1.0) =>
+            {
+                Ok(None)
+            }
+            delta => {
+                self.keep_cursor(&cursor);
+                let arm = |arm: Arm| Arm { labelled: Some((arm.answered, arm.errors)), errors: 0, ..arm };
+                let batch = told(delta, self.state.seq + 1);
+                let batch = batch.unwrap_or_else(|missed| {
+                    self.missed = Some(missed);
+                    None
+                });
+                Ok(batch.map(|batch| Batch { canary: arm(batch.canary), stable: arm(batch.stable), ..batch }))
+            }
+        }
+    }
+
+    fn needs_both(&self) -> bool {
+        matches!(self.sequential.recipe.test, Test::Compare { .. })
+    }
+
     /// The recipe with the metric's part of alpha.
     fn recipe(&self) -> Recipe {
         let mut recipe = self.sequential.recipe.clone();
@@ -296,12 +396,13 @@ impl One {
         recipe
     }
 
-    fn metadata(&self, standing: &Standing, window: Share) -> BTreeMap<String, String> {
+    fn metadata(&self, standing: &Standing) -> BTreeMap<String, String> {
         let mut metadata = self.last.metadata.clone();
         metadata.insert(STATE.to_owned(), json!(self.state).to_string());
         metadata.insert(STANDING.to_owned(), json!(standing).to_string());
         match standing.verdict {
-            Verdict::Passed => metadata.insert(PASSED_AT.to_owned(), window.to_string()),
+            // At the weight that was judged: after a change nothing has passed before something was answered at the new one.
+            Verdict::Passed => metadata.insert(PASSED_AT.to_owned(), self.state.window.clone()),
             _ => metadata.remove(PASSED_AT),
         };
         metadata

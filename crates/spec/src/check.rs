@@ -3,6 +3,7 @@
 pub(crate) mod analysis;
 pub(crate) mod arguments;
 mod condition;
+mod counted;
 mod experiment;
 mod kind;
 mod metric;
@@ -23,6 +24,7 @@ use crate::problem::{Findings, Problem, Severity};
 use crate::read::Source;
 use object::Objects;
 
+pub use counted::uncounted;
 pub(crate) use metric::{inside, providers};
 pub(crate) use nearest::{did_you_mean, suggest};
 pub(crate) use schema::Schema;

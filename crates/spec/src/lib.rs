@@ -21,6 +21,7 @@ pub mod recipe;
 pub mod settings;
 pub mod shown;
 pub mod timestamp;
+pub mod truth;
 pub mod validate;
 pub mod wire;
 pub mod workload;

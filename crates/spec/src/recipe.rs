@@ -6,7 +6,7 @@ mod read;
 mod resolve;
 
 pub use read::read;
-pub use resolve::{Resolved, resolve, resolved, weight};
+pub use resolve::{Resolved, resolve, resolve_run, resolved, total, weight};
 
 use serde_json::Value;
 use serin_core::Span;

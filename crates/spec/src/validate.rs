@@ -22,7 +22,7 @@ use crate::wire::Rollout;
 
 pub use local::local;
 pub(crate) use step::metadata_field_exists;
-pub use templates::templates;
+pub use templates::{NO_ROUTER_COUNTS, templates, uncounted};
 
 /// The sort of a [`FieldError`], as Kubernetes calls it.
 //= compat: 8.1-1

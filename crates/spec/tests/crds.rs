@@ -238,3 +238,57 @@ fn every_field_of_argos_definitions_is_there_and_no_other() {
         assert!(other.is_empty(), "{}: {other:?}", definition.file);
     }
 }
+
+/// The paths of what a document says, as the fixture has them.
+fn said(value: &Value, path: &str, out: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, below)| said(below, &format!("{path}.{name}"), out)),
+        Value::Array(items) => items.iter().for_each(|item| said(item, &format!("{path}[]"), out)),
+        _ => out.push(path.to_owned()),
+    }
+}
+
+/// Templates with sequential metrics, and what their runs remember, pass a server with Argo's definitions and one with ours without a loss.
+#[test]
+fn sequential_metrics_and_their_memory_are_stored_by_either_definition() {
+    let counters = json!({ "bad": "a", "total": "b" });
+    let settings = json!({
+        "tolerance": { "absolute": "1pt", "relative": "50%" },
+        "prometheus": { "address": "http://p:9090", "canary": counters, "stable": counters },
+        "resolved": { "share": 0.5, "goesOn": true },
+    });
+    let metric =
+        json!({ "name": "errors", "interval": "5s", "provider": { "plugin": { "serin.dev/compare": settings } } });
+    let metadata = json!({ "serin.dev/state": "{}", "serin.dev/standing": "{}", "serin.dev/cursor": "{}", "serin.dev/passed-at": "20/100" });
+    let measurement = json!({
+        "phase": "Running", "value": "v", "startedAt": "2026-01-02T03:04:05.678Z", "resumeAt": "2026-01-02T03:04:10Z",
+        "metadata": metadata,
+    });
+    let run = json!({
+        "spec": { "metrics": [metric] },
+        "status": { "phase": "Running", "metricResults": [{ "name": "errors", "phase": "Running", "measurements": [measurement] }] },
+    });
+    let argo: BTreeMap<String, BTreeMap<String, String>> =
+        serde_json::from_str(include_str!("data/argo-crds.json")).unwrap();
+    let mut ours = BTreeMap::new();
+    let definition = of("AnalysisRun");
+    nodes(schema(&definition), "", &mut ours);
+    let theirs = &argo["analysis-run-crd.yaml"];
+    let mut paths = Vec::new();
+    said(&run, "", &mut paths);
+    assert!(paths.len() > 15, "{paths:?}");
+    for path in paths {
+        // A map of texts takes any name.
+        let path = match path.split_once(".metadata.") {
+            Some((before, _)) => format!("{before}.metadata{{}}"),
+            None => path,
+        };
+        let free = |is_free: &dyn Fn(&str) -> bool| {
+            path.match_indices('.').any(|(end, _)| is_free(&path[..end])) || is_free(&path)
+        };
+        let kept_by_argo =
+            theirs.contains_key(&path) || free(&|part| theirs.get(part).is_some_and(|text| text.ends_with(" free")));
+        let kept_by_us = ours.contains_key(&path) || free(&|part| ours.get(part).is_some_and(|node| is_free(node)));
+        assert!(kept_by_argo && kept_by_us, "{path}: by Argo's {kept_by_argo}, by ours {kept_by_us}");
+    }
+}

@@ -113,12 +113,15 @@ impl State {
         let restart_mass = Process::RESTART_SHARE * lasted as f64 / horizon;
         let pass_at = recipe.pass_at() + self.pass_penalty(recipe);
         let mut parts = std::mem::take(&mut self.parts);
-        for part in &mut parts {
+        let mut first = None;
+        for (i, part) in parts.iter_mut().enumerate() {
             if let Some(seen) = extract::seen(recipe, part, &self.history, batch) {
-                part.step(seen, restart_mass, pass_at);
+                let seen = part.step(seen, lasted, restart_mass, pass_at);
+                if i == 0 {
+                    first = Some(seen);
+                }
             }
         }
-        let first = parts.first().and_then(|part| extract::seen(recipe, part, &self.history, batch));
         if let (Some(Seen::Arms(counts)), Some(Bet::Line(line))) = (first, parts.first().map(|part| part.bet))
             && let Some(weight) = counts.realised_weight()
         {

@@ -31,6 +31,8 @@ pub const PASS_SHIFTS: [f64; 7] = [0.2, 0.4, 0.7, 1.1, 1.6, 2.3, 3.2];
 const LARGEST_BET: f64 = 0.999_999_9;
 /// Newton steps until the minimum is as good as doubles allow; bisection steps among them bound the rest.
 const SOLVER_STEPS: usize = 80;
+/// A step so small, relative to where it starts, is the last.
+const CLOSE: f64 = 1e-9;
 
 /// The line between tolerated and not: `mu_c <= ratio * mu_s + delta`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -189,11 +191,11 @@ fn nearest_on_line(canary: f64, stable: f64, weight: f64, line: Line) -> Option<
         let of_canary = weight * ratio * ratio * (canary * (1.0 - 2.0 * c) + c * c) / (vc * vc);
         let of_stable = (1.0 - weight) * (stable * (1.0 - 2.0 * m) + m * m) / (vm * vm);
         let newton = m - slope / (of_canary + of_stable);
-        let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
-        if (next - m).abs() <= 1e-15 * next {
-            return Some(next);
+        // A step squares the error, so the next one would be rounding, which may lead anywhere between the bounds.
+        if (newton - m).abs() <= CLOSE * m {
+            return Some(newton);
         }
-        m = next;
+        m = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
     }
     Some(m)
 }

@@ -82,7 +82,7 @@ pub(crate) fn host(namespace: &Namespace) -> String {
 }
 
 /// Three members of the first version behind Services and an Ingress, and the steps of an update.
-fn manifests(host: &str, steps: &Value) -> Vec<Value> {
+pub(crate) fn manifests(host: &str, steps: &Value) -> Vec<Value> {
     let service = |name: &str| {
         let spec =
             json!({ "selector": { "app": "web" }, "ports": [{ "name": "http", "port": 80, "targetPort": "http" }] });
@@ -150,7 +150,12 @@ pub(crate) fn reached(namespace: &Namespace, version: &str) {
 
 /// Deploys the second version.
 pub(crate) fn update(namespace: &Namespace) {
-    let image = "ghcr.io/ml-portfolio/bankchurn-predictor:v3.2.0";
+    deploy(namespace, "v3.2.0");
+}
+
+/// Deploys a version.
+pub(crate) fn deploy(namespace: &Namespace, tag: &str) {
+    let image = format!("ghcr.io/ml-portfolio/bankchurn-predictor:{tag}");
     let patch = json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image }]);
     namespace.kubectl(&["patch", "rollout", "web", "--type=json", "-p", &patch.to_string()]);
 }

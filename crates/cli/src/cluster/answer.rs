@@ -69,7 +69,7 @@ pub(super) async fn answer(cluster: &Cluster, asked: &Request) -> Result<Value, 
         Request::DeleteExperiment { experiment } => asker.experiment(experiment, "is deleted", Ask::Delete).await,
         Request::Events { service, count } => json(&asker.events(service.as_deref(), *count).await?),
         Request::Logs { .. } => Err(CliError::usage("members of a cluster have their logs there", "use kubectl logs")),
-        Request::Info | Request::Query { .. } | Request::Metrics | Request::Down => {
+        Request::Labels { .. } | Request::Info | Request::Query { .. } | Request::Metrics | Request::Down => {
             Err(CliError::usage("this is for the control process of one machine", ONE_MACHINE))
         }
     }

@@ -68,6 +68,7 @@ pub(super) async fn on_cluster(cluster: &Cluster, lint: &Lint, format: Format) -
     sources.extend(cluster.sources(&written).await?);
     let (catalog, found) = serin_local::check_for_cluster(&sources);
     problems.extend(found);
+    problems.extend(serin_spec::check::uncounted(&catalog));
     problems.retain(|problem| !UNREAD.contains(&problem.code));
     let mut problems = policy.apply(&sources, &catalog, problems, serin_local::lint(&catalog));
     problems.retain(|problem| own.is_empty() || own.contains(&problem.file));
@@ -85,6 +86,7 @@ pub(super) fn checked_for_cluster(paths: &[PathBuf]) -> Result<Vec<Source>, CliE
     let (sources, mut problems) = serin_spec::read::files(paths);
     let (catalog, found) = serin_local::check_for_cluster(&sources);
     problems.extend(found.into_iter().filter(|p| !MISSING.contains(&p.code)));
+    problems.extend(serin_spec::check::uncounted(&catalog));
     refuse(&linted(&sources, &catalog, problems), &sources, "changed")?;
     Ok(sources)
 }
@@ -134,6 +136,7 @@ pub(super) fn checked_alone(paths: &[PathBuf]) -> Result<Vec<Source>, CliError> 
     let (sources, mut problems) = serin_spec::read::files(paths);
     let (catalog, found) = serin_local::check(&sources);
     problems.extend(found.into_iter().filter(|p| !MISSING.contains(&p.code)));
+    problems.extend(serin_spec::check::uncounted(&catalog));
     refuse(&linted(&sources, &catalog, problems), &sources, "changed")?;
     Ok(sources)
 }

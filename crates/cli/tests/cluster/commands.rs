@@ -94,6 +94,34 @@ fn a_template_behind_a_reference_is_changed_there() {
 }
 
 #[test]
+fn where_a_sequential_test_stands_is_read_from_its_measurement() {
+    let (server, person) = shop();
+    server.patch("rollouts", "web", &paused());
+    let standing = json!({
+        "verdict": "undecided", "logE": 1.5, "logEFail": 4.6, "logEPass": 0.2, "logEPassAt": 3.0, "part": "+1 point",
+        "canary": { "bad": 3.0, "total": 50.0 }, "stable": { "bad": 1.0, "total": 200.0 },
+    });
+    let measurement = json!({
+        "phase": "Running", "startedAt": "2026-01-01T00:00:01Z", "value": "canary 6 %",
+        "metadata": { "serin.dev/standing": standing.to_string(), "serin.dev/state": "{}" },
+    });
+    server.put(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun",
+        "metadata": {
+            "name": "web-b-2", "namespace": "shop",
+            "labels": { "rollout-type": "Background", "rollouts-pod-template-hash": "b" },
+            "ownerReferences": [{ "kind": "Rollout", "name": "web", "uid": "r-web", "controller": true }],
+        },
+        "spec": { "metrics": [{ "name": "errors", "provider": { "plugin": { "serin.dev/compare": {} } } }] },
+        "status": { "phase": "Running", "metricResults": [{ "name": "errors", "phase": "Running", "measurements": [measurement] }] },
+    }));
+    let view: Value = serde_json::from_str(&person.serin("get rollout web -n shop -o json").ok()).unwrap();
+    let metric = &view["runs"][0]["metrics"][0];
+    assert_eq!((&metric["name"], &metric["standing"]["verdict"]), (&json!("errors"), &json!("undecided")), "{view}");
+    assert_eq!(metric["standing"]["canary"], json!({ "bad": 3.0, "total": 50.0 }));
+}
+
+#[test]
 fn a_rollout_is_told_as_on_one_machine() {
     let (server, person) = shop();
     server.patch("rollouts", "web", &paused());
@@ -225,6 +253,28 @@ fn lints_look_at_the_cluster() {
     let fine = person.serin("lint new.json --kube-context main").ok();
     assert!(!fine.contains("missing"), "{fine}");
     assert_eq!(server.calls(), Vec::<String>::new());
+}
+
+#[test]
+fn what_only_the_router_of_one_machine_counts_is_no_metric_of_a_cluster() {
+    let (server, person) = shop();
+    let template = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate",
+        "metadata": { "name": "errors", "namespace": "shop" },
+        "spec": { "metrics": [{ "name": "m", "provider": { "plugin": { "serin.dev/compare": { "tolerance": "1pt" } } } }] },
+    });
+    person.write("errors.json", &template.to_string());
+    for line in ["lint errors.json --kube-context main", "apply -f errors.json --kube-context main"] {
+        let refused = person.serin(line);
+        let told = refused.out.clone() + &refused.err;
+        assert!(
+            refused.code == 2 && told.contains("it compares what the router of one machine counts"),
+            "{line}: {told}"
+        );
+    }
+    assert!(server.get("analysistemplates", "errors").is_none());
+    let fine = person.serin("lint errors.json").ok();
+    assert!(!fine.contains("counts"), "{fine}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod faults;
 mod happy;
 mod input;
 mod kills;
+mod labels;
 mod lint;
 mod machine;
 mod manifests;
@@ -17,6 +18,7 @@ mod plan;
 mod plugins;
 #[path = "../shared/ran.rs"]
 mod ran;
+mod replay;
 mod restarts;
 mod roles;
 mod routes;

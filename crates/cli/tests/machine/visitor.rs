@@ -15,6 +15,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Hash of the version that answered, as the router tells it.
     pub(crate) version: String,
+    /// Id of the request, as the router tells it.
+    pub(crate) id: String,
     /// Body.
     pub(crate) body: String,
 }
@@ -83,6 +85,7 @@ fn read(connection: &mut BufReader<TcpStream>) -> std::io::Result<(Answer, bool)
             "content-length" => length = value.parse().unwrap_or(0),
             "connection" => keep = !value.eq_ignore_ascii_case("close"),
             "x-serin-version" => value.clone_into(&mut answer.version),
+            "x-request-id" => value.clone_into(&mut answer.id),
             _ => {}
         }
     }

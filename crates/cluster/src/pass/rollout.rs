@@ -13,6 +13,7 @@ use serin_core::analysis::RunKind;
 use serin_core::invalid::Problem;
 use serin_core::{Time, decide, invalid};
 use serin_spec::arguments::{Analysis, Environment};
+use serin_spec::recipe;
 use serin_spec::wire::Rollout;
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_spec::wire::canary::AnalysisTemplateRef;
@@ -354,7 +355,10 @@ fn run_spec(cluster: &Cluster, view: &View, kind: RunKind) -> Result<AnalysisRun
     let environment =
         Environment { rollout: &rollout, latest: &view.world.rollout.hash, stable: view.world.status.stable.as_ref() };
     let find = |reference: &AnalysisTemplateRef| cluster.templates.find(reference);
-    analysis.run_spec(&find, &environment).map_err(|error| error.to_string())
+    let mut spec = analysis.run_spec(&find, &environment).map_err(|error| error.to_string())?;
+    let others = |kind: RunKind| Analysis::of(&view.rollout, kind)?.run_spec(&find, &environment).ok();
+    recipe::resolve_run(&mut spec, kind, view.world.rollout.steps(), &others);
+    Ok(spec)
 }
 
 /// The pods of a rollout, asked for only when a restart or labels for a role need them.

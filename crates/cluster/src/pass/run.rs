@@ -1,7 +1,6 @@
 //! A pass over an analysis run: what is due is measured, judged and written. A measurement that was taken and could not be
-//! written is kept and written later; it is not taken again.
-
-use std::collections::BTreeMap;
+//! written is kept and written later; it is not taken again. A sequential metric is: its counters are asked again and judged from what is written, so that
+//! nothing that they counted is missed or counted twice, whoever wrote meanwhile.
 
 use serde_json::{Value, json};
 use serin_controller::render::event;
@@ -10,6 +9,7 @@ use serin_controller::{Object, Write, merge_patch};
 use serin_core::Time;
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{RunPhase, RunSpec, RunStatus, assess, record};
+use serin_providers::sequential::forget as forget_states;
 use serin_spec::wire::AnalysisRun;
 use serin_spec::wire::analysis::AnalysisRunStatus;
 use serin_spec::{arguments, lower, raise};
@@ -18,27 +18,32 @@ use super::failure;
 use super::rollout::{apply_all, finish};
 use super::{Key, Next};
 use crate::error::Error;
-use crate::measure::{self, Taken};
+use crate::measure::{self, Taken, sequential};
 use crate::resource::{ANALYSIS_RUN, JOB};
 use crate::shared::Shared;
 use crate::store::Name;
-
-/// Texts that providers leave beside a measurement: metric, time of its begin, texts.
-type Notes = Vec<(String, Time, BTreeMap<String, String>)>;
 
 /// What was measured and not written yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Unsaved {
     uid: String,
     status: RunStatus,
-    notes: Notes,
 }
 
 /// Makes one.
 pub(super) async fn pass(shared: &Shared, name: &Name) -> Result<Next, Error> {
+    let next = carry_out(shared, name).await;
+    if next.is_err() {
+        // What was looked at is not written, or somebody else has written.
+        shared.looks.borrow_mut().remove(name);
+    }
+    next
+}
+
+async fn carry_out(shared: &Shared, name: &Name) -> Result<Next, Error> {
     let known = shared.store.borrow().get(ANALYSIS_RUN, name);
     let Some(object) = known.filter(|object| !object.is_deleted()) else {
-        shared.unsaved.borrow_mut().remove(name);
+        forget(shared, name);
         return Ok(Next::At(None));
     };
     let run: AnalysisRun = match serde_json::from_value(object.0.clone()) {
@@ -52,12 +57,11 @@ pub(super) async fn pass(shared: &Shared, name: &Name) -> Result<Next, Error> {
     let former = run.status.clone().unwrap_or_default();
     let before = lower::run_status(&former);
     if before.phase.is_completed() {
-        shared.unsaved.borrow_mut().remove(name);
+        forget(shared, name);
         return expire(shared, &run, &before, &object).await;
     }
     let unsaved = shared.unsaved.borrow().get(name).filter(|kept| kept.uid == object.uid()).cloned();
-    let mut kept =
-        unsaved.unwrap_or_else(|| Unsaved { uid: object.uid().to_owned(), status: before.clone(), notes: Vec::new() });
+    let mut kept = unsaved.unwrap_or_else(|| Unsaved { uid: object.uid().to_owned(), status: before.clone() });
     let now = shared.now();
     let spec = match checked(&run) {
         Ok(spec) => spec,
@@ -69,24 +73,39 @@ pub(super) async fn pass(shared: &Shared, name: &Name) -> Result<Next, Error> {
             return save(shared, name, &object, &former, &before, kept).await;
         }
     };
-    let due = due(shared, &run, &spec, &kept.status, now);
+    take_back_looks(&spec, &mut kept.status, &before);
+    let due = due(shared, &run, &spec, &sequential::planned(shared, &run, &spec, &kept.status), now);
     if !due.is_empty() {
         let taken = measure::take(shared, &run, &spec, &kept.status, &due).await?;
-        for Taken { index, measurement, metadata, writes } in taken {
-            if !metadata.is_empty() {
-                kept.notes.push((spec.metrics[index].name.clone(), measurement.started, metadata));
-            }
+        for Taken { index, measurement, writes } in taken {
             record(&spec, &mut kept.status, index, measurement);
             apply_all(shared, writes, &mut Shared::versions([])).await;
         }
         shared.unsaved.borrow_mut().insert(name.clone(), kept.clone());
     }
+    forget_states(&mut kept.status);
     let now = shared.now();
     kept.status = assess(&spec, &kept.status, now);
-    let wake_at = schedule::wake_at(&spec, &kept.status, now);
+    let wake_at = schedule::wake_at(&spec, &sequential::planned(shared, &run, &spec, &kept.status), now);
     match save(shared, name, &object, &former, &before, kept).await? {
         Next::Again => Ok(Next::Again),
         Next::At(_) => Ok(Next::At(wake_at)),
+    }
+}
+
+fn forget(shared: &Shared, name: &Name) {
+    shared.unsaved.borrow_mut().remove(name);
+    shared.looks.borrow_mut().remove(name);
+}
+
+/// Puts sequential metrics back to where they are written to be.
+fn take_back_looks(spec: &RunSpec, status: &mut RunStatus, written: &RunStatus) {
+    let is_sequential = |name: &str| spec.metrics.iter().any(|metric| metric.sequential && metric.name == name);
+    status.metrics.retain(|result| !is_sequential(&result.name) || written.metric(&result.name).is_some());
+    for result in status.metrics.iter_mut().filter(|result| is_sequential(&result.name)) {
+        if let Some(written) = written.metric(&result.name) {
+            result.clone_from(written);
+        }
     }
 }
 
@@ -129,10 +148,7 @@ async fn save(
     before: &RunStatus,
     kept: Unsaved,
 ) -> Result<Next, Error> {
-    let mut wanted = raise::run_status(&kept.status, Some(former));
-    for (metric, started, texts) in &kept.notes {
-        annotate(&mut wanted, metric, *started, texts);
-    }
+    let wanted = raise::run_status(&kept.status, Some(former));
     let json = |status: &AnalysisRunStatus| serde_json::to_value(status).unwrap_or(Value::Null);
     let Some(patch) = merge_patch::difference(&json(former), &json(&wanted)) else {
         shared.unsaved.borrow_mut().remove(name);
@@ -145,14 +161,6 @@ async fn save(
     let events = events(object, before, &kept.status, shared.now());
     apply_all(shared, events, &mut Shared::versions([])).await;
     Ok(Next::Again)
-}
-
-fn annotate(status: &mut AnalysisRunStatus, metric: &str, started: Time, texts: &BTreeMap<String, String>) {
-    let Some(result) = status.metric_results.iter_mut().find(|result| result.name == metric) else { return };
-    let begun = Some(serin_spec::timestamp::format(started));
-    for measurement in result.measurements.iter_mut().filter(|one| one.started_at == begun) {
-        measurement.metadata.extend(texts.clone());
-    }
 }
 
 /// What is told of a run: the end of a metric, the end of the whole.

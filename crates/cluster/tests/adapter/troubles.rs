@@ -8,7 +8,7 @@ use crate::stage::{Watchman, blue_green, is, outcome, play, routed, set_image};
 
 /// What happens at a write.
 #[derive(Debug, Clone, Copy)]
-enum At {
+pub(crate) enum At {
     /// The controller is killed before it is carried out.
     KillBefore,
     /// The controller is killed after it was carried out.
@@ -21,10 +21,10 @@ enum At {
     LostAnswer,
 }
 
-const ALL: [At; 5] = [At::KillBefore, At::KillAfter, At::Conflict, At::Unavailable, At::LostAnswer];
+pub(crate) const ALL: [At; 5] = [At::KillBefore, At::KillAfter, At::Conflict, At::Unavailable, At::LostAnswer];
 
 impl At {
-    fn prepare(self, server: &Server, nth: u32) {
+    pub(crate) fn prepare(self, server: &Server, nth: u32) {
         let trouble = |trouble| {
             for verb in ["create", "update", "patch", "delete"] {
                 server.trouble(

@@ -63,3 +63,32 @@ pub(super) fn missing(rollout: &Rollout, world: &World) -> Vec<String> {
     ];
     named.into_iter().flatten().map(|run| run.name).filter(|name| world.run(name).is_none()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn seen(provider: &Value, metadata: &Value) -> Run {
+        let metric = json!({ "name": "errors", "provider": provider });
+        let measurement = json!({ "phase": "Running", "startedAt": "2026-01-02T03:04:05Z", "metadata": metadata });
+        let labels = json!({ "rollout-type": "Background", HASH_LABEL: "x" });
+        let read = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": { "name": "r", "labels": labels },
+            "spec": { "metrics": [metric] },
+            "status": { "phase": "Running", "metricResults": [{ "name": "errors", "phase": "Running", "measurements": [measurement] }] },
+        });
+        run(&serde_json::from_value(read).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_run_says_at_which_weight_its_tests_have_passed() {
+        let plugin = json!({ "plugin": { "serin.dev/compare": {} } });
+        let passed = json!({ evidence::PASSED_AT: "20/100" });
+        assert_eq!(seen(&plugin, &passed).passed_at, Some(Share { weight: 20, total: 100 }));
+        assert_eq!(seen(&plugin, &json!({})).passed_at, None);
+        // No word of another provider is taken for that.
+        assert_eq!(seen(&json!({ "job": { "spec": {} } }), &passed).passed_at, None);
+    }
+}

@@ -94,6 +94,31 @@ fn templates_must_be_there_and_go_together() {
     assert_eq!(said(&blue_green), Some(format!("{field}AnalysisTemplate 'gone' not found")));
 }
 
+#[test]
+fn what_only_the_router_of_one_machine_counts_is_told_before_an_update_begins() {
+    let analysis = json!({ "templates": [{ "templateName": "errors" }] });
+    let mut cluster = with(json!({ "spec": { "strategy": { "canary": { "analysis": analysis } } } }));
+    let mut said_of = |plugin: Value| {
+        let metrics = json!([{ "name": "m", "provider": { "plugin": plugin } }]);
+        let template = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": { "name": "errors" },
+            "spec": { "metrics": metrics },
+        });
+        cluster.templates.namespaced = vec![serde_json::from_value(template).unwrap()];
+        said(&cluster)
+    };
+    let counters = json!({ "bad": "a", "total": "b" });
+    let prometheus = json!({ "canary": counters, "stable": counters });
+    assert_eq!(said_of(json!({ "serin.dev/compare": { "prometheus": prometheus } })), None);
+    assert_eq!(said_of(json!({ "acme/compare": {} })), None);
+    for name in ["serin.dev/compare", "serin.dev/drift", "serin.dev/shadow"] {
+        let why = said_of(json!({ name: {} })).unwrap();
+        let want =
+            "spec.strategy.analysis.templates: Invalid value: metric \"m\" is not counted: it compares what the router";
+        assert!(why.starts_with(want), "{why}");
+    }
+}
+
 //= compat: 8.1-3, 8.1-4
 #[test]
 fn only_the_status_is_written() {

@@ -27,11 +27,11 @@ pub(super) type RunChanges = BTreeMap<RunKey, Option<RunState>>;
 
 /// The outcome of deciding one rollout.
 pub(super) struct Settled {
-    workload: Workload,
+    pub(super) workload: Workload,
     runs: RunChanges,
     experiments: ExperimentChanges,
     pub(super) calls: Vec<PluginCall>,
-    events: Vec<EventRecord>,
+    pub(super) events: Vec<EventRecord>,
     changed: bool,
     waits: bool,
 }
@@ -67,6 +67,10 @@ impl Engine {
             }
             outcomes.push((key, settled));
         }
+        outcomes
+            .iter()
+            .filter(|(_, settled)| settled.changed)
+            .for_each(|(key, settled)| self.log_decision(key, settled));
         let events: Vec<EventRecord> = outcomes.iter().flat_map(|(_, s)| s.events.clone()).collect();
         if self.commit(batch, &events) {
             for (key, settled) in outcomes {

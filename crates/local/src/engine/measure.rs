@@ -36,12 +36,9 @@ pub(super) struct Measured {
 }
 
 impl Engine {
-    /// The sum of the weights of all sequential metrics that a rollout's runs may have: each gets its part of one alpha.
-    fn sequential_weight(&self, workload: &Workload) -> f64 {
-        let steps = 0..workload.rollout.steps();
-        let around = [RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion];
-        let kinds = steps.map(RunKind::Step).chain(around);
-        kinds.filter_map(|kind| self.run_spec(workload, kind).ok()).map(|spec| recipe::weight(&spec)).sum()
+    /// Whether any run of a rollout makes sequential tests.
+    pub(super) fn is_tested(&self, workload: &Workload) -> bool {
+        recipe::total(workload.rollout.steps(), &|kind| self.run_spec(workload, kind).ok()) > 0.0
     }
 
     /// The run that a rollout's analysis asks for. One that cannot be made is there all the same, ended in error with the
@@ -51,7 +48,8 @@ impl Engine {
         let made = self.run_spec(workload, kind);
         let (spec, problem) = match made {
             Ok(mut spec) => {
-                recipe::resolve(&mut spec, self.sequential_weight(workload), kind == RunKind::Background);
+                let others = |kind: RunKind| self.run_spec(workload, kind).ok();
+                recipe::resolve_run(&mut spec, kind, workload.rollout.steps(), &others);
                 (spec, None)
             }
             Err(error) => (AnalysisRunSpec::default(), Some(error.to_string())),
@@ -183,7 +181,8 @@ impl Engine {
         if due.is_empty() {
             return false;
         }
-        let taken = match self.filled(name, &run.spec) {
+        let filled = self.filled(name, &run.spec);
+        let taken = match &filled {
             Ok(filled) => self.look(name, &run, &filled.spec, &due, now),
             Err(problem) => {
                 let broken = |(index, _): &(usize, Task)| {
@@ -197,6 +196,7 @@ impl Engine {
         if taken.is_empty() {
             return false;
         }
+        self.log_look(name, &run, filled.as_ref().ok(), &taken, now);
         let mut status = run.status.clone();
         for one in taken {
             record(&run.core, &mut status, one.index, one.measurement);
@@ -289,6 +289,7 @@ impl Engine {
         let ended = next.status.phase.is_completed();
         let event = ended.then(|| self.end_event(name, &next));
         event.iter().cloned().for_each(|e| batch.event(e));
+        event.iter().for_each(|event| self.log_end(&next, event));
         if !self.commit(batch, event.as_slice()) {
             return;
         }

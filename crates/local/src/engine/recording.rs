@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serin_providers::sequential::is_about_truth;
 use serin_proxy::Table;
 use serin_proxy::table::{Record, Route, SLICES_MAX, Slice};
 use serin_spec::recipe::{self, SliceField};
-use serin_stats::recipe::{Outcome, Test};
 
 use super::Engine;
 use super::sequential::routes;
-
-/// Predictions that are kept to be compared with what turned out to be true: about 11 MB, or a quarter of an hour at a hundred requests a second.
-const PREDICTIONS_KEPT: usize = 100_000;
+use crate::labels::PREDICTIONS_KEPT;
 
 /// What one rollout's routes record.
 #[derive(Debug, Default)]
@@ -74,11 +72,6 @@ impl Recording {
             self.record = Some(Record { capacity: PREDICTIONS_KEPT });
         }
     }
-}
-
-/// Whether a test compares predictions with what turned out to be true.
-pub(super) fn is_about_truth(test: &Test) -> bool {
-    matches!(test, Test::Compare { outcome: Outcome::Wrong, .. } | Test::Limit { outcome: Outcome::Wrong, .. })
 }
 
 fn slice(field: &SliceField) -> Slice {

@@ -54,6 +54,7 @@ impl Engine {
         };
         let feed = |index: usize| match readings.get(&index) {
             Some(reading) => Ok(Fed::Counters(reading.clone())),
+            None if is_about_truth(filled, index) => self.truth(run, now),
             None => self.counted(run, index).map(Fed::Batches),
         };
         let newest = self.traffic.newest();
@@ -64,7 +65,7 @@ impl Engine {
     }
 
     /// The weight that the canary of a run's rollout is to have now.
-    fn window(&self, run: &RunState) -> serin_core::Share {
+    pub(super) fn window(&self, run: &RunState) -> serin_core::Share {
         let workload = run.owner.as_ref().and_then(|owner| self.workloads.get(owner));
         let canary = workload.and_then(|w| Some(w.rollout.canary()?.share_at(w.status.step_index)));
         canary.unwrap_or(serin_core::Share { weight: 100, total: 100 })
@@ -141,6 +142,12 @@ impl Engine {
             *waiting = Some(answer);
         }
     }
+}
+
+/// Whether a metric of a run compares predictions with labels.
+fn is_about_truth(filled: &AnalysisRunSpec, index: usize) -> bool {
+    let found = sequential::metric(filled, index);
+    matches!(found, Some(Ok(one)) if sequential::is_about_truth(&one.recipe.test))
 }
 
 /// What there is to look at.

@@ -22,6 +22,10 @@ impl Engine {
             let router = self.link.metrics().await.unwrap_or_default();
             return Answer::Ok(Value::String(router + &self.metrics()));
         }
+        if let Request::Labels { service, .. } = &asked {
+            // What was answered just now may be labelled already.
+            self.catch_up(&service.clone()).await;
+        }
         match self.carry_out(asked) {
             Ok(value) => Answer::Ok(value),
             Err(error) => {
@@ -50,6 +54,7 @@ impl Engine {
             }
             Request::Pause { service } => self.change(&service, "Paused", request::pause),
             Request::Delete { service } => json(&self.delete(&service)?),
+            Request::Labels { service, labels } => json(&self.label(&service, &labels)?),
             Request::Status { service } => {
                 let keys = self.resolve(service.as_deref())?;
                 json(&keys.iter().map(|key| self.view(key)).collect::<Vec<_>>())
@@ -176,12 +181,14 @@ impl Engine {
         let mine = self.experiments.iter().filter(|(_, e)| keys.iter().any(|key| e.belongs_to(key)));
         let experiments: Vec<Key> = mine.map(|(name, _)| name.clone()).collect();
         self.put_forgotten(&mut batch, &experiments);
+        keys.iter().for_each(|key| self.put_labels_forgotten(&mut batch, key));
         self.commit_or_refuse(batch, &[])?;
         self.forget_experiments(&experiments);
         for key in &keys {
             self.workloads.remove(key);
             self.dirty.remove(key);
             self.forget_questions(key, None);
+            self.truths.forget(key);
             self.runs.retain(|_, run| run.owner.as_ref() != Some(key));
         }
         self.routes_stale = true;

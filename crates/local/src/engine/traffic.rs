@@ -15,6 +15,9 @@ const SECONDS: usize = 60;
 /// Time between two looks at the router's counters.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Time between two looks for seconds that are over: what waits to be judged reaches users meanwhile.
+const READ_EVERY: Duration = Duration::from_millis(250);
+
 /// Seconds that are kept for tests that have not judged them: as many as the router keeps for who was away.
 const KEPT: usize = 600;
 
@@ -24,17 +27,22 @@ pub(super) struct Traffic {
     batches: VecDeque<Batch>,
     totals: Snapshot,
     looked: Option<Instant>,
+    read: Option<Instant>,
 }
 
 impl Engine {
     pub(super) async fn watch_traffic(&mut self) {
-        if self.traffic.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) || !self.link.is_connected() {
+        if self.traffic.read.is_some_and(|at| at.elapsed() < READ_EVERY) || !self.link.is_connected() {
             return;
         }
-        self.traffic.looked = Some(Instant::now());
+        self.traffic.read = Some(Instant::now());
         self.traffic.batches.extend(self.link.batches().await);
         let excess = self.traffic.batches.len().saturating_sub(KEPT);
         self.traffic.batches.drain(..excess);
+        if self.traffic.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        self.traffic.looked = Some(Instant::now());
         if let Some(totals) = self.link.stats().await {
             self.traffic.totals = totals;
         }

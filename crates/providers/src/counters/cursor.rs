@@ -135,6 +135,14 @@ impl Cursor {
         self.base_ms
     }
 
+    /// Whether this is the cursor `before` after a look that found the same numbers, and another one soon enough tells as much: until half of the longest
+    /// time between two looks is over.
+    pub fn stands_as(&self, before: &Cursor) -> bool {
+        let (Some(now_ms), Some(before_ms)) = (self.base_ms, before.base_ms) else { return self == before };
+        let soon = now_ms.saturating_sub(before_ms) <= self.gap_max_ms / 2;
+        soon && Cursor { base_ms: self.base_ms, ..before.clone() } == *self
+    }
+
     /// What the next look says; an error is one that had no answer.
     pub fn advance(&mut self, reading: Result<Reading, String>) -> Delta {
         let reading = match reading {

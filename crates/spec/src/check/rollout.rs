@@ -5,6 +5,7 @@ use super::nearest::nearest;
 use crate::advance;
 use crate::catalog::Entry;
 use crate::problem::{Findings, Problem};
+use crate::truth;
 use crate::validate::{self, ErrorType, FieldError};
 use crate::wire::Rollout;
 use crate::wire::canary::{CanaryStep, CanaryStrategy};
@@ -17,6 +18,7 @@ const CANARY: &str = "spec.strategy.canary";
 pub(super) fn check(entry: &Entry<Rollout>, problems: &mut Findings) {
     problems.extend(validate::rollout(&entry.object).iter().map(|error| problem_of(entry, error)));
     advance::check(entry, problems);
+    truth::check(entry, problems);
     if let Some(workload) = entry.object.spec.workload_ref.as_ref().and_then(|workload| workload.scale_down.as_deref())
     {
         let allowed = ["never", "onsuccess", "progressively"];

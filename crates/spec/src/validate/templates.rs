@@ -4,9 +4,11 @@ use serin_core::analysis::RunKind;
 
 use super::FieldError;
 use crate::arguments::{Analysis, compose};
+use crate::recipe;
 use crate::wire::Rollout;
 use crate::wire::analysis::AnalysisTemplateSpec;
 use crate::wire::canary::AnalysisTemplateRef;
+use crate::wire::provider::Metric;
 
 /// Every analysis whose templates, or those that they name, are missing or do not go together. `find` looks a template up in
 /// the rollout's namespace, or among the cluster's.
@@ -15,13 +17,37 @@ pub fn templates<'t>(
     rollout: &Rollout,
     find: &dyn Fn(&AnalysisTemplateRef) -> Option<&'t AnalysisTemplateSpec>,
 ) -> Vec<FieldError> {
-    let steps = rollout.spec.strategy.canary.iter().flat_map(|canary| 0..canary.steps.len()).map(RunKind::Step);
-    let kinds = [RunKind::PrePromotion, RunKind::PostPromotion].into_iter().chain(steps).chain([RunKind::Background]);
     let problem = |kind: RunKind| {
         let error = compose(Analysis::of(rollout, kind)?.templates, find).err()?;
         Some(FieldError::invalid(&format!("{}.templates", path(kind)), error.to_string()))
     };
-    kinds.filter_map(problem).collect()
+    kinds(rollout).filter_map(problem).collect()
+}
+
+/// What a metric lacks that only the router of one machine could count.
+pub const NO_ROUTER_COUNTS: &str = "it compares what the router of one machine counts, and here is none; say `prometheus: {canary: {bad, total}, stable: {bad, total}}`";
+
+/// Every analysis with a sequential metric whose answers only the router of one machine counts, which is not there on a cluster. A template that is missing is
+/// told of by [`templates`].
+pub fn uncounted<'t>(
+    rollout: &Rollout,
+    find: &dyn Fn(&AnalysisTemplateRef) -> Option<&'t AnalysisTemplateSpec>,
+) -> Vec<FieldError> {
+    let problem = |kind: RunKind| {
+        let composed = compose(Analysis::of(rollout, kind)?.templates, find).ok()?;
+        let uncounted = |metric: &&Metric| {
+            recipe::settings(metric).is_some_and(|(_, settings)| settings.get("prometheus").is_none())
+        };
+        let metric = composed.metrics.iter().find(uncounted)?;
+        let text = format!("metric {:?} is not counted: {NO_ROUTER_COUNTS}", metric.name);
+        Some(FieldError::invalid(&format!("{}.templates", path(kind)), text))
+    };
+    kinds(rollout).filter_map(problem).collect()
+}
+
+fn kinds(rollout: &Rollout) -> impl Iterator<Item = RunKind> {
+    let steps = rollout.spec.strategy.canary.iter().flat_map(|canary| 0..canary.steps.len()).map(RunKind::Step);
+    [RunKind::PrePromotion, RunKind::PostPromotion].into_iter().chain(steps).chain([RunKind::Background])
 }
 
 fn path(kind: RunKind) -> String {

@@ -48,8 +48,43 @@ pub struct Part {
     pub(crate) pass: Process,
     /// Whether `pass` was ever enough.
     pub(crate) passed: bool,
-    /// All that it was fed.
+    /// All that it was fed, but for what waits.
     pub(crate) seen: Counts,
+    /// Answers that wait to be compared.
+    #[serde(default, skip_serializing_if = "Waiting::is_empty")]
+    waiting: Waiting,
+}
+
+/// Answers of one version that wait for some of the other: where requests are few, many a second has only one of them.
+///
+/// Which answers are compared with which then depends on when they came, never on what they were, so that it costs no error probability.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Waiting {
+    counts: Counts,
+    /// For how long, in milliseconds.
+    ms: i64,
+}
+
+/// Longest time that answers wait, in milliseconds. Both versions may have changed in longer ones.
+const WAIT_MS: i64 = 30_000;
+/// So many answers of the canary without one of stable do not wait: stable gets none.
+const ALONE_MIN: f64 = 20.0;
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Takes answers in and gives out what waits no longer: all or nothing.
+    fn matched(&mut self, counts: Counts, lasted_ms: i64) -> Counts {
+        self.counts += counts;
+        self.ms = self.ms.saturating_add(lasted_ms.max(0));
+        let both = self.counts.realised_weight().is_some();
+        if both || self.ms >= WAIT_MS || self.counts.canary_total() >= ALONE_MIN {
+            return std::mem::take(self).counts;
+        }
+        Counts::default()
+    }
 }
 
 impl Part {
@@ -64,6 +99,7 @@ impl Part {
             pass: Process::new(components(bet, Side::Pass), false),
             passed: false,
             seen: Counts::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -72,6 +108,8 @@ impl Part {
         self.fail.fits(components(self.bet, Side::Fail))
             && self.pass.fits(components(self.bet, Side::Pass))
             && self.seen.is_sound()
+            && self.waiting.counts.is_sound()
+            && self.waiting.ms >= 0
             && (0.0..=1.0).contains(&self.weight)
     }
 
@@ -79,10 +117,16 @@ impl Part {
     pub(crate) fn begin_window(&mut self) {
         self.pass = Process::new(components(self.bet, Side::Pass), false);
         self.passed = false;
+        // What came at the other weight is not compared with what comes at this one.
+        self.seen += std::mem::take(&mut self.waiting).counts;
     }
 
-    /// Feeds a batch. Bets are made from what was seen before it.
-    pub(crate) fn step(&mut self, seen: Seen, restart_mass: f64, pass_at: f64) {
+    /// Feeds a batch that lasted so long, and returns what was bet on. Bets are made from what was seen before that.
+    pub(crate) fn step(&mut self, seen: Seen, lasted_ms: i64, restart_mass: f64, pass_at: f64) -> Seen {
+        let seen = match (self.bet, seen) {
+            (Bet::Line(_), Seen::Arms(counts)) => Seen::Arms(self.waiting.matched(counts, lasted_ms)),
+            _ => seen,
+        };
         let gains = |side: Side| match (self.bet, seen) {
             (Bet::Line(line), Seen::Arms(counts)) => self.along(line, &counts, side),
             (Bet::Limit(limit), Seen::Arms(counts)) => {
@@ -104,6 +148,7 @@ impl Part {
                 stable_ok: pairs.same + pairs.worse,
             },
         };
+        seen
     }
 
     /// The largest share of bad outcomes that is tolerated of the canary at stable's present rate.

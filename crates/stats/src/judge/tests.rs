@@ -78,6 +78,30 @@ fn two_stray_errors_do_not_decide() {
     assert_eq!((verdict, seconds), (Verdict::Failed, 3));
 }
 
+/// One request a second: no second has both versions in it.
+#[test]
+fn answers_wait_for_those_of_the_other_version() {
+    let one = |seq: u64, bad: bool| match seq.is_multiple_of(5) {
+        true => second(seq, arm(1, u64::from(bad)), Arm::default()),
+        false => second(seq, Arm::default(), arm(1, 0)),
+    };
+    let unsplit = |batch: Batch| Batch { split: None, ..batch };
+    let (verdict, seconds, state) = run(&errors(), 100, |seq| unsplit(one(seq, seq.is_multiple_of(10))));
+    assert_eq!(verdict, Verdict::Failed, "{}", state.standing(&errors(), false));
+    assert!(seconds <= 60, "{seconds}");
+    let (verdict, _, state) = run(&errors(), 4000, |seq| unsplit(one(seq, false)));
+    assert_eq!(verdict, Verdict::Passed, "{}", state.standing(&errors(), false));
+}
+
+#[test]
+fn answers_do_not_wait_for_long_and_are_counted_then() {
+    let recipe = errors();
+    let (.., state) = run(&recipe, 300, |seq| Batch { split: None, ..second(seq, Arm::default(), arm(1, 1)) });
+    let seen = state.standing(&recipe, false);
+    assert_eq!((seen.canary.total, seen.stable.total), (0.0, 300.0), "{seen}");
+    assert!(state.log_e(&recipe).abs() < 1e-9, "of one version nothing can be said");
+}
+
 #[test]
 fn a_batch_is_judged_once_and_the_state_survives_json() {
     let recipe = errors();

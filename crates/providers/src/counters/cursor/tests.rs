@@ -241,3 +241,23 @@ fn labels_tell_series_apart() {
     // It is stored, so it stays what it is: FNV-1a of the bytes `pod`, 0xff, `a`, 0xff.
     assert_eq!(id(&[("pod", "a")]), SeriesId(0xda14_2057_f579_62e5));
 }
+
+#[test]
+fn a_look_at_the_same_numbers_needs_not_be_kept_until_half_of_the_longest_gap() {
+    let mut first = cursor(Resets::PerSeries);
+    first.advance(Ok(reading(0, "a=5", "a=50")));
+    let stands = |at_s: i64, bad: &str, total: &str| {
+        let mut next = first.clone();
+        next.advance(Ok(reading(at_s, bad, total)));
+        next.stands_as(&first)
+    };
+    assert!(stands(30, "a=5", "a=50"));
+    assert!(!stands(31, "a=5", "a=50"), "later it could be too late");
+    assert!(!stands(1, "a=5", "a=51"));
+    assert!(!stands(1, "a=5", "a=50 b=0"), "a series that came is counted from here");
+    assert!(!stands(1, "", "a=50"));
+    let mut missing = first.clone();
+    missing.advance(Err("nobody answers".to_owned()));
+    assert!(missing.stands_as(&first));
+    assert!(!first.stands_as(&cursor(Resets::PerSeries)));
+}
