@@ -161,7 +161,7 @@ impl Seen {
         };
         let users: Vec<serin_local::view::TrafficView> = view.as_ref().map(users).unwrap_or_default();
         let rate = users.iter().map(|traffic| traffic.rate).sum::<f64>() / self.speed.max(f64::MIN_POSITIVE);
-        if !(rate > 0.0) {
+        if rate.is_nan() || rate <= 0.0 {
             let message = format!("the router sees no requests for {} now", meta.name());
             return Err(CliError::usage(message, RATE));
         }

@@ -120,7 +120,7 @@ impl Rule {
         let facts = Program::compile(text).ok()?.facts();
         let [threshold] = facts.thresholds.as_slice() else { return None };
         let alone = facts.fields.len() == 1 && matches!(threshold.subject.as_str(), "result[0]" | "result");
-        if !alone || !(threshold.value > 0.0 && threshold.value < 1.0) {
+        if !(alone && threshold.value > 0.0 && threshold.value < 1.0) {
             return None;
         }
         // Small shares pass: the reading counts what is bad. Large ones pass: it counts what is good.

@@ -226,7 +226,7 @@ impl Look {
     /// The canary fails when every comparison does.
     fn seen_from(&self, traffic: &Traffic, requests: f64) -> Option<f64> {
         let judged = requests - self.waits(traffic);
-        if !(judged >= 1.0) {
+        if judged.is_nan() || judged < 1.0 {
             return None;
         }
         let limit = traffic.log_limit + self.cost;

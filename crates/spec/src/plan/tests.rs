@@ -145,7 +145,7 @@ fn a_comparison_that_goes_on_at_full_weight_holds_the_canary_to_what_stable_was(
 
 #[test]
 fn time_that_is_too_short_to_pass_matters_where_something_waits_for_it() {
-    let steps = ["{setWeight: 20}", "{pause: {duration: 20s}}"];
+    let steps = ["{setWeight: 20}", "{pause: {duration: 35s}}"];
     let strategy = format!("{{canary: {{{BESIDE} steps: [{}]}}}}", steps.join(", "));
     assert_eq!(kinds(&planned("", &strategy, 100.0)), [], "time alone ends the pause");
     let waits = planned(", annotations: {serin.dev/advance: evidence}", &strategy, 100.0);

@@ -207,7 +207,7 @@ fn percent_up(share: f64) -> String {
 /// As many digits as mean something.
 fn number(n: f64) -> String {
     let digits = match n.abs() {
-        size if size >= 99.95 && size < 100.0 => 2,
+        size if (99.95..100.0).contains(&size) => 2,
         size if size >= 10.0 => 1,
         _ => 2,
     };
