@@ -1,6 +1,6 @@
 //! Sequential metrics on one machine: what the router counted by the second, or counters of the embedded store, is judged at every look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serin_core::Time;
 use serin_core::analysis::schedule::Task;
@@ -30,18 +30,24 @@ impl Engine {
         now: Time,
     ) -> Vec<Taken> {
         let mut ready = Vec::new();
-        let mut readings = BTreeMap::new();
+        let (mut readings, mut labelled) = (BTreeMap::new(), BTreeSet::new());
         let mut stopped = Vec::new();
         for (index, task) in due.iter().copied() {
-            match (task, self.reading(name, index, filled, now)) {
-                (Task::Terminate, _) => stopped.push(index),
-                (_, Asked::Waits) => {}
-                (_, Asked::Router) => ready.push(index),
-                (_, Asked::Answered(reading)) => {
-                    ready.push(index);
+            if task == Task::Terminate {
+                stopped.push(index);
+                continue;
+            }
+            match self.reading(name, index, filled, now) {
+                Asked::Waits => continue,
+                Asked::Router => {}
+                Asked::Labels => {
+                    labelled.insert(index);
+                }
+                Asked::Answered(reading) => {
                     readings.insert(index, reading);
                 }
             }
+            ready.push(index);
         }
         let look = Look {
             filled,
@@ -54,7 +60,7 @@ impl Engine {
         };
         let feed = |index: usize| match readings.get(&index) {
             Some(reading) => Ok(Fed::Counters(reading.clone())),
-            None if is_about_truth(filled, index) => self.truth(run, now),
+            None if labelled.contains(&index) => self.truth(run, now),
             None => self.counted(run, index).map(Fed::Batches),
         };
         let newest = self.traffic.newest();
@@ -85,10 +91,10 @@ impl Engine {
 
     /// Whether a metric has something to look at, and what its counters say if others count for it.
     fn reading(&mut self, name: &RunKey, index: usize, filled: &AnalysisRunSpec, now: Time) -> Asked {
-        let counters = match sequential::metric(filled, index).map(|found| found.map(|sequential| sequential.source)) {
-            Some(Ok(Source::Counters(counters))) => counters,
-            // What cannot be read is said by the look itself.
-            _ => return Asked::Router,
+        // What cannot be read is said by the look itself.
+        let Some(Ok(wanted)) = sequential::metric(filled, index) else { return Asked::Router };
+        let Source::Counters(counters) = wanted.source else {
+            return if sequential::is_about_truth(&wanted.recipe.test) { Asked::Labels } else { Asked::Router };
         };
         let place = (name.clone(), index);
         if let Some(waiting) = self.measuring.readings.remove(&place) {
@@ -144,16 +150,12 @@ impl Engine {
     }
 }
 
-/// Whether a metric of a run compares predictions with labels.
-fn is_about_truth(filled: &AnalysisRunSpec, index: usize) -> bool {
-    let found = sequential::metric(filled, index);
-    matches!(found, Some(Ok(one)) if sequential::is_about_truth(&one.recipe.test))
-}
-
 /// What there is to look at.
 enum Asked {
     /// What the router counted.
     Router,
+    /// What turned out to be true.
+    Labels,
     /// Counters, or why they cannot be read.
     Answered(Result<Reading, String>),
     /// An answer is on its way.
