@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::query::{STAND_INS, each_metric};
+use super::query::{STAND_INS, each_metric, finding};
 use crate::catalog::{Catalog, Origin};
 use crate::check::arguments::{Arguments, Filled};
-use crate::check::inside;
 use crate::problem::Problem;
 use crate::recipe;
 use crate::wire::provider::Metric;
@@ -34,9 +33,7 @@ impl Counter {
         message: String,
         hint: &str,
     ) -> Problem {
-        let bytes = self.filled.get(reading).map_or(0..0, |filled| filled.original(bytes));
-        let problem = inside(&self.origin, name, &self.path, bytes, message).hint(hint);
-        Problem { severity: crate::Severity::Warning, ..problem }
+        finding(&self.origin, (name, &self.path), self.filled.get(reading), bytes, message, hint)
     }
 }
 

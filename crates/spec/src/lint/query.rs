@@ -76,20 +76,30 @@ impl Query {
         message: String,
         hint: &str,
     ) -> Problem {
-        let bytes = self.filled.get(reading).map_or(0..0, |filled| filled.original(bytes));
         let path = format!("{}.provider.prometheus.query", self.path);
-        let problem = inside(&self.origin, name, &path, bytes, message).hint(hint);
-        Problem { severity: crate::Severity::Warning, ..problem }
+        finding(&self.origin, (name, &path), self.filled.get(reading), bytes, message, hint)
     }
 
     /// A finding in a limit.
     pub fn limit_problem(&self, name: &'static str, limit: &Limit, message: String, hint: String) -> Problem {
         let span = limit.threshold.value_span;
         let path = format!("{}.{}", self.path, limit.field);
-        let bytes = limit.filled.original(span.start..span.end);
-        let problem = inside(&self.origin, name, &path, bytes, message).hint(hint);
-        Problem { severity: crate::Severity::Warning, ..problem }
+        finding(&self.origin, (name, &path), Some(&limit.filled), span.start..span.end, message, hint)
     }
+}
+
+/// A finding of a lint in bytes of a text whose arguments were filled in, at its place in the file; at the begin of the text if it was not filled in.
+pub(super) fn finding(
+    origin: &Origin,
+    (name, path): (&'static str, &str),
+    filled: Option<&Filled>,
+    bytes: Range<usize>,
+    message: String,
+    hint: impl Into<String>,
+) -> Problem {
+    let bytes = filled.map_or(0..0, |filled| filled.original(bytes));
+    let problem = inside(origin, name, path, bytes, message).hint(hint);
+    Problem { severity: crate::Severity::Warning, ..problem }
 }
 
 /// Every query of a catalogue, once for each use and once for each template that nothing uses.
