@@ -1,9 +1,11 @@
 //! The one file that touches processes: start, find again, signal, and look whether they live.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -183,7 +185,7 @@ pub fn find(state_id: &str) -> Vec<Found> {
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
         let Some(stat) = stat(pid).filter(|s| s.group == pid && s.state != 'Z') else { continue };
-        let Ok(environ) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
+        let Some(environ) = environment(pid) else { continue };
         let variable = |name: &str| {
             environ.split(|b| *b == 0).find_map(|pair| {
                 let pair = std::str::from_utf8(pair).ok()?;
@@ -201,6 +203,29 @@ pub fn find(state_id: &str) -> Vec<Found> {
     found.sort_by(|a, b| (&a.member, a.identity.start_ticks).cmp(&(&b.member, b.identity.start_ticks)));
     found.dedup_by(|later, first| later.member == first.member);
     found
+}
+
+/// The environment of a process, or `None` when it is gone or not ours to read. Whoever looks in the middle of an `execve` gets
+/// an empty one, or the beginning of the old one if it takes several reads; either would hide a member that is just becoming the
+/// program it stands for. So it is read whole in one call, and an empty one is read again for some milliseconds before it is
+/// believed.
+fn environment(pid: i32) -> Option<Vec<u8>> {
+    let mut buffer = vec![0; 256 * 1024];
+    for attempt in 0..10 {
+        if attempt > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut length = File::open(format!("/proc/{pid}/environ")).ok()?.read(&mut buffer).ok()?;
+        while length == buffer.len() {
+            buffer.resize(2 * length, 0);
+            length = File::open(format!("/proc/{pid}/environ")).ok()?.read(&mut buffer).ok()?;
+        }
+        if length > 0 {
+            buffer.truncate(length);
+            return Some(buffer);
+        }
+    }
+    None
 }
 
 /// A port that is free on loopback now.

@@ -161,6 +161,24 @@ async fn children_of_a_dead_supervisor_are_found_again_and_never_a_stranger() {
 }
 
 #[tokio::test]
+async fn a_member_is_found_while_it_becomes_another_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = state_id();
+    let script = dir.path().join("again.sh");
+    std::fs::write(&script, "exec /bin/sh \"$0\"").unwrap();
+    let mut s = supervisor(dir.path(), &id);
+    s.want(member("changing", &format!("exec /bin/sh {}", script.display())));
+    let pid = until(&mut s, "started", |m| m[0].pid.is_some()).await[0].pid.unwrap();
+    for look in 0..300 {
+        let found: Vec<i32> = system::find(&id).iter().map(|f| f.identity.pid).collect();
+        assert_eq!(found, [pid], "look {look}");
+    }
+    s.stop("changing");
+    s.drained("changing");
+    until(&mut s, "gone", <[MemberView]>::is_empty).await;
+}
+
+#[tokio::test]
 async fn a_reused_pid_is_not_signalled() {
     let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
     let pid = i32::try_from(child.id()).unwrap();
