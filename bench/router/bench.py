@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import time
 
-from proxies import MODELS, ROOT, SLICES, WORK, Model, Nginx, Serin
+from proxies import ROOT, SLICES, WORK, Models, Nginx, Serin
 
 PROXY_CPU, LOAD_CPU = 0, 1
 CONNECTIONS = 48
@@ -49,8 +49,8 @@ def children_cpu_s():
 def sample(proxy, models, seconds):
     """One measurement, with the load that came from elsewhere in processors."""
     def reading():
-        own = proxy.cpu_s() + sum(m.cpu_s() for m in models) + children_cpu_s()
-        return proxy.times_s(), own, machine_cpu_s(), [m.requests() for m in models], time.time()
+        own = proxy.cpu_s() + models.cpu_s() + children_cpu_s()
+        return proxy.times_s(), own, machine_cpu_s(), models.requests(), time.time()
 
     before = reading()
     text = subprocess.run(wrk_command(proxy, seconds), capture_output=True, text=True, check=True).stdout
@@ -67,8 +67,7 @@ def sample(proxy, models, seconds):
         "cpu_s_100k": (user + system) / requests * 1e5,
         "user_s_100k": user / requests * 1e5,
         "foreign": (after[2] - before[2] - (after[1] - before[1])) / wall,
-        # The reading itself is a request to each model.
-        "split": (canary - 1) / (stable + canary - 2),
+        "split": canary / (stable + canary),
         "pss_mib": proxy.pss_mib(),
     }
 
@@ -93,7 +92,7 @@ def contestants(phase):
 
 
 def cpu(rounds, seconds, phase):
-    models = [Model(v, LOAD_CPU) for v in MODELS]
+    models = Models(LOAD_CPU)
     proxies = contestants(phase)
     samples = []
     try:
@@ -107,7 +106,7 @@ def cpu(rounds, seconds, phase):
         answered = proxies[1].counts()
         copies, pairs = proxies[1].copies(), proxies[1].pairs()
     finally:
-        for process in proxies + models:
+        for process in [*proxies, models]:
             process.stop()
     (WORK / "cpu.jsonl").write_text("".join(json.dumps(s) + "\n" for s in samples))
     print("\n| proxy | CPU s per 100k requests | of this user | requests/s | canary share (of 0.2) | PSS MiB | failed |")
@@ -182,7 +181,7 @@ def main():
         return
     print("\n| proxy | changes | requests | failed | stale after the command returned | command ms, median | worst | requests/s |")
     print("|---|---|---|---|---|---|---|---|")
-    models = [Model(v, LOAD_CPU) for v in MODELS]
+    models = Models(LOAD_CPU)
     try:
         for make, count in ((Serin, options.changes), (Nginx, max(20, options.changes // 20))):
             proxy = make(PROXY_CPU)
@@ -191,8 +190,7 @@ def main():
             finally:
                 proxy.stop()
     finally:
-        for model in models:
-            model.stop()
+        models.stop()
 
 
 if __name__ == "__main__":

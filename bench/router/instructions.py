@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from proxies import MODELS, SLICES, STANDALONE, WORK, Model, Serin
+from proxies import SLICES, STANDALONE, WORK, Models, Serin
 
 BODY = '{"id":"req-000000","features":[5.1,3.5,1.4,0.2,6.7,3.0,5.2,2.3],"segment":"eu"}'
 # What wrk sends.
@@ -51,7 +51,7 @@ def main():
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     out = WORK / "callgrind.out"
-    models = [Model(v, 1) for v in MODELS]
+    models = Models(1)
     proxy = Counted(out, canary=0 if options.mirror else 20, mirror=options.mirror, slices=SLICES if options.slices else ())
     try:
         clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(options.connections)]
@@ -62,7 +62,7 @@ def main():
         subprocess.run([*control, "off", str(proxy.process.pid)], check=True, capture_output=True)
         time.sleep(0.2)
     finally:
-        for process in [proxy, *models]:
+        for process in (proxy, models):
             process.stop()
     text = subprocess.run(
         ["callgrind_annotate", "--auto=no", "--threshold=97", str(out)], capture_output=True, text=True, check=True

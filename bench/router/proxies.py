@@ -1,4 +1,4 @@
-"""The processes of the benchmark: nginx as proxy, Serin's proxy, and nginx as the model services behind both."""
+"""The processes of the benchmark: nginx as proxy, Serin's proxy, and the model services behind both."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "bench/work/router"
 STANDALONE = Path(os.environ.get("STANDALONE", ROOT / "target/release/examples/standalone"))
+ANSWERS = Path(os.environ.get("ANSWERS", ROOT / "target/release/examples/answers"))
 MODELS = {"stable": 19801, "canary": 19802}
 # By a header, and by fields of the request and of the answer that the load has.
 SLICES = [
@@ -105,23 +106,17 @@ def nginx(name, http):
     return ["nginx", "-c", path, "-p", WORK]
 
 
-class Model(Process):
-    """A model service that answers at once, with one of two classes."""
+class Models(Process):
+    """The model services behind the proxies: both versions in one process that does nothing but answer, with one of two classes. It is
+    cheaper than either proxy, so that the proxy in front of it is what is busy."""
 
-    def __init__(self, version, cpu):
-        port = MODELS[version]
-        http = f"""
-  split_clients "$request_id" $class {{ 30% dog; * cat; }}
-  server {{
-    listen 127.0.0.1:{port} reuseport;
-    default_type application/json;
-    location / {{ return 200 '{{"prediction":"$class","probability":0.912345,"model":"pets","version":"{version}"}}'; }}
-    location = /requests {{ stub_status; }}
-  }}"""
-        super().__init__(f"model-{version}", port, nginx(f"model-{version}", http), cpu)
+    def __init__(self, cpu):
+        services = [f"127.0.0.1:{port}={version}" for version, port in MODELS.items()]
+        super().__init__("models", MODELS["canary"], [ANSWERS, *services], cpu)
 
     def requests(self):
-        return int(http_get(self.port, "/requests").splitlines()[2].split()[2])
+        """Requests answered so far, by version."""
+        return [int(http_get(port, "/requests")) for port in MODELS.values()]
 
 
 class Nginx(Process):

@@ -382,6 +382,8 @@ impl Engine {
         }
         self.look_at_members();
         self.scrape().await;
+        // Before the measurements, which judge it in this turn.
+        self.watch_traffic().await;
         if !self.going_down && self.may_write() {
             self.measure();
             self.decide();
@@ -390,7 +392,6 @@ impl Engine {
         }
         self.route().await;
         self.drain().await;
-        self.watch_traffic().await;
         self.watch_predictions().await;
         if self.journal.is_due() {
             self.journal.take(&self.series);

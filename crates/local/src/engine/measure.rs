@@ -121,19 +121,20 @@ impl Engine {
         self.forget_expired(now);
         let open: Vec<RunKey> =
             self.runs.iter().filter(|(_, r)| !r.status.phase.is_completed()).map(|(name, _)| name.clone()).collect();
+        let fresh = self.traffic.take_fresh();
         for name in open {
             // A metric that ends badly ends the run in the pass after it.
-            for _ in 0..2 {
-                self.measure_run(&name, now);
+            for pass in 0..2 {
+                self.measure_run(&name, now, fresh && pass == 0);
             }
         }
         self.measuring.waiting.retain(|(name, _)| self.runs.contains_key(name));
         self.measuring.readings.retain(|(name, _), _| self.runs.contains_key(name));
     }
 
-    fn measure_run(&mut self, name: &RunKey, now: Time) {
+    fn measure_run(&mut self, name: &RunKey, now: Time, fresh: bool) {
         let Some(run) = self.runs.get(name) else { return };
-        if run.core.metrics.iter().any(|metric| metric.sequential) && self.look_at(name, now) {
+        if run.core.metrics.iter().any(|metric| metric.sequential) && self.look_at(name, now, fresh) {
             return;
         }
         let Some(run) = self.runs.get(name) else { return };
@@ -172,12 +173,17 @@ impl Engine {
         }
     }
 
-    /// Looks at the sequential metrics that are due. Returns whether that changed anything.
-    fn look_at(&mut self, name: &RunKey, now: Time) -> bool {
+    /// Looks at the sequential metrics that are due, and at those that wait for the router's next second if one is over. Returns
+    /// whether that changed anything.
+    fn look_at(&mut self, name: &RunKey, now: Time, fresh: bool) -> bool {
         let Some(run) = self.runs.get(name).cloned() else { return false };
         let due = schedule::due(&run.core, &run.status, now);
-        let due: Vec<(usize, Task)> =
+        let mut due: Vec<(usize, Task)> =
             due.into_iter().filter(|(index, _)| run.core.metrics[*index].sequential).collect();
+        if fresh {
+            let waiting = self.waiting(&run, &due);
+            due.extend(waiting.into_iter().filter(|(index, _)| run.core.metrics[*index].sequential));
+        }
         if due.is_empty() {
             return false;
         }

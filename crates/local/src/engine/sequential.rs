@@ -1,13 +1,14 @@
 //! Sequential metrics on one machine: what the router counted by the second, or counters of the embedded store, is judged at every look.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serin_core::Time;
 use serin_core::analysis::schedule::Task;
 use serin_providers::counters::{self, Questions, Reading};
 use serin_providers::sequential::{self, Fed, Look, Taken};
 use serin_proxy::report::Batch as Second;
-use serin_spec::recipe::{Counters, Source};
+use serin_spec::recipe::{self, Counters, Source};
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::Batch;
 
@@ -15,6 +16,9 @@ use super::{Engine, Report, RunKey};
 use crate::evidence::{self, Sides};
 use crate::model::{RunState, Workload};
 use crate::route;
+
+/// The router tells what happened second by second.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Answers of a Prometheus that were asked for and not judged yet.
 pub(super) type Readings = BTreeMap<(RunKey, usize), Option<Result<Reading, String>>>;
@@ -55,8 +59,7 @@ impl Engine {
             status: &run.status,
             window: self.window(run),
             now,
-            // The router has nothing new within a second.
-            every_min: self.clock.span(std::time::Duration::from_secs(1)),
+            every_min: self.clock.span(SECOND),
         };
         let feed = |index: usize| match readings.get(&index) {
             Some(reading) => Ok(Fed::Counters(reading.clone())),
@@ -65,9 +68,33 @@ impl Engine {
         };
         let newest = self.traffic.newest();
         let mut taken = look.take(&ready, newest, &feed);
+        // The next second comes in about a second, and is looked at then: this is for times that end while nothing comes.
+        let later = self.clock.span(SECOND / 2);
+        for one in taken.iter_mut().filter(|one| self.is_told(filled, one.index)) {
+            one.measurement.resume_at = one.measurement.resume_at.map(|at| at + later);
+        }
         let ended = |index| Taken { index, measurement: look.terminate(index), judged: Vec::new() };
         taken.extend(stopped.into_iter().map(ended));
         taken
+    }
+
+    /// Metrics that wait for the router's next second and are not due by themselves. One is over.
+    pub(super) fn waiting(&self, run: &RunState, due: &[(usize, Task)]) -> Vec<(usize, Task)> {
+        let waits = |index: &usize| {
+            let result = run.status.metric(&run.core.metrics[*index].name);
+            result.and_then(|r| r.measurements.last()).is_some_and(|last| last.finished.is_none())
+                && due.iter().all(|(other, _)| other != index)
+                && self.is_told(&run.spec, *index)
+        };
+        (0..run.core.metrics.len()).filter(waits).map(|index| (index, Task::Resume)).collect()
+    }
+
+    /// Whether a metric is looked at as soon as the router has told of another second: it judges what the router counts, and nobody
+    /// asked for a longer interval.
+    fn is_told(&self, spec: &AnalysisRunSpec, index: usize) -> bool {
+        let Some(Ok(wanted)) = sequential::metric(spec, index) else { return false };
+        matches!(wanted.source, Source::Router)
+            && recipe::every(&spec.metrics[index], &wanted.source) <= self.clock.span(SECOND)
     }
 
     /// The weight that the canary of a run's rollout is to have now.

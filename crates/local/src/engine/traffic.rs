@@ -16,7 +16,7 @@ const SECONDS: usize = 60;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Time between two looks for seconds that are over: what waits to be judged reaches users meanwhile.
-const READ_EVERY: Duration = Duration::from_millis(250);
+const READ_EVERY: Duration = Duration::from_millis(100);
 
 /// Seconds that are kept for tests that have not judged them: as many as the router keeps for who was away.
 const KEPT: usize = 600;
@@ -28,6 +28,8 @@ pub(super) struct Traffic {
     totals: Snapshot,
     looked: Option<Instant>,
     read: Option<Instant>,
+    /// Whether a second is over that no metric has looked at.
+    fresh: bool,
 }
 
 impl Engine {
@@ -36,7 +38,9 @@ impl Engine {
             return;
         }
         self.traffic.read = Some(Instant::now());
-        self.traffic.batches.extend(self.link.batches().await);
+        let batches = self.link.batches().await;
+        self.traffic.fresh |= !batches.is_empty();
+        self.traffic.batches.extend(batches);
         let excess = self.traffic.batches.len().saturating_sub(KEPT);
         self.traffic.batches.drain(..excess);
         if self.traffic.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
@@ -65,6 +69,11 @@ impl Traffic {
     /// The last second that was counted; 0 before the first.
     pub(super) fn newest(&self) -> u64 {
         self.batches.back().map_or(0, |batch| batch.seq)
+    }
+
+    /// Whether a second is over since this was asked last.
+    pub(super) fn take_fresh(&mut self) -> bool {
+        std::mem::take(&mut self.fresh)
     }
 
     /// The seconds after one, oldest first.
