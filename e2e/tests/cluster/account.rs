@@ -18,7 +18,7 @@ pub(crate) type Right = (String, String, String);
 pub(crate) struct Account<'n> {
     namespace: &'n Namespace,
     kubeconfig: PathBuf,
-    /// Kind and name.
+    /// Its kind and name.
     role: [String; 2],
     /// How its controllers are started.
     words: Vec<String>,
@@ -29,42 +29,49 @@ pub(crate) struct Account<'n> {
 }
 
 impl<'n> Account<'n> {
-    /// The account of an installation for this namespace alone, without the permissions that are doubted.
-    pub(crate) fn of_namespace(cluster: &Cluster, namespace: &'n Namespace, doubted: impl Fn(&Right) -> bool) -> Self {
-        install(cluster, &["--namespaced", namespace.name()]);
+    /// The account of an installation for this namespace alone, without any permission in it.
+    pub(crate) fn of_namespace(cluster: &Cluster, namespace: &'n Namespace) -> Self {
         let words = ["--namespaced", "--namespace", namespace.name()];
-        Self::installed(cluster, namespace, "serin", "role", &words, doubted)
+        install(cluster, &["--namespaced", namespace.name()]);
+        Self::with_role(cluster, namespace, "serin", ["role", "serin"], &words, |_| true)
     }
 
-    /// The same for the whole cluster, with an instance of its own, so that it drives nothing of other tests.
+    /// The same, but only without those on the lock of the leader.
+    pub(crate) fn of_the_lock(cluster: &Cluster, namespace: &'n Namespace) -> Self {
+        let words = ["--namespaced", "--namespace", namespace.name()];
+        install(cluster, &["--namespaced", namespace.name()]);
+        Self::with_role(cluster, namespace, "serin", ["role", "serin-leader"], &words, |_| true)
+    }
+
+    /// The account of an installation for the whole cluster, without the permissions that are doubted. It is an instance of its own,
+    /// so that it drives nothing of other tests.
     pub(crate) fn of_cluster(
         cluster: &Cluster,
         home: &'n Namespace,
         instance: &str,
         doubted: impl Fn(&Right) -> bool,
     ) -> Self {
+        let name = format!("serin-{instance}");
         install(cluster, &["--controller-namespace", home.name(), "--instance-id", instance]);
         let words = ["--instance-id", instance];
-        Self::installed(cluster, home, &format!("serin-{instance}"), "clusterrole", &words, doubted)
+        Self::with_role(cluster, home, &name, ["clusterrole", &name], &words, doubted)
     }
 
-    fn installed(
+    fn with_role(
         cluster: &Cluster,
         namespace: &'n Namespace,
-        name: &str,
-        role: &str,
+        account: &str,
+        role: [&str; 2],
         words: &[&str],
         doubted: impl Fn(&Right) -> bool,
     ) -> Self {
-        // The controllers are those of the test.
-        namespace.kubectl(&["delete", "deployment", name]);
-        let allowed = rights(&namespace.object(role, name).unwrap());
+        let allowed = rights(&namespace.object(role[0], role[1]).unwrap());
         let granted = allowed.iter().filter(|right| !doubted(right)).cloned().collect();
-        let token = namespace.kubectl(&["create", "token", name, "--duration=1h"]);
+        let token = namespace.kubectl(&["create", "token", account, "--duration=1h"]);
         let kubeconfig = cluster.kubeconfig_of_token(namespace.name(), token.trim());
         // A refused event stops nothing, so only a talkative controller tells of it.
         let words = words.iter().chain(&["--loglevel=debug"]).map(|word| (*word).to_owned()).collect();
-        let account = Self { namespace, kubeconfig, role: [role.into(), name.into()], words, allowed, granted };
+        let account = Self { namespace, kubeconfig, role: role.map(str::to_owned), words, allowed, granted };
         account.grant();
         account
     }
@@ -129,11 +136,15 @@ impl<'n> Account<'n> {
     }
 }
 
+/// Installs, but for the Deployment: the controllers are those of the test.
 fn install(cluster: &Cluster, words: &[&str]) {
     let mut command = Command::new(Cluster::built("serin"));
-    command.args(["install", "--apply", "--without-crds", "--image", "serin/serin:dev"]).args(words);
-    let output = command.arg("--kubeconfig").arg(cluster.kubeconfig("admin")).stdin(Stdio::null()).output().unwrap();
+    command.args(["install", "-o", "json", "--without-crds", "--image", "serin/serin:dev"]).args(words);
+    let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+    let mut list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    list["items"].as_array_mut().unwrap().retain(|object| object["kind"] != "Deployment");
+    cluster.apply(&list.to_string());
 }
 
 /// What a role allows.

@@ -11,8 +11,8 @@ use crate::install::OfTheCluster;
 use crate::manifests::{self, canary, is_current, rollout, service, set_tag, uids};
 use crate::web::{self, Source};
 
-/// The group of the lock.
-const LOCK: &str = "coordination.k8s.io";
+/// The label of what an instance drives and looks at.
+const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
 /// An update with everything that one namespace can hold: a Deployment's template and its way to zero, metadata by role, an experiment
 /// with a Service, an argument from a secret, a Job that fails once, histories of length 0.
@@ -168,9 +168,9 @@ fn works(namespace: &Namespace, run: &str) -> bool {
     job(namespace, run).is_some_and(|job| job["status"]["active"] == 1)
 }
 
-/// Those of the update, not of what stands beside it.
-fn of_web(namespace: &Namespace, kind: &str) -> usize {
-    uids(namespace, kind, "").iter().filter(|(name, _)| name.starts_with("web-")).count()
+/// How many objects with these labels are of the update, and not of what stands beside it.
+fn of_web(namespace: &Namespace, kind: &str, labels: &str) -> usize {
+    uids(namespace, kind, labels).iter().filter(|(name, _)| name.starts_with("web-")).count()
 }
 
 fn weights(namespace: &Namespace, kind: &str) -> [Value; 2] {
@@ -188,7 +188,7 @@ fn everything_that_rollouts_ask_for_needs_every_permission_of_the_installation_a
     let cluster = Cluster::booted();
     let namespace = cluster.namespace("rights");
     let source = Source::begin();
-    let mut account = Account::of_namespace(&cluster, &namespace, |(group, ..)| group != LOCK);
+    let mut account = Account::of_namespace(&cluster, &namespace);
     everything(&namespace, &source);
     others(&namespace);
     let is_over = || namespace.object("rollout", "web").is_some_and(|r| web::is_over(&r));
@@ -209,9 +209,11 @@ fn everything_that_rollouts_ask_for_needs_every_permission_of_the_installation_a
     end(&namespace, "first");
     namespace.apply(&working("second"));
     // Until nothing of the past is left.
-    let swept =
-        || (of_web(&namespace, "replicasets"), of_web(&namespace, "analysisruns"), of_web(&namespace, "experiments"));
-    let updated = || source.asked("secret") > 0 && is_over() && swept() == (1, 0, 0);
+    let swept = || {
+        let sets = of_web(&namespace, "replicasets", "rollouts-pod-template-hash");
+        sets == 1 && of_web(&namespace, "analysisruns", "") + of_web(&namespace, "experiments", "") == 0
+    };
+    let updated = || source.asked("secret") > 0 && is_over() && swept();
     let shared = || ["httproute", "grpcroute"].iter().all(|kind| weights(&namespace, kind) == [json!(70), json!(30)]);
     let adopted = || {
         let owner = namespace.object("replicaset", &orphan).unwrap()["metadata"]["ownerReferences"][0]["uid"].take();
@@ -241,8 +243,8 @@ fn the_lock_of_the_leader_needs_its_permissions() {
     let times = [("lease-duration", "3s"), ("renew-deadline", "2s"), ("retry-period", "1s")];
     let times = times.map(|(what, time)| format!("--leader-election-{what}={time}"));
     let words: Vec<&str> = ["--leader-elect"].into_iter().chain(times.iter().map(String::as_str)).collect();
-    let mut account = Account::of_namespace(&cluster, &namespace, |(group, ..)| group == LOCK).with(&words);
-    // Nobody takes it over who could not keep it.
+    let mut account = Account::of_the_lock(&cluster, &namespace).with(&words);
+    // One that was not allowed to renew it made it.
     let lease = || namespace.object("lease", "argo-rollouts-controller-lock").unwrap_or_default();
     account.grow(|| lease()["spec"]["leaseTransitions"].as_i64() > Some(0));
     account.assert_all_needed();
@@ -271,14 +273,14 @@ fn templates_of_the_whole_cluster_need_their_permissions() {
         "
 apiVersion: argoproj.io/v1alpha1
 kind: ClusterAnalysisTemplate
-metadata: {{name: {}}}
+metadata: {{name: {}, labels: {{{INSTANCE}: {instance}}}}}
 spec: {{metrics: [{{name: one, provider: {{web: {{url: \"http://127.0.0.1/\"}}}}}}]}}
 ",
         template.1
     ));
     let steps = format!("[{{analysis: {{templates: [{{templateName: {}, clusterScope: true}}]}}}}]", template.1);
     home.apply(&rollout("web", 0, "v3.1.0", &canary(&steps), ""));
-    home.kubectl(&["label", "rollout", "web", &format!("argo-rollouts.argoproj.io/controller-instance-id={instance}")]);
+    home.kubectl(&["label", "rollout", "web", &format!("{INSTANCE}={instance}")]);
     account.grow(|| is_in(&home, "web", "Healthy"));
     account.assert_all_needed();
 }
