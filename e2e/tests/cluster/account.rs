@@ -165,7 +165,9 @@ fn rights(role: &Value) -> BTreeSet<Right> {
 
 /// Every refusal that a text tells of, as the API server words them.
 fn refused(text: &str) -> BTreeSet<Right> {
-    let of_line = |line: &str| line.split("cannot ").skip(1).filter_map(asked).chain(blocked(line)).collect::<Vec<_>>();
+    let of_line = |line: &str| {
+        line.split("cannot ").skip(1).filter_map(asked).chain(blocked(line)).chain(owned(line)).collect::<Vec<_>>()
+    };
     text.lines().flat_map(of_line).collect()
 }
 
@@ -190,6 +192,13 @@ fn blocked(line: &str) -> Option<Right> {
     Some(("argoproj.io".to_owned(), format!("{kind}s/finalizers"), "update".to_owned()))
 }
 
+/// What may not be given an owner by whoever may not delete it.
+fn owned(line: &str) -> Option<Right> {
+    let (what, _) = line.split_once(" is forbidden: cannot set an ownerRef on a resource you can't delete")?;
+    let (resource, group) = what.rsplit(' ').nth(1)?.trim_start_matches('"').split_once('.')?;
+    Some((group.to_owned(), resource.to_owned(), "delete".to_owned()))
+}
+
 #[test]
 fn refusals_are_read() {
     let right = |group: &str, resource: &str, verb: &str| -> Right { (group.into(), resource.into(), verb.into()) };
@@ -210,4 +219,14 @@ fn refusals_are_read() {
         [finalizers, right("argoproj.io", "rollouts/status", "patch")].into()
     });
     assert_eq!(refused(blocked), BTreeSet::new(), "whose it is is not said");
+
+    let owned =
+        "replicasets.apps \"web-1\" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>";
+    let of_pass =
+        format!("WARN a pass failed object=Rollout a/web error=failed to patch ReplicaSet a/web-1: {owned} wait=1s");
+    assert_eq!(refused(&of_pass), [right("apps", "replicasets", "delete")].into());
+    assert_eq!(
+        refused(&format!("DEBUG Status {{ message: \"{owned}\" }}")),
+        [right("apps", "replicasets", "delete")].into()
+    );
 }
