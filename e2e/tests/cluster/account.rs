@@ -94,35 +94,42 @@ impl<'n> Account<'n> {
     /// Lets one controller after the other work, each with what the former was refused, until `done`.
     pub(crate) fn grow(&mut self, done: impl Fn() -> bool) {
         let begun = Instant::now();
-        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let words = self.words.clone();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         // Where its lock is, if it has one.
         let environment = [("POD_NAMESPACE", self.namespace.name())];
-        'anew: loop {
+        loop {
             let mut controller = self.namespace.controller_with(&self.kubeconfig, &words, &environment);
-            while controller.is_running() {
+            loop {
                 assert!(
                     begun.elapsed() < WHOLE * 2,
                     "not done; never asked for {:#?}\n{}",
                     self.unused(),
                     controller.log()
                 );
-                let over = done();
-                // What a run was refused is told by its measurements alone. A refusal may be of a moment before the last grant was known everywhere.
-                let told = controller.log() + &self.namespace.kubectl(&["get", "analysisruns", "-o", "json"]);
-                let new: BTreeSet<Right> = refused(&told).difference(&self.granted).cloned().collect();
-                if !new.is_empty() {
-                    let missing: Vec<&Right> = new.difference(&self.allowed).collect();
-                    assert!(missing.is_empty(), "asks for what the installation does not grant: {missing:?}");
+                let (lives, over) = (controller.is_running(), done());
+                let new = self.news(&controller.log());
+                if new.is_empty() && over {
+                    return;
+                }
+                if !new.is_empty() || !lives {
                     self.granted.extend(new);
                     self.grant();
-                    continue 'anew;
-                }
-                if over {
-                    return;
+                    break;
                 }
                 std::thread::sleep(Duration::from_millis(200));
             }
         }
+    }
+
+    /// What it was refused and does not have yet. A refusal may be of a moment before the last grant was known everywhere.
+    fn news(&self, log: &str) -> BTreeSet<Right> {
+        // What a run was refused is told by its measurements alone.
+        let told = log.to_owned() + &self.namespace.kubectl(&["get", "analysisruns", "-o", "json"]);
+        let new: BTreeSet<Right> = refused(&told).difference(&self.granted).cloned().collect();
+        let missing: Vec<&Right> = new.difference(&self.allowed).collect();
+        assert!(missing.is_empty(), "asks for what the installation does not grant: {missing:?}");
+        new
     }
 
     /// What the installation gives it and it was never refused, since it never asked.

@@ -229,7 +229,7 @@ fn everything_that_rollouts_ask_for_needs_every_permission_of_the_installation_a
     });
     assert!(uids(&namespace, "replicasets", "").iter().any(|(_, uid)| foreign == *uid), "it was not ours to touch");
 
-    // The first one may have been ended by an account that could not.
+    // When the first one was ended, its Job could not be: that was refused.
     end(&namespace, "second");
     account.grow(|| job(&namespace, "second").is_none());
     account.assert_all_needed();
