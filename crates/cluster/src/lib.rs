@@ -5,6 +5,7 @@ mod apply;
 pub mod calls;
 pub mod client;
 pub mod controller;
+mod decode;
 mod election;
 pub mod error;
 pub mod fault;
