@@ -149,7 +149,8 @@ impl Client {
         let mut objects = Vec::new();
         let mut at = String::new();
         loop {
-            let place = self.page(resource, (namespace, labels), (PAGE, &at), &mut |object| objects.push(object)).await?;
+            let place =
+                self.page(resource, (namespace, labels), (PAGE, &at), &mut |object| objects.push(object)).await?;
             if place.next.is_empty() {
                 return Ok((objects, place.version));
             }

@@ -124,6 +124,7 @@ impl Controller {
             wanted: Default::default(),
             unsaved: Default::default(),
             looks: Default::default(),
+            recorder: Default::default(),
             told: Default::default(),
             cleared: Default::default(),
             labelled: Default::default(),

@@ -215,7 +215,13 @@ mod tests {
         assert_eq!(read(text).unwrap(), (vec![json!({ "metadata": { "name": "a" } }), json!({})], place("7", "n")));
         let (none, last) = read(r#"{"metadata":{"resourceVersion":"7"},"items":null}"#).unwrap();
         assert_eq!((none.len(), last), (0, place("7", "")));
-        for wrong in [r#"{"metadata":{}}"#, r#"{"items":[]}"#, r#"{"items":[{}],"metadata":{}"#, r#"{"items":{},"metadata":{}}"#, "[]"] {
+        for wrong in [
+            r#"{"metadata":{}}"#,
+            r#"{"items":[]}"#,
+            r#"{"items":[{}],"metadata":{}"#,
+            r#"{"items":{},"metadata":{}}"#,
+            "[]",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -17,6 +17,7 @@ pub mod overrides;
 mod pass;
 pub mod process;
 mod queue;
+mod recorder;
 mod references;
 pub mod resource;
 mod router;

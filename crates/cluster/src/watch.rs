@@ -93,12 +93,7 @@ pub(crate) async fn follow(client: Client, followed: Followed, tell: Sender<Hear
 }
 
 /// Lists in pages of this many objects. Returns the version to watch from, `None` when nobody listens.
-async fn list(
-    client: &Client,
-    followed: &Followed,
-    limit: u32,
-    tell: &Sender<Heard>,
-) -> Result<Option<String>, Error> {
+async fn list(client: &Client, followed: &Followed, limit: u32, tell: &Sender<Heard>) -> Result<Option<String>, Error> {
     let Followed { resource, namespace, labels } = followed;
     let mut listed = BTreeMap::new();
     let mut from = String::new();

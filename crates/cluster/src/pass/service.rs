@@ -22,7 +22,9 @@ pub(super) async fn pass(shared: &Shared, name: &Name) -> Result<Next, Error> {
     };
     // Only the rollout that it names as its manager can care, and a namespace may have many.
     let known = match service.annotation(MANAGED_BY) {
-        Some(manager) => shared.store.borrow().get(ROLLOUT, &Name::new(name.namespace.clone(), manager)).into_iter().collect(),
+        Some(manager) => {
+            shared.store.borrow().get(ROLLOUT, &Name::new(name.namespace.clone(), manager)).into_iter().collect()
+        }
         None => shared.store.borrow().list(ROLLOUT, &name.namespace),
     };
     let known = parse(known);

@@ -46,7 +46,12 @@ async fn a_long_list_comes_in_pages_and_once() {
 async fn a_list_whose_place_was_forgotten_is_made_anew_in_larger_pages() {
     let server = Server::start().await;
     many(&server);
-    server.trouble("list", "/services", 3, Trouble::Refuse(410, "Expired", "the provided continue parameter is too old"));
+    server.trouble(
+        "list",
+        "/services",
+        3,
+        Trouble::Refuse(410, "Expired", "the provided continue parameter is too old"),
+    );
     play(&server, Settings::default(), async || {
         is(&server, "taste", "Healthy").await;
         // Long enough for whoever would ask again and again.

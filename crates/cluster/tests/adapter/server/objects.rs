@@ -236,7 +236,11 @@ impl Objects {
                 let selector = seen.parameter("labelSelector").unwrap_or("");
                 let (items, metadata) = match seen.parameter("continue") {
                     Some(token) => self.rests.remove(token).ok_or_else(|| {
-                        refused(410, "Expired", "The provided continue parameter is too old to display a consistent list result")
+                        refused(
+                            410,
+                            "Expired",
+                            "The provided continue parameter is too old to display a consistent list result",
+                        )
                     })?,
                     None => {
                         let items = self.list(&key.api_version, &key.plural, &key.namespace, selector);
