@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use serin_cluster::Settings;
 use serin_cluster::resource::{ROLLOUT, SERVICE};
-use serin_spec::wire::keys::HASH_LABEL;
+use serin_spec::wire::keys::{HASH_LABEL, MANAGED_BY};
 
 use crate::server::{Server, Trouble};
 use crate::stage::{SHOP, blue_green, is, play, service, set_image};
@@ -85,4 +86,21 @@ async fn what_went_and_changed_while_a_watch_was_away_is_found_by_the_list_after
     .await;
     let lists = asked(&server).into_iter().filter(|call| call.starts_with("list")).collect::<Vec<_>>();
     assert_eq!(lists, ["list 100 200", "list 100 continue 200", "list 100 continue 200"]);
+}
+
+/// Its rollout went while no controller ran, and services are known before rollouts are.
+//= compat: 2.11-7
+#[tokio::test]
+async fn a_service_whose_rollout_has_gone_is_given_back_whichever_is_listed_first() {
+    let server = Server::start().await;
+    let mut left = service("taste-active", "taste");
+    left["metadata"]["annotations"] = json!({ MANAGED_BY: "taste" });
+    left["spec"]["selector"][HASH_LABEL] = "old".into();
+    server.put(left);
+    server.trouble("list", "/rollouts", 1, Trouble::Delay(Duration::from_millis(300)));
+    play(&server, Settings::default(), async || {
+        let selector = |server: &Server| server.get(SERVICE, SHOP, "taste-active").unwrap()["spec"]["selector"].clone();
+        server.until("it is given back", |server| selector(server) == json!({ "app": "taste" })).await;
+    })
+    .await;
 }
