@@ -123,6 +123,7 @@ impl Controller {
             fault,
             wanted: Default::default(),
             unsaved: Default::default(),
+            undeleted: Default::default(),
             looks: Default::default(),
             recorder: Default::default(),
             told: Default::default(),
