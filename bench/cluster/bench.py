@@ -164,9 +164,10 @@ class Controller:
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICK
 
-    def memory(self):
+    def memory(self, what="VmRSS"):
+        """MiB; `RssAnon` is what of it is no file, which is to say neither program nor libraries."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+        return int(next(line for line in status.splitlines() if line.startswith(what)).split()[1]) / 1024
 
     def calls(self, since):
         """Requests since a moment, by verb and kind."""
@@ -217,6 +218,7 @@ def measure(kind, folder, idle, busy, seconds):
         time.sleep(2)  # the audit log is written in batches
         said["idle_cpu"] = (controller.cpu() - cpu) / seconds
         said["idle_memory"] = controller.memory()
+        said["idle_anonymous"] = controller.memory("RssAnon")
         said["idle_calls"] = controller.calls(begun)
 
         begun, cpu = time.time(), controller.cpu()
@@ -230,6 +232,7 @@ def measure(kind, folder, idle, busy, seconds):
         time.sleep(10)
         said["busy_cpu"] = controller.cpu() - cpu
         said["busy_memory"] = controller.memory()
+        said["busy_anonymous"] = controller.memory("RssAnon")
         said["busy_calls"] = controller.calls(begun)
         said |= latencies(cluster, controller.user, begun)
 
@@ -248,6 +251,9 @@ def measure(kind, folder, idle, busy, seconds):
         ]
         cluster.wait("it works again", lambda: bool(new()), 300)
         said["restart"] = moment(new()[0]) - begun
+        time.sleep(10)
+        said["restart_memory"] = controller.memory()
+        said["restart_anonymous"] = controller.memory("RssAnon")
         return said
     finally:
         if controller is not None and controller.process.poll() is None:
@@ -282,11 +288,13 @@ def latencies(cluster, user, since):
 
 ROWS = [
     ("resident memory, idle, MiB", lambda s: s["idle_memory"]),
+    ("of this anonymous", lambda s: s["idle_anonymous"]),
     ("processor, idle, ms per second", lambda s: s["idle_cpu"] * 1000),
     ("API calls, idle, a minute, leases apart", lambda s: s["idle_per_minute"]),
     ("seconds to install all", lambda s: s["install"]),
     ("processor seconds for the updates", lambda s: s["busy_cpu"]),
     ("resident memory after them, MiB", lambda s: s["busy_memory"]),
+    ("of this anonymous", lambda s: s["busy_anonymous"]),
     ("API calls for the updates, leases apart", lambda s: sum(n for verb, n in s["busy_calls"].items() if verb != "lease")),
     ("of these writes", lambda s: sum(n for v, n in s["busy_calls"].items() if v.split()[0] in WRITES)),
     ("seconds until all are promoted", lambda s: s["busy_seconds"]),
@@ -295,6 +303,8 @@ ROWS = [
     ("change to canary Ingress, s, median", lambda s: s["to_ingress"][0]),
     ("change to canary Ingress, s, 95 %", lambda s: s["to_ingress"][1]),
     ("kill to first new ReplicaSet, s", lambda s: s["restart"]),
+    ("resident memory of that process, MiB", lambda s: s["restart_memory"]),
+    ("of this anonymous", lambda s: s["restart_anonymous"]),
 ]
 WRITES = {"create", "update", "patch", "delete"}
 

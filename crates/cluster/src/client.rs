@@ -1,10 +1,11 @@
 //! The client: objects as JSON, by kind, namespace and name; writes as the adapter renders them.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
+use futures::{AsyncReadExt as _, Stream, StreamExt as _};
 use http::Request;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use serin_controller::write::{Target, Verb};
 use serin_controller::{Object, Write};
 
 use crate::calls::Calls;
+use crate::decode::{self, Place, Pruned};
 use crate::error::Error;
 use crate::fence::Fence;
 use crate::overrides::Overrides;
@@ -20,7 +22,7 @@ use crate::resource::Resource;
 /// Name under which writes are made, in managed fields and audit logs.
 pub const MANAGER: &str = "serin";
 
-/// Objects of one page of a list.
+/// Objects of one page of a list that is wanted as a whole.
 const PAGE: u32 = 500;
 
 /// Which cluster, as whom.
@@ -145,27 +147,41 @@ impl Client {
         labels: &str,
     ) -> Result<(Vec<Object>, String), Error> {
         let mut objects = Vec::new();
-        let mut page = String::new();
+        let mut at = String::new();
         loop {
-            let mut query = format!("limit={PAGE}");
-            if !labels.is_empty() {
-                query += &format!("&labelSelector={}", escaped(labels));
+            let place =
+                self.page(resource, (namespace, labels), (PAGE, &at), &mut |object| objects.push(object)).await?;
+            if place.next.is_empty() {
+                return Ok((objects, place.version));
             }
-            if !page.is_empty() {
-                query += &format!("&continue={}", escaped(&page));
-            }
-            let request = Request::get(format!("{}?{query}", resource.path(namespace))).body(Vec::new());
-            let target = resource.target(namespace.unwrap_or_default(), "");
-            let mut list = self.ask("list", &target, request).await?;
-            if let Value::Array(items) = list["items"].take() {
-                objects.extend(items.into_iter().map(|item| whole(item, resource)));
-            }
-            let text = |key: &str| list["metadata"][key].as_str().unwrap_or_default().to_owned();
-            page = text("continue");
-            if page.is_empty() {
-                return Ok((objects, text("resourceVersion")));
-            }
+            at = place.next;
         }
+    }
+
+    /// One page of a list, of this many objects at most, from the place that the page before named (the first one is empty). Each
+    /// object is handed on before the next one is read.
+    ///
+    /// # Errors
+    /// As [`Client::list`]. Code 410: the server has forgotten the place, and only a new list helps.
+    pub(crate) async fn page(
+        &self,
+        resource: Resource,
+        (namespace, labels): (Option<&str>, &str),
+        (limit, from): (u32, &str),
+        each: &mut (dyn FnMut(Object) + Send),
+    ) -> Result<Place, Error> {
+        let mut query = format!("limit={limit}");
+        if !labels.is_empty() {
+            query += &format!("&labelSelector={}", escaped(labels));
+        }
+        if !from.is_empty() {
+            query += &format!("&continue={}", escaped(from));
+        }
+        let request = Request::get(format!("{}?{query}", resource.path(namespace))).body(Vec::new());
+        let target = resource.target(namespace.unwrap_or_default(), "");
+        let text = self.ask_text("list", &target, request).await?;
+        let read = decode::page(&text, &mut |item| each(whole(item, resource)));
+        read.map_err(|e| wrong("list", &target, kube::Error::SerdeError(e)))
     }
 
     /// What happens to the objects of a kind from a version on. The server ends it after a while.
@@ -187,7 +203,7 @@ impl Client {
         let request = Request::get(format!("{}?{query}", resource.path(namespace)))
             .body(Vec::new())
             .map_err(|e| Error::Configure(e.to_string()))?;
-        let begun = tokio::time::timeout(self.timeout, self.kube.request_events::<Value>(request)).await;
+        let begun = tokio::time::timeout(self.timeout, self.kube.request_events::<Pruned>(request)).await;
         let begun =
             begun.map_err(|_| slow("watch", &target)).and_then(|begun| begun.map_err(|e| wrong("watch", &target, e)));
         self.calls.count(&target, "watch", begun.as_ref().err().map_or(200, Error::code));
@@ -198,12 +214,12 @@ impl Client {
                 |object: &Object| object.0["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
             let event = event.map_err(|e| wrong("watch", &target, e))?;
             Ok(match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                WatchEvent::Added(Pruned(object)) | WatchEvent::Modified(Pruned(object)) => {
                     let object = whole(object, resource);
                     let at = version(&object);
                     (Some(Told::Applied(object)), at)
                 }
-                WatchEvent::Deleted(object) => {
+                WatchEvent::Deleted(Pruned(object)) => {
                     let object = whole(object, resource);
                     let at = version(&object);
                     (Some(Told::Deleted(object)), at)
@@ -284,13 +300,25 @@ impl Client {
         answer
     }
 
-    /// Sends a request and counts it.
+    /// Sends a request, counts it, and reads the answer, managed fields left out.
     async fn ask(
         &self,
         verb: &'static str,
         target: &Target,
         request: http::Result<Request<Vec<u8>>>,
     ) -> Result<Value, Error> {
+        let text = self.ask_text(verb, target, request).await?;
+        let read = serde_json::from_slice(&text).map(|Pruned(answer)| answer);
+        read.map_err(|e| wrong(verb, target, kube::Error::SerdeError(e)))
+    }
+
+    /// Sends a request and counts it.
+    async fn ask_text(
+        &self,
+        verb: &'static str,
+        target: &Target,
+        request: http::Result<Request<Vec<u8>>>,
+    ) -> Result<Vec<u8>, Error> {
         let request = request.map_err(|e| Error::Configure(e.to_string()))?;
         let writes = !matches!(verb, "get" | "list");
         let limit = match self.fence.left(self.timeout).filter(|_| writes) {
@@ -298,10 +326,18 @@ impl Client {
             None if writes => return Err(fenced(verb, target)),
             None => self.timeout,
         };
-        let answer = tokio::time::timeout(limit, self.kube.request::<Value>(request)).await;
+        let answer = tokio::time::timeout(limit, self.answer(request)).await;
         let answer = answer.map_err(|_| slow(verb, target)).and_then(|a| a.map_err(|e| wrong(verb, target, e)));
         self.calls.count(target, verb, answer.as_ref().err().map_or(200, Error::code));
         answer
+    }
+
+    /// The whole body of an answer, without the copies that a text would take.
+    async fn answer(&self, request: Request<Vec<u8>>) -> Result<Vec<u8>, kube::Error> {
+        let mut body = pin!(self.kube.request_stream(request).await?);
+        let mut text = Vec::new();
+        body.read_to_end(&mut text).await.map_err(kube::Error::ReadEvents)?;
+        Ok(text)
     }
 }
 

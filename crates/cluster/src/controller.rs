@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serin_core::Span;
-use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL};
+use serin_spec::wire::keys::{HASH_LABEL, INSTANCE_LABEL, MANAGED_BY};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
@@ -17,7 +17,7 @@ use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource, SERVICE,
 };
 use crate::shared::Shared;
-use crate::store::Name;
+use crate::store::{Compact, Name, News};
 use crate::watch::{Followed, Heard, follow};
 
 /// The kinds that are always followed; templates of the cluster only where the controller is not bound to a namespace.
@@ -125,6 +125,7 @@ impl Controller {
             unsaved: Default::default(),
             undeleted: Default::default(),
             looks: Default::default(),
+            recorder: Default::default(),
             told: Default::default(),
             cleared: Default::default(),
             labelled: Default::default(),
@@ -234,13 +235,16 @@ impl Loop {
     fn hear(&mut self, heard: Heard) {
         let shared = self.shared.clone();
         match heard {
-            Heard::Listed(resource, objects, at) => {
+            Heard::Page(resource, objects) => {
                 shared.failing.borrow_mut().remove(&resource);
+                objects.into_iter().for_each(|object| self.hear_listed(resource, object));
+            }
+            Heard::Listed(resource, listed, at) => {
                 let first = !shared.store.borrow().is_synced(resource);
-                let changed = shared.store.borrow_mut().replace(resource, &objects, &at);
-                changed.iter().for_each(|object| shared.learn(resource, object));
+                let gone = shared.store.borrow_mut().end_list(resource, &listed, &at);
+                gone.iter().for_each(|object| shared.learn(resource, object));
                 if first {
-                    tracing::info!(kind = resource.kind, objects = objects.len(), "knows the objects of the kind");
+                    tracing::info!(kind = resource.kind, objects = listed.len(), "knows the objects of the kind");
                     self.everything();
                 }
             }
@@ -255,7 +259,7 @@ impl Loop {
             Heard::Changed(resource, Told::Applied(object)) => {
                 shared.failing.borrow_mut().remove(&resource);
                 let news = shared.store.borrow_mut().put(resource, &object);
-                if news != crate::store::News::Nothing {
+                if news != News::Nothing {
                     shared.learn(resource, &object);
                 }
             }
@@ -272,15 +276,37 @@ impl Loop {
         }
     }
 
-    /// Makes everything due.
+    /// Keeps an object of a list. While the first one of a kind is read nothing is due: its end makes everything due.
+    fn hear_listed(&self, resource: Resource, object: Compact) {
+        let shared = &self.shared;
+        let name = object.name().clone();
+        let news = shared.store.borrow_mut().put_compact(resource, object);
+        if news == News::Nothing || !shared.store.borrow().is_synced(resource) {
+            return;
+        }
+        let known = shared.store.borrow().get(resource, &name);
+        if let Some(object) = known {
+            shared.learn(resource, &object);
+        }
+    }
+
+    /// Makes everything due, rollouts and experiments only when everything is known that each of their passes needs.
     fn everything(&self) {
         let shared = &self.shared;
+        let complete = shared.knows(shared.settings.always());
         let keys: Vec<Key> = {
             let store = shared.store.borrow();
             let of =
                 |resource: Resource, key: fn(Name) -> Key| store.names(resource).cloned().map(key).collect::<Vec<_>>();
-            let all = [of(ROLLOUT, Key::Rollout), of(EXPERIMENT, Key::Experiment), of(ANALYSIS_RUN, Key::Run)];
-            all.into_iter().flatten().collect()
+            let mut keys = of(ANALYSIS_RUN, Key::Run);
+            if complete {
+                keys.extend(of(ROLLOUT, Key::Rollout));
+                keys.extend(of(EXPERIMENT, Key::Experiment));
+                // Their rollouts may have gone while nobody looked.
+                let managed = store.texts(SERVICE).filter(|(_, text)| text.contains(MANAGED_BY));
+                keys.extend(managed.map(|(name, _)| Key::Service(name.clone())));
+            }
+            keys
         };
         keys.into_iter().for_each(|key| shared.add(key));
     }

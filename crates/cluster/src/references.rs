@@ -15,31 +15,37 @@ use crate::store::Name;
 /// A set of objects that are looked at.
 pub(crate) type Named = BTreeSet<(Resource, Name)>;
 
-/// Who looks at what, both ways.
+/// Who looks at what, both ways. There are few of each, and many rollouts: lists without spare room.
 #[derive(Debug, Default)]
 pub(crate) struct References {
-    of: BTreeMap<Name, Named>,
-    to: BTreeMap<(Resource, Name), BTreeSet<Name>>,
+    of: BTreeMap<Name, Box<[(Resource, Name)]>>,
+    to: BTreeMap<(Resource, Name), Vec<Name>>,
 }
 
 impl References {
     /// Notes what a rollout looks at now. Returns what it looked at until now and does no more.
     pub(crate) fn set(&mut self, rollout: &Name, named: Named) -> Named {
+        if self.of.get(rollout).is_some_and(|former| former.iter().eq(&named)) {
+            return Named::new();
+        }
         let former = self.of.remove(rollout).unwrap_or_default();
-        let dropped: Named = former.difference(&named).cloned().collect();
+        let dropped: Named = former.into_iter().filter(|one| !named.contains(one)).collect();
         for gone in &dropped {
             if let Some(lookers) = self.to.get_mut(gone) {
-                lookers.remove(rollout);
+                lookers.retain(|looker| looker != rollout);
                 if lookers.is_empty() {
                     self.to.remove(gone);
                 }
             }
         }
         for one in &named {
-            self.to.entry(one.clone()).or_default().insert(rollout.clone());
+            let lookers = self.to.entry(one.clone()).or_insert_with(|| Vec::with_capacity(1));
+            if !lookers.contains(rollout) {
+                lookers.push(rollout.clone());
+            }
         }
         if !named.is_empty() {
-            self.of.insert(rollout.clone(), named);
+            self.of.insert(rollout.clone(), named.into_iter().collect());
         }
         dropped
     }

@@ -1,6 +1,7 @@
 //! The traffic routers of a rollout: what they carry, and what they are told.
 
 use serde_json::Value;
+use serin_controller::observe::View;
 use serin_controller::render::event::on;
 use serin_controller::write::{Target, Verb};
 use serin_controller::{Object, Write};
@@ -8,8 +9,9 @@ use serin_core::{Hash, Split};
 use serin_routes::{Change, Context, ObjectRef, Pick, Problem, Service};
 use serin_spec::wire::Rollout;
 
-use crate::apply::{Versions, apply};
+use crate::apply::Versions;
 use crate::error::Error;
+use crate::pass::rollout::{apply_all, finish};
 use crate::resource::{EXPERIMENT, Resource, SERVICE};
 use crate::shared::Shared;
 use crate::store::Name;
@@ -97,31 +99,30 @@ impl Router {
         }
     }
 
-    /// Lets them carry a split. Services are read anew: a pass may have pointed them elsewhere just before. Returns how many
-    /// objects were written.
+    /// Lets them carry a split. Services are read anew: a pass may have pointed them elsewhere just before. Changes of what is
+    /// there are told of unless `told` says that the weight is. Returns how many objects were written.
     //= compat: 6.1-7
     pub(crate) async fn apply(
         &self,
         shared: &Shared,
-        rollout: &Rollout,
-        version: &Hash,
+        view: &View,
         split: &Split,
+        told: bool,
         versions: &mut Versions,
     ) -> Result<usize, Error> {
+        let (rollout, version) = (&view.rollout, &view.world.rollout.hash);
         let services = services(shared, rollout);
         let context = Context { rollout, version, services: &services };
         let objects = self.read(shared);
         let values: Vec<&Value> = objects.iter().map(|object| &object.0).collect();
         let changes = serin_routes::render(&self.routers, &context, &values, split)
             .map_err(|problem| Error::Route { reason: problem.reason(), message: problem.to_string() })?;
-        let events: Vec<Write> = changes.iter().filter_map(|change| event(shared, rollout, change)).collect();
+        let is_news = |change: &&Change| !told || matches!(change.verb, serin_routes::Verb::Create(_));
+        let news = changes.iter().filter(is_news);
+        let events: Vec<Write> = news.filter_map(|change| event(shared, rollout, change)).collect();
         let writes: Vec<Write> = changes.into_iter().map(write).collect();
-        let keep = &mut |resource, object| shared.keep(resource, object);
-        let applied = apply(&shared.client, writes, versions, &shared.fault, keep).await;
-        if let Some((_, error)) = applied.stopped {
-            return Err(error);
-        }
-        apply(&shared.client, events, versions, &shared.fault, keep).await;
+        let applied = finish(shared, writes, versions).await?;
+        apply_all(shared, events, versions).await;
         Ok(applied.written)
     }
 }

@@ -15,6 +15,7 @@ use crate::measure::sequential::Looks;
 use crate::pass::run::Unsaved;
 use crate::pass::{Key, LANES};
 use crate::queue::Queue;
+use crate::recorder::Recorder;
 use crate::references::References;
 use crate::resource::Resource;
 use crate::store::{Name, News, Store};
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) undeleted: RefCell<BTreeMap<Name, Vec<Write>>>,
     /// Looks at sequential metrics that need not be written.
     pub(crate) looks: RefCell<BTreeMap<Name, Looks>>,
+    /// Events that were sent.
+    pub(crate) recorder: RefCell<Recorder>,
     /// What was last said of an object's failures, so that it is said once.
     pub(crate) told: RefCell<BTreeMap<Key, String>>,
     /// Rollouts that were found, or made, to tell of no failure.

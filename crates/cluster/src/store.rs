@@ -51,12 +51,41 @@ struct Kept {
     json: Box<str>,
 }
 
+/// An object in the form in which it is kept: a tenth of what its tree takes.
+#[derive(Debug)]
+pub(crate) struct Compact {
+    name: Name,
+    kept: Kept,
+    /// Whether it carries a pod-template hash.
+    hashed: bool,
+}
+
+impl Compact {
+    /// Of an object that is trimmed already.
+    pub(crate) fn of(object: &Object) -> Self {
+        let owner = object.controller().map_or("", |owner| owner.uid).into();
+        let json = object.0.to_string().into();
+        let kept = Kept { version: version(object), uid: object.uid().into(), owner, json };
+        Self { name: Name::of(object), kept, hashed: object.label(HASH_LABEL).is_some() }
+    }
+
+    /// Its name.
+    pub(crate) const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Its uid.
+    pub(crate) fn uid(&self) -> &str {
+        &self.kept.uid
+    }
+}
+
 /// Objects by kind.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     kinds: BTreeMap<Resource, BTreeMap<Name, Kept>>,
-    /// Objects by the uid of their controller.
-    owned: BTreeMap<Box<str>, BTreeSet<(Resource, Name)>>,
+    /// Objects by the uid of their controller, few each.
+    owned: BTreeMap<Box<str>, Vec<(Resource, Name)>>,
     /// Objects without a controller that carry a pod-template hash, by namespace: somebody may take them.
     orphans: BTreeSet<(Resource, Name)>,
     /// Uids of objects that have gone, in the order in which they went; and the same, to look one up.
@@ -79,24 +108,41 @@ pub(crate) enum News {
 impl Store {
     /// Keeps an object, unless a newer state of it is known or it is known to be gone. It must be trimmed already.
     pub(crate) fn put(&mut self, resource: Resource, object: &Object) -> News {
-        let (name, version) = (Name::of(object), version(object));
-        if self.gone_uids.contains(object.uid()) {
+        // Own writes come back by the watch: nothing is made of what is known already.
+        match self.news(resource, &Name::of(object), object.uid(), version(object)) {
+            News::Nothing => News::Nothing,
+            news => self.insert(resource, Compact::of(object), news),
+        }
+    }
+
+    /// The same for one that is compact already.
+    pub(crate) fn put_compact(&mut self, resource: Resource, object: Compact) -> News {
+        match self.news(resource, &object.name, &object.kept.uid, object.kept.version) {
+            News::Nothing => News::Nothing,
+            news => self.insert(resource, object, news),
+        }
+    }
+
+    fn news(&self, resource: Resource, name: &Name, uid: &str, version: u64) -> News {
+        if self.gone_uids.contains(uid) {
             return News::Nothing;
         }
-        let former = self.kinds.get(&resource).and_then(|kind| kind.get(&name));
-        let news = match former {
-            Some(former) if *former.uid == *object.uid() && former.version >= version => return News::Nothing,
+        match self.kinds.get(&resource).and_then(|kind| kind.get(name)) {
+            Some(former) if *former.uid == *uid && former.version >= version => News::Nothing,
             Some(_) => News::Changed,
             None => News::Added,
-        };
+        }
+    }
+
+    fn insert(&mut self, resource: Resource, object: Compact, news: News) -> News {
+        let Compact { name, kept, hashed } = object;
         self.forget_links(resource, &name);
-        let owner: Box<str> = object.controller().map_or("", |owner| owner.uid).into();
-        if !owner.is_empty() {
-            self.owned.entry(owner.clone()).or_default().insert((resource, name.clone()));
-        } else if object.label(HASH_LABEL).is_some() {
+        if !kept.owner.is_empty() {
+            let owned = self.owned.entry(kept.owner.clone()).or_default();
+            owned.push((resource, name.clone()));
+        } else if hashed {
             self.orphans.insert((resource, name.clone()));
         }
-        let kept = Kept { version, uid: object.uid().into(), owner, json: object.0.to_string().into() };
         self.kinds.entry(resource).or_default().insert(name, kept);
         news
     }
@@ -127,26 +173,24 @@ impl Store {
         let entry = (resource, name.clone());
         self.orphans.remove(&entry);
         if let Some(owned) = self.owned.get_mut(&owner) {
-            owned.remove(&entry);
+            owned.retain(|one| *one != entry);
             if owned.is_empty() {
                 self.owned.remove(&owner);
             }
         }
     }
 
-    /// Takes a whole list; what is not in it has gone. Returns what changed, as it was last where it is gone.
-    pub(crate) fn replace(&mut self, resource: Resource, objects: &[Object], at: &str) -> Vec<Object> {
-        let listed: BTreeMap<Name, &str> = objects.iter().map(|object| (Name::of(object), object.uid())).collect();
+    /// Ends a list of which every object was kept: what was not in it has gone. Returns the objects that went, as they were last.
+    pub(crate) fn end_list(&mut self, resource: Resource, listed: &BTreeMap<Name, Box<str>>, at: &str) -> Vec<Object> {
         let at = at.parse().unwrap_or(u64::MAX);
         let kind = self.kinds.entry(resource).or_default();
         // What an own write made after the list is newer than it.
-        let gone = kind.iter().filter(|(name, kept)| listed.get(*name) != Some(&&*kept.uid) && kept.version <= at);
+        let gone = kind.iter().filter(|(name, kept)| listed.get(*name) != Some(&kept.uid) && kept.version <= at);
         let gone: Vec<Name> = gone.map(|(name, _)| name.clone()).collect();
-        let mut changed: Vec<Object> = gone.iter().filter_map(|name| self.get(resource, name)).collect();
+        let objects = gone.iter().filter_map(|name| self.get(resource, name)).collect();
         gone.iter().for_each(|name| _ = self.forget(resource, name));
-        changed.extend(objects.iter().filter(|object| self.put(resource, object) != News::Nothing).cloned());
         self.synced.insert(resource);
-        changed
+        objects
     }
 
     /// Whether the objects of a kind are known.
@@ -274,9 +318,14 @@ mod tests {
         store.put(ROLLOUT, &object("old", "1", 5, ""));
         store.put(ROLLOUT, &object("same", "2", 6, ""));
         store.put(ROLLOUT, &object("own", "3", 20, ""));
-        let changed = store.replace(ROLLOUT, &[object("same", "2", 6, ""), object("new", "4", 9, "")], "10");
-        let names: Vec<&str> = changed.iter().map(Object::name).collect();
-        assert_eq!(names, ["old", "new"]);
+        let listed = [object("same", "2", 6, ""), object("new", "4", 9, "")];
+        let news = listed.each_ref().map(|object| store.put_compact(ROLLOUT, Compact::of(object)));
+        assert_eq!(news, [News::Nothing, News::Added]);
+        assert!(!store.is_synced(ROLLOUT), "the list has not ended");
+        let listed = listed.iter().map(|object| (Name::of(object), object.uid().into())).collect();
+        let gone = store.end_list(ROLLOUT, &listed, "10");
+        assert_eq!(gone.iter().map(Object::name).collect::<Vec<_>>(), ["old"]);
+        assert!(store.is_synced(ROLLOUT));
         assert_eq!(store.names(ROLLOUT).map(|n| n.name.as_str()).collect::<Vec<_>>(), ["new", "own", "same"]);
     }
 }

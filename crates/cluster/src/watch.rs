@@ -1,16 +1,26 @@
-//! Follows the objects of one kind: one list, then a watch from there; a new list only when the server has forgotten where the
-//! watch stood.
+//! Follows the objects of one kind: one list, page by page, then a watch from there; a new list only when the server has forgotten
+//! where the watch, or the list itself, stood.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt as _, pin_mut};
-use serin_controller::Object;
 use tokio::sync::mpsc::Sender;
 
 use crate::client::{Client, Told};
 use crate::error::Error;
 use crate::resource::Resource;
+use crate::store::{Compact, Name};
 use crate::trim::trimmed;
+
+/// Objects of the first pages: a page is in memory as a whole, and an object takes some kilobytes.
+const PAGE: u32 = 100;
+
+/// A list whose place was forgotten is made anew in pages so many times larger, so that it comes to an end.
+const PAGE_GROWTH: u32 = 8;
+
+/// Largest page.
+const PAGE_MAX: u32 = 10_000;
 
 /// Wait before a kind that the server does not have is asked for again.
 const ABSENT_WAIT: Duration = Duration::from_secs(10);
@@ -32,8 +42,10 @@ pub(crate) struct Followed {
 /// What is told.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    /// All objects there are, and the version of the list.
-    Listed(Resource, Vec<Object>, String),
+    /// Some of the objects of a list.
+    Page(Resource, Vec<Compact>),
+    /// The end of the list: the names and uids of all that were in it, and its version.
+    Listed(Resource, BTreeMap<Name, Box<str>>, String),
     /// The server has no such kind.
     Absent(Resource),
     /// A change.
@@ -44,36 +56,60 @@ pub(crate) enum Heard {
 
 /// Follows until nobody listens any more.
 pub(crate) async fn follow(client: Client, followed: Followed, tell: Sender<Heard>) {
-    let Followed { resource, namespace, labels } = &followed;
-    let mut wait = WAIT.0;
+    let resource = followed.resource;
+    let (mut wait, mut page) = (WAIT.0, PAGE);
     loop {
-        let heard = match client.listed(*resource, namespace.as_deref(), labels).await {
-            Ok((objects, at)) => {
-                let objects = objects.into_iter().map(|object| trimmed(*resource, object)).collect();
-                if tell.send(Heard::Listed(*resource, objects, at.clone())).await.is_err() {
-                    return;
-                }
-                wait = WAIT.0;
+        match list(&client, &followed, page, &tell).await {
+            Ok(Some(at)) => {
+                (wait, page) = (WAIT.0, PAGE);
                 match watch(&client, &followed, at, &tell).await {
                     // The server forgot the place: a new list, without a wait.
                     Some(_) => continue,
                     None => return,
                 }
             }
+            Ok(None) => return,
             Err(error) if error.is_not_found() => {
-                if tell.send(Heard::Absent(*resource)).await.is_err() {
+                if tell.send(Heard::Absent(resource)).await.is_err() {
                     return;
                 }
                 tokio::time::sleep(ABSENT_WAIT).await;
                 continue;
             }
-            Err(error) => Heard::Failed(*resource, error),
-        };
-        if tell.send(heard).await.is_err() {
-            return;
+            // It went too slowly: no fault of the server.
+            Err(error) if error.code() == 410 => {
+                tracing::debug!(kind = resource.kind, page, "a list was too slow; it is made anew");
+                page = page.saturating_mul(PAGE_GROWTH).min(PAGE_MAX);
+            }
+            Err(error) => {
+                if tell.send(Heard::Failed(resource, error)).await.is_err() {
+                    return;
+                }
+            }
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(WAIT.1);
+    }
+}
+
+/// Lists in pages of this many objects. Returns the version to watch from, `None` when nobody listens.
+async fn list(client: &Client, followed: &Followed, limit: u32, tell: &Sender<Heard>) -> Result<Option<String>, Error> {
+    let Followed { resource, namespace, labels } = followed;
+    let mut listed = BTreeMap::new();
+    let mut from = String::new();
+    loop {
+        let mut objects = Vec::new();
+        let mut keep = |object| objects.push(Compact::of(&trimmed(*resource, object)));
+        let place = client.page(*resource, (namespace.as_deref(), labels), (limit, &from), &mut keep).await?;
+        listed.extend(objects.iter().map(|object| (object.name().clone(), object.uid().into())));
+        if tell.send(Heard::Page(*resource, objects)).await.is_err() {
+            return Ok(None);
+        }
+        if place.next.is_empty() {
+            let ended = Heard::Listed(*resource, listed, place.version.clone());
+            return Ok(tell.send(ended).await.is_ok().then_some(place.version));
+        }
+        from = place.next;
     }
 }
 

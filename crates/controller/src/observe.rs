@@ -130,6 +130,11 @@ pub fn observe(cluster: &Cluster) -> Observed {
     }
 }
 
+/// Whether all runs that a rollout's status names are in the snapshot.
+pub(crate) fn is_complete(rollout: &Rollout, world: &World) -> bool {
+    run::missing(rollout, world).is_empty()
+}
+
 fn view(cluster: &Cluster, rollout: Rollout) -> View {
     let Claimed { owned: mut pools, writes: claims } = claim(&rollout, &cluster.replica_sets);
     pools.sort_by_key(|pool| (pool.0.created(), pool.0.name().to_owned()));

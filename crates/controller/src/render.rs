@@ -88,7 +88,7 @@ pub fn render(view: &View, decision: &Decision, sources: &Sources<'_>) -> Render
     let before_split = writes.len();
     writes.extend(changed.shrinking);
     writes.extend(pods(view, decision, sources.pods));
-    writes.extend(decision.events.iter().map(|told| event::create(&view.rollout, told, sources.now)));
+    writes.extend(event::news(&decision.events).map(|told| event::create(&view.rollout, told, sources.now)));
     Rendered { writes, before_split, ..rendered }
 }
 

@@ -21,11 +21,13 @@ fn object(kind: Resource, name: &str, mut fields: Value) -> Object {
 
 fn store(objects: Vec<(Resource, &str, Value)>) -> Store {
     let mut store = Store::default();
-    let mut kinds: BTreeMap<Resource, Vec<Object>> = BTreeMap::new();
+    let mut kinds: BTreeMap<Resource, BTreeMap<Name, Box<str>>> = BTreeMap::new();
     for (kind, name, fields) in objects {
-        kinds.entry(kind).or_default().push(object(kind, name, fields));
+        let object = object(kind, name, fields);
+        store.put(kind, &object);
+        kinds.entry(kind).or_default().insert(Name::of(&object), object.uid().into());
     }
-    kinds.iter().for_each(|(kind, objects)| _ = store.replace(*kind, objects, "1"));
+    kinds.iter().for_each(|(kind, listed)| _ = store.end_list(*kind, listed, "1"));
     store
 }
 

@@ -8,10 +8,10 @@ use serin_controller::render::replica_set::{Taken, taken};
 use serin_controller::render::{Sources, event, rollout as render_rollout};
 use serin_controller::templates::Templates;
 use serin_controller::write::Verb;
-use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, observe, render};
+use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, decide_ahead, observe};
 use serin_core::analysis::RunKind;
 use serin_core::invalid::Problem;
-use serin_core::{Time, decide, invalid};
+use serin_core::{Time, invalid};
 use serin_spec::arguments::{Analysis, Environment};
 use serin_spec::recipe;
 use serin_spec::wire::Rollout;
@@ -181,16 +181,18 @@ async fn ready(
     now: Time,
 ) -> Result<Next, Error> {
     let begun = std::time::Instant::now();
-    let decision = decide(&view.world, now);
+    let ahead = decide_ahead(view, now);
+    let decision = &ahead.decision;
     shared.tally.decided(begun.elapsed());
     let run_spec = |kind: RunKind| run_spec(cluster, view, kind);
     let sources = Sources { pods: &cluster.pods, run_spec: &run_spec, now };
-    let rendered = render(view, &decision, &sources);
+    let rendered = ahead.render(view, &sources);
     let mut writes = rendered.writes;
     let after = writes.split_off(rendered.before_split);
     let mut applied = apply_all(shared, writes, versions).await;
     if let (Some(split), None) = (&rendered.split, &applied.stopped) {
-        applied.written += router.apply(shared, &view.rollout, &view.world.rollout.hash, split, versions).await?;
+        let told = event::tells_weight(&decision.events);
+        applied.written += router.apply(shared, view, split, told, versions).await?;
     }
     if applied.stopped.is_none() {
         applied = applied.then(apply_all(shared, after, versions).await);
@@ -199,12 +201,12 @@ async fn ready(
         return stopped(shared, view, &write, error, versions, now).await;
     }
     let written = applied.written;
-    shared.tally.events(&cluster.rollout, &decision.events, now);
+    shared.tally.events(&cluster.rollout, &ahead.events(), now);
     note_pods(shared, &cluster.rollout, written);
     if let Some(error) = applied.skipped {
         return Err(error);
     }
-    tell_decision(&cluster.rollout, &decision, written);
+    tell_decision(&cluster.rollout, decision, written);
     Ok(match written {
         0 => Next::At(rendered.wake_at),
         _ => Next::Again,
@@ -271,7 +273,7 @@ fn failure_text(error: &Error) -> String {
 }
 
 /// Sends writes; one that stops is an error.
-pub(super) async fn finish(shared: &Shared, writes: Vec<Write>, versions: &mut Versions) -> Result<Applied, Error> {
+pub(crate) async fn finish(shared: &Shared, writes: Vec<Write>, versions: &mut Versions) -> Result<Applied, Error> {
     let mut applied = apply_all(shared, writes, versions).await;
     match applied.stopped.take() {
         Some((_, error)) => Err(error),
@@ -279,7 +281,9 @@ pub(super) async fn finish(shared: &Shared, writes: Vec<Write>, versions: &mut V
     }
 }
 
-pub(super) async fn apply_all(shared: &Shared, writes: Vec<Write>, versions: &mut Versions) -> Applied {
+pub(crate) async fn apply_all(shared: &Shared, mut writes: Vec<Write>, versions: &mut Versions) -> Applied {
+    let now = shared.now();
+    writes.retain(|write| shared.recorder.borrow_mut().is_news(write, now));
     let keep = &mut |resource, object| shared.keep(resource, object);
     apply(&shared.client, writes, versions, &shared.fault, keep).await
 }

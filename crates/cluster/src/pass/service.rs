@@ -2,6 +2,7 @@
 
 use serin_controller::render::service::give_back;
 use serin_spec::wire::Rollout;
+use serin_spec::wire::keys::MANAGED_BY;
 
 use super::Next;
 use crate::error::Error;
@@ -19,7 +20,14 @@ pub(super) async fn pass(shared: &Shared, name: &Name) -> Result<Next, Error> {
     let parse = |objects: Vec<serin_controller::Object>| -> Vec<Rollout> {
         objects.into_iter().filter_map(|object| serde_json::from_value(object.0).ok()).collect()
     };
-    let known = parse(shared.store.borrow().list(ROLLOUT, &name.namespace));
+    // Only the rollout that it names as its manager can care, and a namespace may have many.
+    let known = match service.annotation(MANAGED_BY) {
+        Some(manager) => {
+            shared.store.borrow().get(ROLLOUT, &Name::new(name.namespace.clone(), manager)).into_iter().collect()
+        }
+        None => shared.store.borrow().list(ROLLOUT, &name.namespace),
+    };
+    let known = parse(known);
     if give_back(&service, &known).is_none() {
         return Ok(Next::At(None));
     }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod install;
+mod lists;
 mod network;
 mod process;
 mod prometheus;

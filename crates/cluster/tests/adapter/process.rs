@@ -211,7 +211,9 @@ async fn probes_and_metrics_tell_of_the_loop() {
         assert_eq!(ask(ours.health, "/healthz").await, (200, "ok".to_owned()));
         assert_eq!(ask(ours.health, "/readyz").await, (503, "not known yet: experiments\n".to_owned()));
         server.calm();
-        server.until("it works", |server| server.all(REPLICA_SET).len() == 1).await;
+        server.until("it works", sized).await;
+        pods_come_up(&server);
+        server.until("it is healthy", |server| phase(server, "taste") == "Healthy").await;
         assert_eq!(ask(ours.health, "/readyz").await.0, 200);
         assert_eq!(ask(ours.health, "/metrics").await.0, 404, "each has its own port");
         assert_eq!(ask(ours.metrics, "/healthz").await.0, 404);

@@ -8,7 +8,7 @@ use serin_cluster::resource::{ANALYSIS_RUN, EVENT, EXPERIMENT, JOB, REPLICA_SET,
 use serin_spec::wire::keys::HASH_LABEL;
 
 use crate::server::{Server, Trouble};
-use crate::stage::{SHOP, blue_green, change_spec, is, play, set_image};
+use crate::stage::{SHOP, blue_green, change_spec, is, play, routed, set_image};
 
 /// The events of an object: type, reason and message.
 fn events(server: &Server, kind: &str) -> Vec<(String, String, String)> {
@@ -38,12 +38,10 @@ async fn an_update_tells_of_itself_and_its_pause_ends_by_itself() {
     let told = reasons(&server, "Rollout");
     for reason in [
         "RolloutUpdated",
-        "RolloutNotCompleted",
         "NewReplicaSetCreated",
         "ScalingReplicaSet",
         "RolloutStepCompleted",
         "RolloutPaused",
-        "RolloutResumed",
         "RolloutCompleted",
     ] {
         assert!(told.iter().any(|one| one == reason), "{reason} is missing in {told:?}");
@@ -51,6 +49,49 @@ async fn an_update_tells_of_itself_and_its_pause_ends_by_itself() {
     let scaled = events(&server, "Rollout").into_iter().find(|(_, reason, _)| reason == "ScalingReplicaSet").unwrap();
     assert!(scaled.2.starts_with("Scaled up ReplicaSet taste-") && scaled.2.ends_with(" (revision 1) from 0 to 2"));
     assert!(events(&server, "Rollout").iter().all(|(kind, ..)| kind == "Normal"));
+}
+
+/// Each event is a call: an update tells every turn once, and nothing twice.
+//= compat: 9.4-1
+#[tokio::test]
+async fn a_routed_update_tells_each_turn_once() {
+    let server = Server::start().await;
+    let steps = json!([{ "setWeight": 25 }, { "pause": { "duration": "1s" } }, { "setWeight": 50 }, { "pause": { "duration": "1s" } }]);
+    routed("taste", "model:1", &steps).into_iter().for_each(|object| _ = server.put(object));
+    play(&server, Settings::default(), async || {
+        is(&server, "taste", "Healthy").await;
+        let installed = |server: &Server| {
+            let told = reasons(server, "Rollout");
+            let routed =
+                ["CreatingCanaryIngress", "TrafficWeightUpdated"].map(|reason| told.iter().any(|one| one == reason));
+            routed == [true; 2] && told.iter().filter(|one| *one == "SwitchService").count() == 2
+        };
+        server.until("all of the first version is told", installed).await;
+        server.all(EVENT).iter().for_each(|one| server.remove(EVENT, SHOP, one["metadata"]["name"].as_str().unwrap()));
+        set_image(&server, "taste", "model:2");
+        is(&server, "taste", "Paused").await;
+        is(&server, "taste", "Healthy").await;
+        let gone = |server: &Server| events(server, "Rollout").iter().any(|(.., text)| text.starts_with("Scaled down"));
+        server.until("the old version is gone", gone).await;
+    })
+    .await;
+    let mut told = reasons(&server, "Rollout");
+    told.sort();
+    let counted = |reason: &str| told.iter().filter(|one| *one == reason).count();
+    let wanted = [
+        ("NewReplicaSetCreated", 1),
+        ("RolloutCompleted", 1),
+        ("RolloutPaused", 1),
+        ("RolloutStepCompleted", 4),
+        ("RolloutUpdated", 1),
+        ("ScalingReplicaSet", 4),
+        ("SwitchService", 2),
+        ("TrafficWeightUpdated", 4),
+    ];
+    for (reason, times) in wanted {
+        assert_eq!(counted(reason), times, "{reason} in {told:?}");
+    }
+    assert_eq!(told.len(), wanted.iter().map(|(_, times)| times).sum::<usize>(), "{told:?}");
 }
 
 //= compat: 9.4-1

@@ -12,8 +12,27 @@ use crate::write::{Failure, Write};
 /// The component that Argo's events name.
 const COMPONENT: &str = "rollouts-controller";
 
+/// The events of a rollout that say what no other one says. Each is a write, and many rollouts are updated at once; counted are
+/// all of them.
+pub(crate) fn news(events: &[Event]) -> impl Iterator<Item = &Event> {
+    let told = |reason: &str| events.iter().any(|event| event.reason == reason);
+    let step = told("RolloutStepCompleted");
+    events.iter().filter(move |event| match event.reason {
+        // `RolloutUpdated` names the revision a moment before, whenever a rollout is not complete any more.
+        "RolloutNotCompleted" => false,
+        // The step that is over is the pause.
+        "RolloutResumed" => !step,
+        _ => true,
+    })
+}
+
+/// Whether a decision tells of the weight that a router is to carry, so that the router need not.
+pub fn tells_weight(events: &[Event]) -> bool {
+    events.iter().any(|event| event.reason == "TrafficWeightUpdated")
+}
+
 /// An event of the rollout. It tells of what is done; its loss changes nothing.
-pub(super) fn create(rollout: &Rollout, event: &Event, now: Time) -> Write {
+pub(crate) fn create(rollout: &Rollout, event: &Event, now: Time) -> Write {
     of("Rollout", &rollout.metadata, event, now)
 }
 
@@ -59,4 +78,22 @@ fn about(involved: &Value, reason: &str, message: &str, warning: bool, now: Time
         "count": 1,
     }))
     .or(Failure::Skip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_event_says_is_no_news() {
+        let check = |reasons: &[&'static str], left: &[&str]| {
+            let event = |reason: &&'static str| Event { reason, message: String::new(), warning: false };
+            let events: Vec<Event> = reasons.iter().map(event).collect();
+            assert_eq!(news(&events).map(|event| event.reason).collect::<Vec<_>>(), left);
+        };
+        check(&["RolloutUpdated", "NewReplicaSetCreated"], &["RolloutUpdated", "NewReplicaSetCreated"]);
+        check(&["RolloutNotCompleted", "ScalingReplicaSet"], &["ScalingReplicaSet"]);
+        check(&["RolloutStepCompleted", "RolloutResumed"], &["RolloutStepCompleted"]);
+        check(&["RolloutResumed"], &["RolloutResumed"]);
+    }
 }

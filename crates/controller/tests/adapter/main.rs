@@ -1,6 +1,7 @@
 //! The pure part of the Kubernetes adapter: tables of single functions, and whole rollouts on an API server in memory.
 
 mod affinity;
+mod ahead;
 mod claims;
 mod ephemeral;
 mod experiments;

@@ -8,8 +8,8 @@ use serin_controller::render::Sources;
 use serin_controller::render::replica_set::{Taken, taken};
 use serin_controller::templates::Templates;
 use serin_controller::write::{Failure, Verb};
-use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, merge_patch, observe, render};
-use serin_core::{Span, Split, Time, decide, invalid};
+use serin_controller::{Cluster, Object, Observed, ReplicaSet, Write, decide_ahead, merge_patch, observe, render};
+use serin_core::{Span, Split, Time, invalid};
 use serin_spec::timestamp;
 use serin_spec::wire::analysis::AnalysisRunSpec;
 
@@ -188,10 +188,10 @@ impl Server {
                 (rendered.writes, None, rendered.wake_at)
             }
             Observed::Ready(view) => {
-                let decision = decide(&view.world, self.now);
+                let ahead = decide_ahead(&view, self.now);
                 let pods = self.of("Pod");
                 let sources = Sources { pods: &pods, run_spec: &|_| Ok(AnalysisRunSpec::default()), now: self.now };
-                let rendered = render(&view, &decision, &sources);
+                let rendered = ahead.render(&view, &sources);
                 (rendered.writes, rendered.split.map(|split| (rendered.before_split, split)), rendered.wake_at)
             }
         };

@@ -154,6 +154,8 @@ pub(super) struct Objects {
     compacted: u64,
     named: u64,
     uids: BTreeSet<u64>,
+    /// What is left of lists that are read page by page, by the token of the next page.
+    rests: BTreeMap<String, (Vec<Value>, Value)>,
 }
 
 impl Default for Objects {
@@ -166,6 +168,7 @@ impl Default for Objects {
             compacted: 0,
             named: 0,
             uids: BTreeSet::new(),
+            rests: BTreeMap::new(),
         }
     }
 }
@@ -182,6 +185,7 @@ impl Objects {
     pub(super) fn compact(&mut self) {
         self.compacted = self.version;
         self.past.clear();
+        self.rests.clear();
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Value> {
@@ -230,8 +234,20 @@ impl Objects {
         match seen.verb {
             "list" => {
                 let selector = seen.parameter("labelSelector").unwrap_or("");
-                let items = self.list(&key.api_version, &key.plural, &key.namespace, selector);
-                let metadata = json!({ "resourceVersion": self.version.to_string() });
+                let (items, metadata) = match seen.parameter("continue") {
+                    Some(token) => self.rests.remove(token).ok_or_else(|| {
+                        refused(
+                            410,
+                            "Expired",
+                            "The provided continue parameter is too old to display a consistent list result",
+                        )
+                    })?,
+                    None => {
+                        let items = self.list(&key.api_version, &key.plural, &key.namespace, selector);
+                        (items, json!({ "resourceVersion": self.version.to_string() }))
+                    }
+                };
+                let (items, metadata) = self.first_page(seen, items, metadata);
                 Ok((
                     200,
                     json!({ "kind": format!("{kind}List"), "apiVersion": key.api_version, "metadata": metadata, "items": items }),
@@ -264,6 +280,18 @@ impl Objects {
             }
             _ => Ok((200, self.delete(key).ok_or_else(missing)?)),
         }
+    }
+
+    /// As many objects as were asked for; the others are kept as they are for whoever comes with the token of their page.
+    fn first_page(&mut self, seen: &Seen, mut items: Vec<Value>, mut metadata: Value) -> (Vec<Value>, Value) {
+        let limit = seen.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
+        if items.len() > limit {
+            self.named += 1;
+            let (rest, token) = (items.split_off(limit), format!("page/{}=", self.named));
+            self.rests.insert(token.clone(), (rest, metadata.clone()));
+            metadata["continue"] = token.into();
+        }
+        (items, metadata)
     }
 
     fn create(&mut self, of: &Key, kind: &str, body: &Value) -> Result<Value, Refused> {
