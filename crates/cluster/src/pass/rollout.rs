@@ -200,6 +200,9 @@ async fn ready(
     }
     let written = applied.written;
     shared.tally.events(&cluster.rollout, &decision.events, now);
+    if let Some(evidence) = &shared.evidence {
+        evidence.decision(shared, cluster, view, &decision, &run_spec, now);
+    }
     note_pods(shared, &cluster.rollout, written);
     if let Some(error) = applied.skipped {
         return Err(error);
