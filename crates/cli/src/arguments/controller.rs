@@ -155,13 +155,16 @@ mod tests {
         assert_eq!(spans.map(|span| span.as_secs()), [15, 10, 2]);
         assert_eq!((controller.threads, controller.analysis_threads), (10, 30));
         assert_eq!((controller.leader_elect, controller.namespaced), (None, false));
+        assert_eq!((controller.evidence_log, controller.evidence_log_max), (None, 1024));
         assert_eq!(controller.listen_address, None);
         assert_eq!(controller.ignored.all().count(), 0);
     }
 
     #[test]
     fn what_is_no_flag_of_argos_is_an_error() {
-        for wrong in ["--verify", "--qps", "--loglevel=loud", "--logformat=xml", "--leader-election-retry-period=-2s"] {
+        let own = ["--evidence-log", "--evidence-log-max=3"];
+        let wrong = ["--verify", "--qps", "--loglevel=loud", "--logformat=xml", "--leader-election-retry-period=-2s"];
+        for wrong in wrong.into_iter().chain(own) {
             assert!(parsed(&[wrong]).is_err(), "{wrong}");
         }
         assert_eq!(parsed(&["--loglevel", "warning"]).unwrap().loglevel, "warn");

@@ -240,7 +240,7 @@ async fn an_update_is_logged_from_its_begin_to_its_end() {
     };
     let steps: Vec<_> = settled().map(|settled| (settled.place.step, settled.place.weight)).collect();
     assert!(steps.contains(&(Some(1), Some((25, 100)))), "{steps:?}");
-    let last = settled().last().unwrap();
+    let last = settled().next_back().unwrap();
     assert!(last.place.aborted && last.place.phase == "Degraded", "{last:?}");
     assert!(settled().flat_map(|settled| &settled.events).any(|event| event.reason == "RolloutAborted"), "{entries:?}");
     let ended = |entry: &Entry| matches!(entry, Entry::Ended(event) if event.message.contains(" is Failed"));
