@@ -1,5 +1,7 @@
 //! Tests on a real Kubernetes: `cargo xtask e2e`. One binary, so that it is linked once; a module for each part.
 
+#[path = "cluster/account.rs"]
+mod account;
 #[path = "cluster/badinput.rs"]
 mod badinput;
 #[path = "cluster/client.rs"]

@@ -36,10 +36,10 @@ pub(crate) fn check() -> Result<(), TaskError> {
     test::call(&mut task)
 }
 
-fn helm() -> Result<String, TaskError> {
+fn helm() -> Result<PathBuf, TaskError> {
     match std::env::var_os("SERIN_HELM") {
-        Some(named) => Ok(named.to_string_lossy().into_owned()),
-        None => printed("deploy/helm/tool/build", &[]),
+        Some(named) => Ok(named.into()),
+        None => built("helm"),
     }
 }
 
@@ -54,8 +54,7 @@ fn kubectl() -> Result<PathBuf, TaskError> {
     if let Some(found) = on_path {
         return Ok(found);
     }
-    printed("e2e/cluster/build", &["hyperkube"])?;
-    let built = PathBuf::from(printed("e2e/cluster/build", &["--path", "hyperkube"])?).join("hyperkube");
+    let built = built("hyperkube")?;
     let link = repository::metadata()?.target_directory.join("kubectl");
     let failed = |e: std::io::Error| TaskError::run("kubectl", e);
     if link.symlink_metadata().is_ok() {
@@ -63,6 +62,12 @@ fn kubectl() -> Result<PathBuf, TaskError> {
     }
     std::os::unix::fs::symlink(built, &link).map_err(failed)?;
     Ok(link)
+}
+
+/// A program that is built from Go modules, once.
+fn built(name: &str) -> Result<PathBuf, TaskError> {
+    printed("e2e/cluster/build", &[name])?;
+    Ok(PathBuf::from(printed("e2e/cluster/build", &["--path", name])?).join(name))
 }
 
 /// The last line that a script of the repository prints; what it says to people is shown.

@@ -128,6 +128,7 @@ impl Controller {
             fault,
             wanted: Default::default(),
             unsaved: Default::default(),
+            undeleted: Default::default(),
             looks: Default::default(),
             told: Default::default(),
             cleared: Default::default(),

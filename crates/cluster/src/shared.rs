@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use serin_controller::Object;
+use serin_controller::{Object, Write};
 use serin_core::Time;
 
 use crate::apply::Versions;
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) wanted: RefCell<Vec<Resource>>,
     /// Measurements that were taken and could not be written yet.
     pub(crate) unsaved: RefCell<BTreeMap<Name, Unsaved>>,
+    /// Deletions of Jobs whose runs were ended, which did not succeed yet.
+    pub(crate) undeleted: RefCell<BTreeMap<Name, Vec<Write>>>,
     /// Looks at sequential metrics that need not be written.
     pub(crate) looks: RefCell<BTreeMap<Name, Looks>>,
     /// What was last said of an object's failures, so that it is said once.

@@ -78,7 +78,7 @@ fn scripts_wait_for_conditions_and_phases() {
 }
 
 /// Waits until the API server's time, which is in seconds, is after this one, and returns it.
-fn second_after(namespace: &Namespace, time: &str) -> String {
+pub(crate) fn second_after(namespace: &Namespace, time: &str) -> String {
     let made = "jsonpath={.metadata.creationTimestamp}";
     namespace.wait_until("a later second", SOON, || {
         let now = namespace.kubectl(&["create", "configmap", "clock", "--dry-run=server", "-o", made]);

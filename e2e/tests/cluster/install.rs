@@ -40,8 +40,8 @@ fn may(cluster: &Cluster, account: &str, verb: &str, what: &str, namespace: &str
     }
 }
 
-/// Objects of the cluster that no namespace takes along.
-struct OfTheCluster<'c>(&'c Cluster, &'static str);
+/// Objects of an instance's installation that no namespace takes along.
+pub(crate) struct OfTheCluster<'c>(pub(crate) &'c Cluster, pub(crate) &'static str);
 
 impl Drop for OfTheCluster<'_> {
     fn drop(&mut self) {

@@ -1,89 +1,18 @@
-//! What the controller is allowed to do on a cluster: it begins with nothing, is given what it is refused, and in the end has done
-//! an update with everything in it. So each permission that it has by then is needed, and none is missing in the table.
-
-use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+//! What the controller is allowed to do on a cluster: an account begins with nothing, is given what it is refused, and in the end
+//! has done everything that a rollout can ask for. So each permission that it has by then is needed, and the installation gives
+//! these and no other.
 
 use serde_json::{Value, json};
 use serin_e2e::{Cluster, Namespace};
 
-use crate::web::{self, Source, WHOLE};
+use crate::account::{Account, Right};
+use crate::friends::second_after;
+use crate::install::OfTheCluster;
+use crate::manifests::{self, canary, is_current, rollout, service, set_tag, uids};
+use crate::web::{self, Source};
 
-/// What the update below does not do: group, resource and verb, and who does it.
-const ELSEWHERE: [(&str, &str, &str, &str); 16] = [
-    ("", "pods/eviction", "create", "a restart"),
-    ("", "podtemplates", "list", "a workloadRef to a PodTemplate"),
-    ("", "podtemplates", "watch", "the same"),
-    ("apps", "replicasets", "get", "one that is there already when it is to be made"),
-    ("apps", "replicasets", "patch", "one that has lost its owner"),
-    ("argoproj.io", "rollouts", "get", "the same: the owner to be is read anew"),
-    ("argoproj.io", "rollouts/finalizers", "update", "only where the server checks who may block a deletion"),
-    ("argoproj.io", "experiments/finalizers", "update", "the same"),
-    ("argoproj.io", "analysisruns/finalizers", "update", "the same"),
-    ("batch", "jobs", "delete", "a run that is ended while its Job works"),
-    ("gateway.networking.k8s.io", "httproutes", "list", "a router of the Gateway API"),
-    ("gateway.networking.k8s.io", "httproutes", "watch", "the same"),
-    ("gateway.networking.k8s.io", "httproutes", "patch", "the same"),
-    ("gateway.networking.k8s.io", "grpcroutes", "list", "the same"),
-    ("gateway.networking.k8s.io", "grpcroutes", "watch", "the same"),
-    ("gateway.networking.k8s.io", "grpcroutes", "patch", "the same"),
-];
-
-/// One permission: group, resource, verb.
-type Right = (String, String, String);
-
-/// Installs, keeps the account, and takes the installed role away. Returns the account's kubeconfig and what the role allowed.
-fn installed(cluster: &Cluster, namespace: &Namespace) -> (std::path::PathBuf, BTreeSet<Right>) {
-    let words =
-        ["install", "--apply", "--without-crds", "--image", "serin/serin:dev", "--namespaced", namespace.name()];
-    let mut command = Command::new(Cluster::built("serin"));
-    command.args(words).arg("--kubeconfig").arg(cluster.kubeconfig("admin")).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    namespace.kubectl(&["delete", "deployment", "serin"]);
-    let role = namespace.object("role", "serin").unwrap();
-    let rights = rights(&role).filter(|(group, ..)| group != "coordination.k8s.io").collect();
-    let token = namespace.kubectl(&["create", "token", "serin", "--duration=1h"]);
-    (cluster.kubeconfig_of_token(namespace.name(), token.trim()), rights)
-}
-
-fn rights(role: &Value) -> impl Iterator<Item = Right> + '_ {
-    let texts = |rule: &Value, what: &str| -> Vec<String> {
-        rule[what].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-    };
-    role["rules"].as_array().unwrap().iter().flat_map(move |rule| {
-        let (groups, resources, verbs) = (texts(rule, "apiGroups"), texts(rule, "resources"), texts(rule, "verbs"));
-        let mut all = Vec::new();
-        for group in &groups {
-            for resource in &resources {
-                all.extend(verbs.iter().map(|verb| (group.clone(), resource.clone(), verb.clone())));
-            }
-        }
-        all
-    })
-}
-
-/// Makes these the account's permissions.
-fn grant(namespace: &Namespace, rights: &BTreeSet<Right>) {
-    let rules: Vec<Value> = rights
-        .iter()
-        .map(|(group, resource, verb)| json!({ "apiGroups": [group], "resources": [resource], "verbs": [verb] }))
-        .collect();
-    namespace.kubectl(&["patch", "role", "serin", "--type=merge", "-p", &json!({ "rules": rules }).to_string()]);
-}
-
-/// Every refusal that a text tells of, as the API server words them.
-fn refused(text: &str) -> BTreeSet<Right> {
-    let quoted = |text: &str| text.split(['"', '\\']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
-    let one = |part: &str| {
-        let (verb, rest) = part.split_once(" resource ")?;
-        let group = rest.split_once("API group ").map(|(_, group)| group)?;
-        let empty = group.trim_start_matches('\\').starts_with("\"\"") || group.starts_with("\\\"\\\"");
-        Some((if empty { String::new() } else { quoted(group) }, quoted(rest), verb.to_owned()))
-    };
-    text.split("cannot ").skip(1).filter_map(one).collect()
-}
+/// The label of what an instance drives and looks at.
+const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
 /// An update with everything that one namespace can hold: a Deployment's template and its way to zero, metadata by role, an experiment
 /// with a Service, an argument from a secret, a Job that fails once, histories of length 0.
@@ -125,80 +54,233 @@ fn everything(namespace: &Namespace, source: &Source) {
     namespace.kubectl(&["patch", "rollout", "web", "--type=merge", "-p", &patch.to_string()]);
 }
 
-/// Lets one controller after the other work, each with what the former was refused, until `done`. Returns what was granted by then.
-fn grow(
-    namespace: &Namespace,
-    kubeconfig: &std::path::Path,
-    allowed: &BTreeSet<Right>,
-    granted: &mut BTreeSet<Right>,
-    done: impl Fn() -> bool,
-) {
-    let begun = Instant::now();
-    // An event that is refused stops nothing, so only a talkative controller tells of it.
-    let words = ["--namespaced", "--namespace", namespace.name(), "--loglevel=debug"];
-    'anew: loop {
-        let controller = namespace.controller_with(kubeconfig, &words, &[]);
-        // A refusal may be of a moment before the last grant was known everywhere.
-        loop {
-            assert!(begun.elapsed() < WHOLE * 2, "not done with {granted:#?}\n{}", controller.log());
-            let told = controller.log() + &namespace.kubectl(&["get", "analysisruns", "-o", "json"]);
-            let new: BTreeSet<Right> = refused(&told).difference(granted).cloned().collect();
-            if !new.is_empty() {
-                let missing: Vec<&Right> = new.difference(allowed).collect();
-                assert!(missing.is_empty(), "asks for what the installation does not grant: {missing:?}");
-                granted.extend(new);
-                grant(namespace, granted);
-                continue 'anew;
-            }
-            if done() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
+/// A run whose Job works until it is told to stop. What it is refused at first ends no run.
+fn working(name: &str) -> String {
+    format!(
+        "
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {{name: {name}}}
+spec:
+  metrics:
+  - name: job
+    consecutiveErrorLimit: 1000
+    provider:
+      job:
+        metadata: {{labels: {{of: {name}}}}}
+        spec:
+          template:
+            spec:
+              restartPolicy: Never
+              terminationGracePeriodSeconds: 1
+              containers: [{{name: main, image: \"ghcr.io/ml-portfolio/bankchurn-predictor:v3.1.0\"}}]
+"
+    )
+}
+
+/// A rollout without pods whose template is a PodTemplate.
+const HELD: &str = "
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: held}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: held}}
+  strategy: {canary: {}}
+  workloadRef: {apiVersion: v1, kind: PodTemplate, name: held}
+";
+
+/// What stands beside the update: a rollout with a route of each kind of the Gateway API, the one with a PodTemplate, one to be
+/// restarted, and a run whose Job works.
+fn others(namespace: &Namespace) {
+    let route = |kind: &str| {
+        format!(
+            "
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: {kind}
+metadata: {{name: routed}}
+spec:
+  parentRefs: [{{name: traefik, namespace: traefik}}]
+  hostnames: [\"{}.{}.test\"]
+  rules: [{{backendRefs: [{{name: routed-stable, port: 80}}, {{name: routed-canary, port: 80, weight: 0}}]}}]
+",
+            kind.to_lowercase(),
+            namespace.name()
+        )
+    };
+    let strategy = "{canary: {stableService: routed-stable, canaryService: routed-canary, \
+         trafficRouting: {plugins: {argoproj-labs/gatewayAPI: {httpRoutes: [{name: routed}], grpcRoutes: [{name: routed}]}}}, \
+         steps: [{setWeight: 30}, {pause: {}}]}}";
+    let template = manifests::template("held", "v3.1.0");
+    let manifests = [
+        service("routed-stable", "routed"),
+        service("routed-canary", "routed"),
+        route("HTTPRoute"),
+        route("GRPCRoute"),
+        rollout("routed", 1, "v3.1.0", strategy, ""),
+        format!("\n---\n{{apiVersion: v1, kind: PodTemplate, metadata: {{name: held}}, template: {template}}}\n"),
+        HELD.to_owned(),
+        rollout("restarted", 1, "v3.1.0", &canary("[]"), ""),
+        working("first"),
+    ];
+    namespace.apply(&manifests.concat());
+}
+
+/// Gives the name of the ReplicaSet that a rollout is about to make to somebody else's. Returns that one's uid.
+fn take_the_name_of_held(namespace: &Namespace) -> Value {
+    // A hash is of the template alone, so it is that of the rollout that was there before.
+    let held = namespace.object("rollout", "held").unwrap();
+    let name = format!("held-{}", held["status"]["stableRS"].as_str().unwrap());
+    namespace.kubectl(&["delete", "rollout", "held", "--cascade=foreground", "--timeout=60s"]);
+    let template = manifests::template("other", "v3.1.0");
+    namespace.apply(&format!(
+        "{{apiVersion: apps/v1, kind: ReplicaSet, metadata: {{name: {name}}}, \
+           spec: {{replicas: 0, selector: {{matchLabels: {{app: other}}}}, template: {template}}}}}"
+    ));
+    namespace.apply(HELD);
+    namespace.object("replicaset", &name).unwrap()["metadata"]["uid"].take()
+}
+
+/// Asks for a restart at a time that is after the beginning of every pod, and over.
+fn restart(namespace: &Namespace) -> String {
+    let made = |pod: &Value| pod["metadata"]["creationTimestamp"].as_str().unwrap().to_owned();
+    let newest = namespace.objects("pods", "app=restarted").iter().map(made).max().unwrap();
+    let at = second_after(namespace, &newest);
+    let patch = json!({ "spec": { "restartAt": at } }).to_string();
+    namespace.kubectl(&["patch", "rollout", "restarted", "--type=merge", "-p", &patch]);
+    at
+}
+
+fn end(namespace: &Namespace, run: &str) {
+    namespace.kubectl(&["patch", "analysisrun", run, "--type=merge", "-p", r#"{"spec":{"terminate":true}}"#]);
+}
+
+/// The Job of a run, while it is wanted.
+fn job(namespace: &Namespace, run: &str) -> Option<Value> {
+    let mut jobs = namespace.objects("jobs", &format!("of={run}")).into_iter();
+    jobs.find(|job| job["metadata"]["deletionTimestamp"].is_null())
+}
+
+fn works(namespace: &Namespace, run: &str) -> bool {
+    job(namespace, run).is_some_and(|job| job["status"]["active"] == 1)
+}
+
+/// How many objects with these labels are of the update, and not of what stands beside it.
+fn of_web(namespace: &Namespace, kind: &str, labels: &str) -> usize {
+    uids(namespace, kind, labels).iter().filter(|(name, _)| name.starts_with("web-")).count()
+}
+
+fn weights(namespace: &Namespace, kind: &str) -> [Value; 2] {
+    let mut route = namespace.object(kind, "routed").unwrap();
+    [0, 1].map(|i| route["spec"]["rules"][0]["backendRefs"][i]["weight"].take())
+}
+
+fn is_in(namespace: &Namespace, name: &str, phase: &str) -> bool {
+    namespace.object("rollout", name).is_some_and(|r| is_current(&r) && r["status"]["phase"] == phase)
+}
+
+//= compat: 9.7-2
+#[test]
+fn everything_that_rollouts_ask_for_needs_every_permission_of_the_installation_and_no_other() {
+    let cluster = Cluster::booted();
+    let namespace = cluster.namespace("rights");
+    let source = Source::begin();
+    let mut account = Account::of_namespace(&cluster, &namespace);
+    everything(&namespace, &source);
+    others(&namespace);
+    let is_over = || namespace.object("rollout", "web").is_some_and(|r| web::is_over(&r));
+    let at_zero = || namespace.object("deployment", "web").is_some_and(|d| d["spec"]["replicas"] == 0);
+    let healthy = || ["held", "routed", "restarted"].iter().all(|name| is_in(&namespace, name, "Healthy"));
+    account.grow(|| is_over() && at_zero() && healthy() && works(&namespace, "first"));
+
+    let image = "ghcr.io/ml-portfolio/bankchurn-predictor:v3.2.0";
+    let patch = json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image }]);
+    namespace.kubectl(&["patch", "deployment", "web", "--type=json", "-p", &patch.to_string()]);
+    let routed = namespace.object("rollout", "routed").unwrap();
+    let orphan = format!("routed-{}", routed["status"]["stableRS"].as_str().unwrap());
+    let alone = r#"{"metadata":{"ownerReferences":null}}"#;
+    namespace.kubectl(&["patch", "replicaset", &orphan, "--type=merge", "-p", alone]);
+    set_tag(&namespace, "routed", "v3.2.0");
+    let foreign = take_the_name_of_held(&namespace);
+    let at = restart(&namespace);
+    end(&namespace, "first");
+    namespace.apply(&working("second"));
+    // Until nothing of the past is left.
+    let swept = || {
+        let sets = of_web(&namespace, "replicasets", "rollouts-pod-template-hash");
+        sets == 1 && of_web(&namespace, "analysisruns", "") + of_web(&namespace, "experiments", "") == 0
+    };
+    let updated = || source.asked("secret") > 0 && is_over() && swept();
+    let shared = || ["httproute", "grpcroute"].iter().all(|kind| weights(&namespace, kind) == [json!(70), json!(30)]);
+    let adopted = || {
+        let owner = namespace.object("replicaset", &orphan).unwrap()["metadata"]["ownerReferences"][0]["uid"].take();
+        owner == routed["metadata"]["uid"]
+    };
+    let renamed = || namespace.object("rollout", "held").is_some_and(|r| r["status"]["collisionCount"] == 1);
+    let restarted = || namespace.object("rollout", "restarted").is_some_and(|r| r["status"]["restartedAt"] == at);
+    let ended = || namespace.object("analysisrun", "first").is_some_and(|r| r["status"]["completedAt"].is_string());
+    account.grow(|| {
+        (updated() && adopted() && shared() && is_in(&namespace, "routed", "Paused"))
+            && (renamed() && is_in(&namespace, "held", "Healthy"))
+            && (restarted() && ended() && works(&namespace, "second"))
+    });
+    assert!(uids(&namespace, "replicasets", "").iter().any(|(_, uid)| foreign == *uid), "it was not ours to touch");
+
+    // When the first one was ended, its Job could not be: that was refused.
+    end(&namespace, "second");
+    account.grow(|| job(&namespace, "second").is_none());
+    account.assert_all_needed();
+}
+
+//= compat: 9.7-2
+#[test]
+fn the_lock_of_the_leader_needs_its_permissions() {
+    let cluster = Cluster::booted();
+    let namespace = cluster.namespace("lock");
+    let times = [("lease-duration", "3s"), ("renew-deadline", "2s"), ("retry-period", "1s")];
+    let times = times.map(|(what, time)| format!("--leader-election-{what}={time}"));
+    let words: Vec<&str> = ["--leader-elect"].into_iter().chain(times.iter().map(String::as_str)).collect();
+    let mut account = Account::of_the_lock(&cluster, &namespace).with(&words);
+    // One that was not allowed to renew it made it.
+    let lease = || namespace.object("lease", "argo-rollouts-controller-lock").unwrap_or_default();
+    account.grow(|| lease()["spec"]["leaseTransitions"].as_i64() > Some(0));
+    account.assert_all_needed();
+}
+
+/// A template of the whole cluster, which goes with the test.
+struct ForAll<'c>(&'c Cluster, String);
+
+impl Drop for ForAll<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.try_kubectl(&["delete", "clusteranalysistemplate", &self.1], "");
     }
 }
 
 //= compat: 9.7-2
 #[test]
-fn a_whole_update_needs_every_permission_and_no_other_than_those_of_the_installation() {
+fn templates_of_the_whole_cluster_need_their_permissions() {
     let cluster = Cluster::booted();
-    let namespace = cluster.namespace("rights");
-    let source = Source::begin();
-    let (kubeconfig, allowed) = installed(&cluster, &namespace);
-    let mut granted = BTreeSet::new();
-    grant(&namespace, &granted);
-    everything(&namespace, &source);
-    let healthy = || namespace.object("rollout", "web").is_some_and(|r| web::is_over(&r));
-    let at_zero = || namespace.object("deployment", "web").is_some_and(|d| d["spec"]["replicas"] == 0);
-    grow(&namespace, &kubeconfig, &allowed, &mut granted, || healthy() && at_zero());
-    let image = "ghcr.io/ml-portfolio/bankchurn-predictor:v3.2.0";
-    let patch = json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image }]);
-    namespace.kubectl(&["patch", "deployment", "web", "--type=json", "-p", &patch.to_string()]);
-    // Until nothing of the past is left.
-    let swept = || {
-        let sets = namespace.objects("replicasets", "rollouts-pod-template-hash").len();
-        let runs = namespace.objects("analysisruns", "").len() + namespace.objects("experiments", "").len();
-        source.asked("secret") == 1 && healthy() && (sets, runs) == (1, 0)
-    };
-    grow(&namespace, &kubeconfig, &allowed, &mut granted, swept);
-    // Whether a watch is begun before the work is over is a matter of time, for Jobs above all; who may list needs it.
-    let watched = |(group, resource, verb): &Right| {
-        verb == "watch" && granted.contains(&(group.clone(), resource.clone(), "list".to_owned()))
-    };
-    let unused: Vec<&Right> = allowed.difference(&granted).filter(|right| !watched(right)).collect();
-    let elsewhere: BTreeSet<Right> = ELSEWHERE
-        .iter()
-        .map(|(group, resource, verb, _)| ((*group).into(), (*resource).into(), (*verb).into()))
-        .collect();
-    assert_eq!(unused, elsewhere.iter().collect::<Vec<_>>(), "granted: {granted:#?}");
-}
-
-#[test]
-fn refusals_are_read() {
-    let said = r#"failed to patch Rollout a/web: rollouts.argoproj.io "web" is forbidden: User "u" cannot patch resource "rollouts/status" in API group "argoproj.io" in the namespace "a""#;
-    let right = |group: &str, resource: &str, verb: &str| -> Right { (group.into(), resource.into(), verb.into()) };
-    assert_eq!(refused(said), [right("argoproj.io", "rollouts/status", "patch")].into());
-    let in_json = r#"secrets \"path\" is forbidden: User \"u\" cannot get resource \"secrets\" in API group \"\" in the namespace \"a\""#;
-    assert_eq!(refused(in_json), [right("", "secrets", "get")].into());
-    assert_eq!(refused("cannot say"), BTreeSet::new());
+    let home = cluster.namespace("for-all");
+    let instance = "for-all";
+    let _roles = OfTheCluster(&cluster, instance);
+    let doubted = |(_, resource, _): &Right| resource == "clusteranalysistemplates";
+    let mut account = Account::of_cluster(&cluster, &home, instance, doubted);
+    let template = ForAll(&cluster, home.name().to_owned());
+    cluster.apply(&format!(
+        "
+apiVersion: argoproj.io/v1alpha1
+kind: ClusterAnalysisTemplate
+metadata: {{name: {}, labels: {{{INSTANCE}: {instance}}}}}
+spec: {{metrics: [{{name: one, provider: {{web: {{url: \"http://127.0.0.1/\"}}}}}}]}}
+",
+        template.1
+    ));
+    let steps = format!("[{{analysis: {{templates: [{{templateName: {}, clusterScope: true}}]}}}}]", template.1);
+    home.apply(&rollout("web", 0, "v3.1.0", &canary(&steps), ""));
+    home.kubectl(&["label", "rollout", "web", &format!("{INSTANCE}={instance}")]);
+    account.grow(|| is_in(&home, "web", "Healthy"));
+    account.assert_all_needed();
 }

@@ -44,6 +44,8 @@ async fn carry_out(shared: &Shared, name: &Name) -> Result<Next, Error> {
     let known = shared.store.borrow().get(ANALYSIS_RUN, name);
     let Some(object) = known.filter(|object| !object.is_deleted()) else {
         forget(shared, name);
+        // Its Jobs go with it.
+        shared.undeleted.borrow_mut().remove(name);
         return Ok(Next::At(None));
     };
     let run: AnalysisRun = match serde_json::from_value(object.0.clone()) {
@@ -61,7 +63,7 @@ async fn carry_out(shared: &Shared, name: &Name) -> Result<Next, Error> {
         if let Some(evidence) = &shared.evidence {
             evidence.conclude(shared, &run, &before).await;
         }
-        return expire(shared, &run, &before, &object).await;
+        return expire(shared, name, &run, &before, &object).await;
     }
     let unsaved = shared.unsaved.borrow().get(name).filter(|kept| kept.uid == object.uid()).cloned();
     let mut kept = unsaved.unwrap_or_else(|| Unsaved { uid: object.uid().to_owned(), status: before.clone() });
@@ -82,7 +84,8 @@ async fn carry_out(shared: &Shared, name: &Name) -> Result<Next, Error> {
         let taken = measure::take(shared, &run, &spec, &kept.status, &due).await?;
         for Taken { index, measurement, writes } in taken {
             record(&spec, &mut kept.status, index, measurement);
-            apply_all(shared, writes, &mut Shared::versions([])).await;
+            // What was measured is written whatever comes of it.
+            let _ = delete(shared, name, writes).await;
         }
         shared.unsaved.borrow_mut().insert(name.clone(), kept.clone());
     }
@@ -94,6 +97,20 @@ async fn carry_out(shared: &Shared, name: &Name) -> Result<Next, Error> {
         Next::Again => Ok(Next::Again),
         Next::At(_) => Ok(Next::At(wake_at)),
     }
+}
+
+/// Deletes the Jobs of measurements that were ended. What could not be deleted is kept for a later pass: nothing else ends a Job, and it
+/// would go on for as long as its run is there.
+async fn delete(shared: &Shared, name: &Name, jobs: Vec<Write>) -> Result<(), Error> {
+    let mut first = Ok(());
+    for job in jobs {
+        let applied = apply_all(shared, vec![job.clone()], &mut Shared::versions([])).await;
+        if let Some(error) = applied.skipped.or(applied.stopped.map(|(_, error)| error)) {
+            shared.undeleted.borrow_mut().entry(name.clone()).or_default().push(job);
+            first = first.and(Err(error));
+        }
+    }
+    first
 }
 
 fn forget(shared: &Shared, name: &Name) {
@@ -197,12 +214,20 @@ const fn bad(phase: RunPhase) -> bool {
 
 /// A finished run of its own goes when its time to stay is over; its Jobs beyond those that are kept go before.
 //= compat: 3.9-6, 3.9-4
-async fn expire(shared: &Shared, run: &AnalysisRun, status: &RunStatus, object: &Object) -> Result<Next, Error> {
+async fn expire(
+    shared: &Shared,
+    name: &Name,
+    run: &AnalysisRun,
+    status: &RunStatus,
+    object: &Object,
+) -> Result<Next, Error> {
+    let left = shared.undeleted.borrow_mut().remove(name).unwrap_or_default();
+    let deleted = delete(shared, name, left).await;
     let surplus = measure::surplus(shared, run);
     apply_all(shared, surplus, &mut Shared::versions([])).await;
-    let Some(at) = lower::ttl(&run.spec).expires(status) else { return Ok(Next::At(None)) };
-    if at > shared.now() {
-        return Ok(Next::At(Some(at)));
+    let at = lower::ttl(&run.spec).expires(status);
+    if at.is_none_or(|at| at > shared.now()) {
+        return deleted.map(|()| Next::At(at));
     }
     let target = serin_controller::write::Target::of(object);
     let delete = Write::new(target, Verb::Delete { foreground: false }).or(serin_controller::write::Failure::Gone);

@@ -7,7 +7,7 @@ use serin_cluster::Settings;
 use serin_cluster::resource::{ANALYSIS_RUN, EVENT, EXPERIMENT, JOB, REPLICA_SET, ROLLOUT, SERVICE};
 use serin_spec::wire::keys::HASH_LABEL;
 
-use crate::server::Server;
+use crate::server::{Server, Trouble};
 use crate::stage::{SHOP, blue_green, change_spec, is, play, set_image};
 
 /// The events of an object: type, reason and message.
@@ -121,6 +121,32 @@ async fn a_run_goes_on_when_its_job_has_ended_and_tells_its_result() {
     })
     .await;
     assert_eq!(reasons(&server, "AnalysisRun"), ["MetricSuccessful", "AnalysisRunSuccessful"]);
+}
+
+#[tokio::test]
+async fn a_job_whose_deletion_is_refused_is_deleted_when_that_is_allowed_and_its_run_does_not_wait() {
+    let server = Server::start().await;
+    server.put(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": { "name": "check", "namespace": SHOP },
+        "spec": { "metrics": [{ "name": "smoke", "provider": { "job": { "spec": { "template": { "spec": {
+            "containers": [{ "name": "smoke", "image": "smoke:1" }], "restartPolicy": "Never",
+        } } } } } }] },
+    }));
+    play(&server, Settings::default(), async || {
+        server.until("its Job is made", |server| server.all(JOB).len() == 1).await;
+        server.always("delete", "/jobs/", Trouble::Refuse(403, "Forbidden", "cannot delete jobs"));
+        server.edit(ANALYSIS_RUN, SHOP, "check", |run| run["spec"]["terminate"] = true.into());
+        let ended =
+            |server: &Server| server.get(ANALYSIS_RUN, SHOP, "check").unwrap()["status"]["completedAt"].is_string();
+        server.until("the run has ended", ended).await;
+        server
+            .until("it is told", |server| reasons(server, "AnalysisRun").contains(&"ReconciliationError".to_owned()))
+            .await;
+        assert_eq!(server.all(JOB).len(), 1);
+        server.calm();
+        server.until("the Job has gone", |server| server.all(JOB).is_empty()).await;
+    })
+    .await;
 }
 
 //= compat: 9.6-5

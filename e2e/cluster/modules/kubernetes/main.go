@@ -11,6 +11,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
@@ -40,9 +45,14 @@ func main() {
 		etcdmain.Main(os.Args)
 		return
 	}
+	if name == "coredns" { // the same; only what the cluster's Corefile names is linked in, in the order in which it is asked
+		dnsserver.Directives = []string{"bind", "errors", "kubernetes"}
+		coremain.Run()
+		return
+	}
 	command, known := programs[name]
 	if !known {
-		names := append(slices.Sorted(maps.Keys(programs)), "etcd")
+		names := append(slices.Sorted(maps.Keys(programs)), "coredns", "etcd")
 		fmt.Fprintf(os.Stderr, "%q is no program of this binary: call it by one of %s\n", name, strings.Join(names, ", "))
 		os.Exit(2)
 	}
