@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::error::CliError;
 
 pub(crate) use controller::Controller;
-pub(crate) use evidence::{Picture, Replay, Report};
+pub(crate) use evidence::{LogWanted, Picture, Replay, Report};
 pub(crate) use install::{Install, Migrate, MigrateDeployment, Reach, Strategy};
 pub(crate) use kube::Kube;
 pub(crate) use plan::Plan;

@@ -4,9 +4,10 @@ pub(crate) mod verdicts;
 
 use std::path::{Path, PathBuf};
 
-use serin_local::EvidenceLog;
+use serin_providers::sequential::log::folder::{self, Found};
 use serin_providers::sequential::log::{Entry, Flaw, FlawKind, Reader};
 
+use crate::arguments::LogWanted as Wanted;
 use crate::error::CliError;
 
 /// A log in memory.
@@ -17,11 +18,12 @@ pub(crate) struct LogFile {
 }
 
 impl LogFile {
-    /// The log at this path, or of this rollout in the state folder.
+    /// The log at this path, or of this rollout in a folder of logs; in that of the state folder when no other is given.
     ///
     /// # Errors
     /// When there is none, or several are meant.
-    pub(crate) fn find(state: &Path, named: &str, revision: Option<u64>) -> Result<Self, CliError> {
+    pub(crate) fn find(state: &Path, wanted: &Wanted) -> Result<Self, CliError> {
+        let (named, revision) = (wanted.log.as_str(), wanted.revision);
         let path = Path::new(named);
         if path.is_file() {
             return Self::read(path.to_owned());
@@ -29,10 +31,10 @@ impl LogFile {
         if path.components().count() > 1 && path.extension().is_some_and(|end| end == "log") {
             return Err(CliError::usage(format!("there is no file {named}"), "name a rollout or a log"));
         }
-        let folder = state.join(serin_local::EVIDENCE);
-        let logs = match serin_local::evidence_logs(&folder) {
+        let folder = wanted.logs.clone().unwrap_or_else(|| state.join(serin_local::EVIDENCE));
+        let logs = match folder::found(&folder) {
             Ok(logs) => logs,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && wanted.logs.is_none() => Vec::new(),
             Err(source) => return Err(CliError::io(format!("read {}", folder.display()))(source)),
         };
         Self::read(chosen(&logs, named, revision)?)
@@ -41,6 +43,11 @@ impl LogFile {
     fn read(path: PathBuf) -> Result<Self, CliError> {
         let bytes = std::fs::read(&path).map_err(CliError::io(format!("read {}", path.display())))?;
         Ok(Self { path, bytes })
+    }
+
+    /// The log as it is.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Where it is.
@@ -70,26 +77,25 @@ impl LogFile {
     }
 }
 
-const LOGS: &str =
-    "logs are in the folder `evidence` of the state folder, one for each update that sequential metrics judge";
+const LOGS: &str = "logs are in the folder `evidence` of the state folder, or where --logs says, one for each update that sequential metrics judge";
 
 /// The log that a name means: the whole name, or its beginning where that means one rollout.
-fn chosen(logs: &[EvidenceLog], named: &str, revision: Option<u64>) -> Result<PathBuf, CliError> {
+fn chosen(logs: &[Found], named: &str, revision: Option<u64>) -> Result<PathBuf, CliError> {
     let named = named.trim_end_matches('/');
-    let exact = |log: &&EvidenceLog| log.rollout.to_string() == named || log.rollout.name == named;
-    let begins = |log: &&EvidenceLog| log.rollout.name.starts_with(named);
-    let mut of: Vec<&EvidenceLog> = logs.iter().filter(exact).collect();
+    let exact = |log: &&Found| log.rollout() == named || log.name == named;
+    let begins = |log: &&Found| log.name.starts_with(named);
+    let mut of: Vec<&Found> = logs.iter().filter(exact).collect();
     if of.is_empty() {
         of = logs.iter().filter(begins).collect();
     }
     let Some(first) = of.first() else {
-        let mut known: Vec<String> = logs.iter().map(|log| log.rollout.to_string()).collect();
+        let mut known: Vec<String> = logs.iter().map(Found::rollout).collect();
         known.dedup();
         let hint = if known.is_empty() { LOGS.to_owned() } else { format!("there are logs of {}", known.join(", ")) };
         return Err(CliError::usage(format!("there is no log of \"{named}\""), hint));
     };
-    if let Some(other) = of.iter().find(|log| log.rollout != first.rollout) {
-        let message = format!("\"{named}\" may mean {} or {}", first.rollout, other.rollout);
+    if let Some(other) = of.iter().find(|log| log.rollout() != first.rollout()) {
+        let message = format!("\"{named}\" may mean {} or {}", first.rollout(), other.rollout());
         return Err(CliError::usage(message, "write namespace/name"));
     }
     let found = match revision {
@@ -98,7 +104,7 @@ fn chosen(logs: &[EvidenceLog], named: &str, revision: Option<u64>) -> Result<Pa
     };
     found.map(|log| log.path.clone()).ok_or_else(|| {
         let kept: Vec<String> = of.iter().map(|log| log.revision.to_string()).collect();
-        let message = format!("there is no log of revision {} of {}", revision.unwrap_or(0), first.rollout);
+        let message = format!("there is no log of revision {} of {}", revision.unwrap_or(0), first.rollout());
         CliError::usage(message, format!("there are logs of revision {}", kept.join(", ")))
     })
 }
@@ -106,12 +112,12 @@ fn chosen(logs: &[EvidenceLog], named: &str, revision: Option<u64>) -> Result<Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serin_local::EvidenceLog;
 
     #[test]
     fn a_name_means_the_latest_update_of_one_rollout() {
-        let log = |namespace: &str, name: &str, revision| EvidenceLog {
-            rollout: format!("{namespace}/{name}").try_into().unwrap(),
+        let log = |namespace: &str, name: &str, revision| Found {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
             revision,
             path: PathBuf::from(format!("{namespace}_{name}_{revision}.log")),
         };

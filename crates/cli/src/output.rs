@@ -25,8 +25,16 @@ pub(crate) fn report(error: &CliError) {
 
 /// Prints a line; a reader that left (`| head`) ends the process quietly, a disk that is full ends it as a failure.
 pub(crate) fn line(text: impl AsRef<str>) {
-    let mut out = std::io::stdout().lock();
-    if let Err(source) = writeln!(out, "{}", text.as_ref()) {
+    print(|out| writeln!(out, "{}", text.as_ref()));
+}
+
+/// Prints something as it is, as [`line`] does.
+pub(crate) fn bytes(bytes: &[u8]) {
+    print(|out| out.write_all(bytes).and_then(|()| out.flush()));
+}
+
+fn print(what: impl FnOnce(&mut std::io::StdoutLock<'_>) -> std::io::Result<()>) {
+    if let Err(source) = what(&mut std::io::stdout().lock()) {
         if source.kind() == std::io::ErrorKind::BrokenPipe {
             std::process::exit(0);
         }

@@ -11,6 +11,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::client::{Client, Told};
 use crate::error::{Class, Error};
+use crate::evidence::{Evidence, EvidenceLog};
 use crate::fault::Fault;
 use crate::pass::{Key, LANES, Next, attempt, failure};
 use crate::resource::{
@@ -54,6 +55,8 @@ pub struct Settings {
     pub analysis_only: bool,
     /// The Prometheus of templates that name none.
     pub prometheus: Option<String>,
+    /// Where what sequential metrics judge is logged, if anywhere.
+    pub evidence_log: Option<EvidenceLog>,
 }
 
 impl Default for Settings {
@@ -67,6 +70,7 @@ impl Default for Settings {
             resync: Duration::from_mins(15),
             analysis_only: false,
             prometheus: None,
+            evidence_log: None,
         }
     }
 }
@@ -116,6 +120,7 @@ impl Controller {
     pub fn new(client: Client, settings: Settings, fault: Fault) -> Self {
         let shared = Shared {
             client,
+            evidence: settings.evidence_log.as_ref().map(Evidence::new),
             settings,
             store: Default::default(),
             references: Default::default(),

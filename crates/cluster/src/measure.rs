@@ -56,39 +56,15 @@ pub(crate) async fn take(
         true => Some(filled(shared, run).await?),
         false => None,
     };
-    let (looked, due): (Vec<_>, Vec<_>) = due.iter().copied().partition(looks);
-    let looked: Vec<usize> = looked.into_iter().map(|(index, _)| index).collect();
+    let (tests, due): (Vec<_>, Vec<_>) = due.iter().copied().partition(|(index, _)| spec.metrics[*index].sequential);
     let one = async |(index, task): &(usize, Task)| match task {
         Task::Measure => begin(shared, run, spec, status, *index, filled.as_ref()).await,
         Task::Resume => resume(shared, run, spec, status, *index).await,
         Task::Terminate => Ok(end(shared, run, spec, status, *index)),
     };
-    let looking = look(shared, run, spec, status, &looked, filled.as_ref());
+    let looking = sequential::look(shared, run, spec, status, filled.as_ref(), &tests);
     let (others, looked) = join(join_all(due.iter().map(one)), looking).await;
     others.into_iter().chain(looked?.into_iter().map(Ok)).collect()
-}
-
-/// Looks at sequential metrics. Where their arguments cannot be filled in, each of them is an error.
-async fn look(
-    shared: &Shared,
-    run: &AnalysisRun,
-    spec: &RunSpec,
-    status: &RunStatus,
-    due: &[usize],
-    filled: Option<&Result<Filled, String>>,
-) -> Result<Vec<Taken>, Error> {
-    let now = shared.now();
-    match filled {
-        Some(Ok(filled)) if !due.is_empty() => sequential::look(shared, run, spec, status, filled, due).await,
-        Some(Err(problem)) => {
-            let broken = |index: &usize| {
-                let measurement = measurement(&spec.metrics[*index], (now, now), Err(problem.clone()), None);
-                Taken { index: *index, measurement, writes: Vec::new() }
-            };
-            Ok(due.iter().map(broken).collect())
-        }
-        _ => Ok(Vec::new()),
-    }
 }
 
 /// The metrics with every argument filled in, from Secrets as well.

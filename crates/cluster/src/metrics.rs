@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calls::Call;
 use crate::error::Class;
+use crate::evidence::Health;
 use crate::pass::Key;
 use crate::queue::Queue;
 use crate::resource::Resource;
@@ -21,6 +22,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) store: &'a Store,
     pub(crate) queues: &'a [&'a Queue<Key>],
     pub(crate) tally: &'a Tally,
+    /// How writing logs of evidence goes, where they are written.
+    pub(crate) evidence: Option<&'a Health>,
     pub(crate) calls: &'a BTreeMap<Call, u64>,
     /// Kinds whose watch fails.
     pub(crate) failing: &'a BTreeSet<Resource>,
@@ -199,6 +202,12 @@ fn own(page: &mut Page, scene: &Scene<'_>) {
     for (resource, ..) in scene.store.sizes() {
         let works = !scene.failing.contains(&resource);
         page.sample("serin_watch_up", &[("kind", resource.plural)], f64::from(u8::from(works)));
+    }
+    if let Some(health) = scene.evidence {
+        page.family("serin_evidence_log_up", "gauge", "Whether what is judged is logged.");
+        page.sample("serin_evidence_log_up", &[], f64::from(u8::from(health.is_well())));
+        page.family("serin_evidence_log_failures_total", "counter", "What could not be logged.");
+        page.sample("serin_evidence_log_failures_total", &[], count(health.failures()));
     }
     page.family("serin_store_objects", "gauge", "Objects that are known.");
     for (resource, objects, _) in scene.store.sizes() {

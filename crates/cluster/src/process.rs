@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::controller::{Controller, Settings};
 use crate::election::{Election, Lock};
 use crate::error::Error;
+use crate::evidence::Evidence;
 use crate::fault::Fault;
 use crate::fence::Fence;
 use crate::metrics;
@@ -194,6 +195,7 @@ impl State {
                 store: &shared.store.borrow(),
                 queues: &queues.iter().map(|queue| &**queue).collect::<Vec<_>>(),
                 tally: &shared.tally,
+                evidence: shared.evidence.as_ref().map(Evidence::health),
                 calls: &shared.client.calls().all(),
                 failing: &shared.failing.borrow(),
                 leads: self.leads.get(),

@@ -10,6 +10,7 @@ use serin_core::Time;
 use crate::apply::Versions;
 use crate::client::Client;
 use crate::controller::Settings;
+use crate::evidence::Evidence;
 use crate::fault::Fault;
 use crate::measure::sequential::Looks;
 use crate::pass::run::Unsaved;
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) labelled: RefCell<BTreeMap<Name, String>>,
     /// Runs that statuses name and the server does not have.
     pub(crate) lost_runs: RefCell<BTreeMap<Name, Vec<String>>>,
+    /// The logs of what is judged, if there are any.
+    pub(crate) evidence: Option<Evidence>,
     pub(crate) tally: crate::tally::Tally,
     /// When the loop last turned; none before it begins.
     pub(crate) turned: Cell<Option<Instant>>,

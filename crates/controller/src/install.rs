@@ -37,6 +37,26 @@ pub enum Scope {
     Namespace(String),
 }
 
+/// The folder of a pod that holds the logs of what sequential metrics judge.
+pub const EVIDENCE: &str = "/var/lib/serin/evidence";
+
+/// The group of the image's user, to which a claim's folder is given.
+const GROUP: u32 = 65_532;
+
+/// The logs of what sequential metrics judge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceLog {
+    /// The volume claim that they are in; without one they go with the pod.
+    pub claim: Option<String>,
+    /// Most that they may take together, in MiB.
+    pub max_mib: u32,
+}
+
+impl EvidenceLog {
+    /// What they may take where nobody says otherwise, in MiB.
+    pub const MAX_MIB: u32 = 1024;
+}
+
 /// What is installed, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -52,6 +72,8 @@ pub struct Options {
     pub instance: String,
     /// With what a cluster has once, whoever uses it: the definitions, and the roles for people.
     pub shared: bool,
+    /// Whether what is judged is logged.
+    pub evidence: Option<EvidenceLog>,
 }
 
 impl Default for Options {
@@ -63,6 +85,7 @@ impl Default for Options {
             replicas: 2,
             instance: String::new(),
             shared: true,
+            evidence: None,
         }
     }
 }

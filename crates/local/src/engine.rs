@@ -27,11 +27,11 @@ use std::time::{Duration, Instant};
 
 use serin_core::{Hash, Time};
 use serin_promql::Store as Series;
+use serin_providers::sequential::log::folder::Logs;
 use serin_supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::evidence::log::Logs;
 use crate::experiment::{ExperimentRecord, ExperimentState};
 use crate::journal::Journal;
 use crate::link::{Link, RouterCommand};
@@ -227,7 +227,7 @@ impl Engine {
             measuring: measure::Measuring::default(),
             asking: plugins::Asking::default(),
             traffic: traffic::Traffic::default(),
-            logs: Logs::new(&options.state),
+            logs: Logs::new(options.state.join(crate::evidence::FOLDER)),
             truths: labels::Truths::default(),
             dirty: BTreeSet::new(),
             dirty_experiments: BTreeSet::new(),

@@ -1,10 +1,11 @@
 //! From the seconds that the router counted to what the tests of a rollout compare: the canary and the stable version, wherever their requests came in.
 
-pub(crate) mod log;
-
 use serin_core::Time;
 use serin_proxy::report::{Batch as Second, Counts, PairCounts as RouterPairs, SliceCounts};
 use serin_stats::batch::{Arm, Batch, PairCounts, Units};
+
+/// The folder inside a state folder that holds the logs of what was judged.
+pub const FOLDER: &str = "evidence";
 
 /// Whose requests are compared.
 #[derive(Debug, Clone)]

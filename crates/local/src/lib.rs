@@ -35,5 +35,5 @@ pub mod view;
 
 pub use engine::{Engine, Options, blue_green_stages, canary_steps, check, check_for_cluster, lint};
 pub use error::{Class, LocalError};
-pub use evidence::log::{FOLDER as EVIDENCE, Found as EvidenceLog, found as evidence_logs};
+pub use evidence::FOLDER as EVIDENCE;
 pub use store::EventRecord;

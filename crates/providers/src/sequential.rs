@@ -236,7 +236,8 @@ impl Look<'_> {
         })
     }
 
-    fn broken(&self, index: usize, message: String) -> Measurement {
+    /// A metric that cannot be looked at. What it remembers stays to be seen.
+    pub fn broken(&self, index: usize, message: String) -> Measurement {
         let before = last(self.spec, self.status, index).cloned();
         let begun = Measurement { started: self.now, ..Measurement::default() };
         Measurement {

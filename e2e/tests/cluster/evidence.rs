@@ -1,5 +1,9 @@
 //! Versions that are compared by the counters of a real Prometheus: a good one is promoted on evidence in the middle of a pause of an hour, though the controller is
-//! killed at its writes, and a bad one is rolled back in such a pause. What the test remembers is in the run's own status, and counts every answer once.
+//! killed at its writes, and a bad one is rolled back in such a pause. What the test remembers is in the run's own status, and counts every answer once; the log of
+//! either update, written by all of these controllers, gives the same verdict at the same second.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use serin_e2e::{Cluster, Namespace, Users, ask};
@@ -78,9 +82,50 @@ fn counted(run: &Value) -> [f64; 2] {
     })
 }
 
+/// Where the controllers log what they judge, begun anew.
+fn logs(namespace: &Namespace) -> PathBuf {
+    let folder = Cluster::booted().dir().join("evidence").join(namespace.name());
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+    folder
+}
+
+/// What a run's log comes to when it is replayed, held to what the run says.
+fn check_log(namespace: &Namespace, logs: &Path, revision: &str, verdict: &str) {
+    let arguments = ["replay", "web", "--revision", revision, "-o", "json", "--logs"];
+    let output = Command::new(Cluster::built("serin")).args(arguments).arg(logs).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let replayed: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&replayed["identical"], &replayed["gaps"]), (&Value::Bool(true), &Value::Null), "{replayed:#}");
+    let run = newest_run(namespace);
+    let last = &run["status"]["metricResults"][0]["measurements"][0];
+    let row = replayed["verdicts"].as_array().unwrap().last().unwrap();
+    assert_eq!((&row["verdict"], &row["phase"]), (&json!(verdict), &last["phase"]), "{replayed:#} {last:#}");
+    let labels = run["metadata"]["labels"]["rollouts-pod-template-hash"].as_str().unwrap();
+    let pool = namespace.objects("replicasets", &format!("rollouts-pod-template-hash={labels}")).pop().unwrap();
+    let (begun, ended) = (second_of_day(&pool["metadata"]["creationTimestamp"]), second_of_day(&last["finishedAt"]));
+    let second = row["second"].as_f64().unwrap();
+    assert!((second - (ended - begun).rem_euclid(86_400.0)).abs() < 0.002, "{row} {begun} {ended}");
+    assert_eq!(row["text"].as_str(), kept_text(&run).as_deref());
+}
+
+/// Where a run says that it stands, without what could not be counted.
+fn kept_text(run: &Value) -> Option<String> {
+    let last = run["status"]["metricResults"][0]["measurements"][0]["value"].as_str()?;
+    last.split("; the counters").next().map(str::to_owned)
+}
+
+/// Seconds since midnight of `2026-01-02T03:04:05.678Z`.
+fn second_of_day(time: &Value) -> f64 {
+    let clock = time.as_str().unwrap().split_once('T').unwrap().1.trim_end_matches('Z');
+    clock.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap())
+}
+
 /// Lets a controller work until it dies where the fault switch says so.
-fn until_it_dies(namespace: &Namespace, fault: &str) {
-    let mut controller = namespace.controller(&["--fault", fault]);
+fn until_it_dies(namespace: &Namespace, logs: &Path, fault: &str) {
+    let mut controller = namespace.controller(&["--fault", fault, "--evidence-log", &logs.display().to_string()]);
     namespace.wait_until(&format!("{fault} to be met"), SOON, || match controller.is_running() {
         true => Err(newest_run(namespace)["status"].to_string()),
         false => Ok(()),
@@ -92,18 +137,20 @@ fn until_it_dies(namespace: &Namespace, fault: &str) {
 fn versions_are_promoted_and_rolled_back_on_evidence_and_nothing_is_counted_twice() {
     let namespace = Cluster::booted().namespace("evidence");
     apply(&namespace);
-    let controller = namespace.controller(&[]);
+    let logs = logs(&namespace);
+    let logging = ["--evidence-log", &logs.display().to_string()];
+    let controller = namespace.controller(&logging);
     web::reached(&namespace, "v3.1.0");
     controller.kill();
     let users = Users::start_at(&web::host(&namespace), "churn", RATE);
 
     web::deploy(&namespace, "v3.2.0");
-    until_it_dies(&namespace, "after:patch:AnalysisRun:1");
+    until_it_dies(&namespace, &logs, "after:patch:AnalysisRun:1");
     let base = counted(&newest_run(&namespace));
     for fault in ["before:patch:AnalysisRun:2", "after:patch:AnalysisRun:1"] {
-        until_it_dies(&namespace, fault);
+        until_it_dies(&namespace, &logs, fault);
     }
-    let controller = namespace.controller(&[]);
+    let controller = namespace.controller(&logging);
     healthy(&namespace);
     let ended = |run: &Value| run["status"]["phase"] == "Successful";
     let run = namespace.wait_until("the run to end", SOON, || {
@@ -117,6 +164,7 @@ fn versions_are_promoted_and_rolled_back_on_evidence_and_nothing_is_counted_twic
     let once = canary == counted[0] - base[0] && stable <= counted[1] - base[1];
     assert!(once && canary > 50.0 && stable > 50.0, "{answered} of {counted:?} from {base:?} on");
     web::assert_none_failed(&users.finish());
+    check_log(&namespace, &logs, "2", "passed");
 
     // Some of its answers are 500.
     let users = Users::start_at(&web::host(&namespace), "churn", RATE);
@@ -133,5 +181,6 @@ fn versions_are_promoted_and_rolled_back_on_evidence_and_nothing_is_counted_twic
     assert!(told["statuses"]["500"].as_u64() > Some(0), "{told}");
     let standing = kept(&newest_run(&namespace), "serin.dev/standing");
     assert_eq!(standing["verdict"], "failed", "{standing}");
+    check_log(&namespace, &logs, "3", "failed");
     drop(controller);
 }

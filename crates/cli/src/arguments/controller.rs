@@ -46,6 +46,12 @@ pub(crate) struct Controller {
     /// The Prometheus of metrics that name none
     #[arg(long, env = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS", value_name = "URL")]
     pub(crate) prometheus_address: Option<String>,
+    /// Write a log of every update that sequential metrics judge into this folder, for `serin replay` and `serin report`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) evidence_log: Option<PathBuf>,
+    /// Most that these logs may take together, in MiB; the longest untouched ones go
+    #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..=1 << 20))]
+    pub(crate) evidence_log_max: u64,
     /// Work only while holding the lease; without the flag in a pod, and not elsewhere
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set,
         value_name = "BOOL")]
@@ -149,13 +155,16 @@ mod tests {
         assert_eq!(spans.map(|span| span.as_secs()), [15, 10, 2]);
         assert_eq!((controller.threads, controller.analysis_threads), (10, 30));
         assert_eq!((controller.leader_elect, controller.namespaced), (None, false));
+        assert_eq!((controller.evidence_log, controller.evidence_log_max), (None, 1024));
         assert_eq!(controller.listen_address, None);
         assert_eq!(controller.ignored.all().count(), 0);
     }
 
     #[test]
     fn what_is_no_flag_of_argos_is_an_error() {
-        for wrong in ["--verify", "--qps", "--loglevel=loud", "--logformat=xml", "--leader-election-retry-period=-2s"] {
+        let own = ["--evidence-log", "--evidence-log-max=3"];
+        let wrong = ["--verify", "--qps", "--loglevel=loud", "--logformat=xml", "--leader-election-retry-period=-2s"];
+        for wrong in wrong.into_iter().chain(own) {
             assert!(parsed(&[wrong]).is_err(), "{wrong}");
         }
         assert_eq!(parsed(&["--loglevel", "warning"]).unwrap().loglevel, "warn");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serin_controller::install::EvidenceLog;
 
 /// `install`
 #[derive(Debug, Args)]
@@ -25,6 +26,14 @@ pub(crate) struct Install {
     /// Drive only objects with this controller-instance-id label
     #[arg(long, default_value = "", value_name = "NAME", value_parser = instance)]
     pub(crate) instance_id: String,
+    /// Log every update that sequential metrics judge, for `serin replay` and `serin report`: in the pod, or in this volume claim
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "CLAIM",
+        value_parser = claim)]
+    pub(crate) evidence_log: Option<String>,
+    /// Most that these logs may take together, in MiB
+    #[arg(long, value_name = "MIB", requires = "evidence_log", default_value_t = EvidenceLog::MAX_MIB,
+        value_parser = clap::value_parser!(u32).range(4..=1 << 20))]
+    pub(crate) evidence_log_max: u32,
     /// Leave out what a cluster has once: the definitions, and the roles for people
     #[arg(long)]
     pub(crate) without_crds: bool,
@@ -61,6 +70,10 @@ fn name(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("expected small letters, digits and dashes".to_owned()),
     }
+}
+
+fn claim(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { name(text) }
 }
 
 fn instance(text: &str) -> Result<String, String> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serin_cluster::process::Ports;
-use serin_cluster::{Client, Election, Fault, Options, Process, Settings, Timing};
+use serin_cluster::{Client, Election, EvidenceLog, Fault, Options, Process, Settings, Timing};
 
 use crate::arguments::Controller;
 use crate::error::CliError;
@@ -53,6 +53,9 @@ async fn work(controller: Controller) -> Result<ExitCode, CliError> {
         resync: Duration::from_secs(controller.rollout_resync.max(1)),
         analysis_only: controller.controllers.as_deref() == Some("analysis"),
         prometheus: controller.prometheus_address,
+        evidence_log: controller
+            .evidence_log
+            .map(|folder| EvidenceLog { folder, bytes_max: controller.evidence_log_max << 20 }),
     };
     let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::task::spawn_local(async move {

@@ -7,7 +7,7 @@ use serin_cluster::resource::{DEFINITION, DEPLOYMENT};
 use serin_cluster::{Client, Resource};
 use serin_controller::Object;
 use serin_controller::install::difference::{Difference, differences};
-use serin_controller::install::{self, Options, Scope};
+use serin_controller::install::{self, EvidenceLog, Options, Scope};
 
 use crate::arguments::{Format, Install, Reach};
 use crate::error::CliError;
@@ -50,6 +50,10 @@ fn options(install: &Install) -> Options {
         replicas: install.replicas,
         instance: install.instance_id.clone(),
         shared: !install.without_crds,
+        evidence: install.evidence_log.as_ref().map(|claim| EvidenceLog {
+            claim: Some(claim.clone()).filter(|claim| !claim.is_empty()),
+            max_mib: install.evidence_log_max,
+        }),
     }
 }
 

@@ -57,9 +57,10 @@ struct Told {
 }
 
 pub(super) fn run(state: &Path, wanted: &arguments::Replay, format: Format) -> Result<ExitCode, CliError> {
-    let mut log = LogFile::find(state, &wanted.log, wanted.revision)?;
+    let mut log = LogFile::find(state, &wanted.log)?;
     let mut seen = Seen::default();
     let flaw = log.play(|entry| seen.take(entry))?;
+    seen.finish();
     let tried = match &wanted.template {
         Some(named) => Some(template::tried(named, &wanted.arguments, &mut log, &seen)?),
         None => None,
@@ -111,9 +112,15 @@ impl Seen {
             Entry::Settled(settled) => self.ended = settled.place.is_over(),
             _ => {}
         }
-        if let Played::Judged { metrics, again } = self.replay.take(entry) {
-            self.verdicts.take(&metrics, again);
+        if let Played::Judged(judged) = self.replay.take(entry) {
+            self.verdicts.take(&judged);
         }
+    }
+
+    /// At the end of the log.
+    fn finish(&mut self) {
+        let last = self.replay.finish();
+        self.verdicts.take(&last);
     }
 
     fn update(&self) -> Result<&Update, CliError> {

@@ -34,16 +34,12 @@ pub(crate) struct Row {
     pub(crate) at_ms: i64,
 }
 
-/// The last look at each metric, by run and name.
-type ByMetric = BTreeMap<(String, String), Judged>;
-
 /// Collects verdicts look by look.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Verdicts {
     begun_ms: i64,
-    last: ByMetric,
-    /// The same of each run before its last look, with its rows then.
-    before: BTreeMap<String, (ByMetric, Vec<Row>)>,
+    /// The last look at each metric, by run and name.
+    last: BTreeMap<(String, String), Judged>,
     rows: Vec<Row>,
 }
 
@@ -53,19 +49,8 @@ impl Verdicts {
         Self { begun_ms, ..Self::default() }
     }
 
-    /// Takes a look; `again` says that the last one of the same run counts for nothing.
-    pub(crate) fn take(&mut self, judged: &[Judged], again: bool) {
-        let Some(run) = judged.first().map(|one| one.run.clone()) else { return };
-        if again && let Some((last, rows)) = self.before.remove(&run) {
-            self.last.retain(|(of, _), _| *of != run);
-            self.last.extend(last);
-            self.rows.retain(|row| row.run != run);
-            self.rows.extend(rows);
-            self.rows.sort_by_key(|row| row.at_ms);
-        }
-        let mine = self.last.iter().filter(|((of, _), _)| *of == run).map(|(k, v)| (k.clone(), v.clone())).collect();
-        let rows = self.rows.iter().filter(|row| row.run == run).cloned().collect();
-        self.before.insert(run, (mine, rows));
+    /// Takes a look that held.
+    pub(crate) fn take(&mut self, judged: &[Judged]) {
         for one in judged {
             let key = (one.run.clone(), one.metric.clone());
             let verdict = |judged: &Judged| judged.standing.as_ref().map(|standing| standing.verdict);
@@ -103,6 +88,8 @@ impl Verdicts {
     /// All verdicts, and where the others stand that gave none.
     pub(crate) fn finish(&self) -> Vec<Row> {
         let mut rows = self.rows.clone();
+        // What held is known with the next look of the same run.
+        rows.sort_by_key(|row| row.at_ms);
         for ((run, metric), judged) in &self.last {
             if !rows.iter().any(|row| row.run == *run && row.metric == *metric) {
                 rows.push(self.row(judged));

@@ -41,6 +41,25 @@ fn one_namespace_is_its_own_home_unless_told_otherwise() {
 }
 
 #[test]
+fn logs_are_in_the_pod_or_in_a_claim() {
+    let pod = |words: &[&str]| {
+        let words: Vec<&str> = ["install", "--without-crds"].iter().chain(words).copied().collect();
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&printed(&words)).unwrap();
+        let deployment = documents.into_iter().find(|d| d["kind"] == "Deployment").unwrap();
+        deployment["spec"]["template"]["spec"].clone()
+    };
+    assert_eq!(pod(&[])["volumes"], Value::Null);
+    assert_eq!(pod(&["--evidence-log"])["volumes"][0]["emptyDir"]["sizeLimit"], "1344Mi");
+    let claimed = pod(&["--evidence-log=judged", "--evidence-log-max", "100"]);
+    assert_eq!(claimed["volumes"][0]["persistentVolumeClaim"]["claimName"], "judged");
+    let args = json!(["controller", "--evidence-log=/var/lib/serin/evidence", "--evidence-log-max=100"]);
+    assert_eq!(claimed["containers"][0]["args"], args);
+    for wrong in ["--evidence-log=A", "--evidence-log-max=100"] {
+        assert_eq!(serin(&["install", wrong]).status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
 fn names_that_no_cluster_takes_are_refused() {
     for words in [["--namespaced", "A"], ["--instance-id", "a b"], ["--replicas", "0"], ["--secrets-in", "a_b"]] {
         let output = serin(&[&["install"], words.as_slice()].concat());

@@ -69,6 +69,17 @@ fn a_verdict_is_made_again_with_its_second_and_another_template_is_tried() {
     let svg = machine.run(&["report", copy, "--format", "svg", "-f", "-"]).ok();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
 
+    // A folder of logs, as a controller of a cluster writes them, takes the place of the state folder.
+    let logs = machine.beside("logs");
+    std::fs::create_dir_all(logs.join("default")).unwrap();
+    let given = machine.beside("given.log");
+    machine.run(&["report", copy, "--format", "log", "-f", given.to_str().unwrap()]).ok();
+    assert_eq!(std::fs::read(&given).unwrap(), std::fs::read(copy).unwrap());
+    std::fs::rename(&given, logs.join("default/default_model_5.log")).unwrap();
+    let elsewhere = ["replay", "default/model", "--logs", logs.to_str().unwrap(), "-o", "json"];
+    let elsewhere = machine.run(&elsewhere).json();
+    assert_eq!((&elsewhere["identical"], &elsewhere["verdicts"]), (&true.into(), &replayed["verdicts"]));
+
     let other = machine.beside("other.yaml");
     std::fs::write(&other, OTHER).unwrap();
     let tried = machine.run(&["replay", copy, "--template", &format!("{}:lax", other.display()), "-o", "json"]).json();
@@ -91,6 +102,9 @@ fn a_verdict_is_made_again_with_its_second_and_another_template_is_tried() {
     refused(&["replay", other.to_str().unwrap()], "no log of serin");
     refused(&["replay", "nobody"], "no log of \"nobody\"");
     refused(&["replay", "model", "--revision", "7"], "no log of revision 7");
+    refused(&["replay", "nobody", "--logs", logs.to_str().unwrap()], "there are logs of default/model");
+    let nowhere = machine.run(&["report", "model", "--logs", "nowhere"]);
+    assert!(nowhere.code != 0 && nowhere.err.contains("failed to read nowhere"), "{nowhere:?}");
 }
 
 /// What else could have judged.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
+use serin_core::analysis::schedule::Task;
 use serin_core::analysis::{Measurement, RunSpec, RunStatus};
 use serin_core::{Share, Span, Time};
 use serin_providers::counters;
@@ -22,6 +23,9 @@ use crate::store::Name;
 
 /// Nobody is scraped more often.
 const EVERY_MIN: Span = Span::from_secs(1);
+
+/// The window of a run that belongs to no rollout.
+const EVERYTHING: Share = Share { weight: 100, total: 100 };
 
 /// Most bytes of JSON that the tests of a run may remember, shared by its metrics: a third of what the API server stores of an object.
 const REMEMBERED_MAX: usize = 512 * 1024;
@@ -63,7 +67,7 @@ pub(crate) fn planned(shared: &Shared, run: &AnalysisRun, spec: &RunSpec, status
     planned
 }
 
-/// Looks at metrics that are due, all at the same moment. Nothing is returned when none of them has anything new to say.
+/// Looks at metrics that are due, all at the same moment, and ends those that are to be stopped. Nothing is returned when none of them has anything new to say.
 ///
 /// # Errors
 /// When the API server does not say what the run's rollout wants; nothing was looked at then.
@@ -72,38 +76,68 @@ pub(super) async fn look(
     run: &AnalysisRun,
     spec: &RunSpec,
     status: &RunStatus,
-    filled: &Filled,
-    due: &[usize],
+    filled: Option<&Result<Filled, String>>,
+    tasks: &[(usize, Task)],
 ) -> Result<Vec<Taken>, Error> {
-    let wanted = window(shared, run).await?;
+    let index = |(index, _): &(usize, Task)| *index;
+    let due: Vec<usize> = tasks.iter().filter(|(_, task)| *task != Task::Terminate).map(index).collect();
+    let stopped: Vec<usize> = tasks.iter().filter(|(_, task)| *task == Task::Terminate).map(index).collect();
+    let wanted = if due.is_empty() { None } else { Some(window(shared, run).await?) };
     let now = shared.now();
-    let readings = join_all(due.iter().map(|index| read(shared, filled, *index, now))).await;
-    let readings: BTreeMap<usize, Result<Fed, String>> = due.iter().copied().zip(readings).collect();
+    let (filled, problem) = match filled {
+        Some(Ok(filled)) => (Some(filled), None),
+        Some(Err(problem)) => (None, Some(problem)),
+        None => (None, None),
+    };
+    let readings = readings(shared, filled, &due, now).await;
     let mut looks = Looks::of(shared, run);
     // What was counted while the weight changed says nothing about the new one.
     let judged_at = judged_at(spec, status);
-    let window = looks.window.or(judged_at).unwrap_or(wanted);
-    let look = Look { filled: &filled.spec, spec, status, window, now, every_min: EVERY_MIN };
-    let taken = look.take(due, 0, &|index| readings.get(&index).cloned().unwrap_or_else(|| Err(String::new())));
-    if taken.iter().any(|one| look.is_news(one)) {
+    let window = looks.window.or(judged_at).or(wanted).unwrap_or(EVERYTHING);
+    let filled_spec = filled.map_or(&run.spec, |filled| &filled.spec);
+    let look = Look { filled: filled_spec, spec, status, window, now, every_min: EVERY_MIN };
+    let bare = |index, measurement| Judged { index, measurement, judged: Vec::new() };
+    let mut taken = match problem {
+        // Where their arguments cannot be filled in, each of them is an error.
+        Some(problem) => due.iter().map(|index| bare(*index, look.broken(*index, problem.clone()))).collect(),
+        None => look.take(&due, 0, &|index| readings.get(&index).cloned().unwrap_or_else(|| Err(String::new()))),
+    };
+    if !taken.iter().any(|one| look.is_news(one)) {
+        looks.next.extend(taken.drain(..).filter_map(|one| Some((one.index, one.measurement.resume_at?))));
+    } else {
         looks.next.clear();
         if judged_at.is_none() || taken.iter().any(|one| !one.judged.is_empty()) {
-            looks.window = Some(wanted);
+            looks.window = wanted.or(looks.window);
         }
-        shared.looks.borrow_mut().insert(name(run), looks);
         let each_max = REMEMBERED_MAX / due.len().max(1);
-        let bounded = taken.into_iter().map(|one| look.bounded(one, each_max));
-        return Ok(bounded.map(|one| taken_of(one, filled)).collect());
+        taken = taken.into_iter().map(|one| look.bounded(one, each_max)).collect();
     }
-    looks.next = taken.into_iter().filter_map(|one| Some((one.index, one.measurement.resume_at?))).collect();
     shared.looks.borrow_mut().insert(name(run), looks);
-    Ok(Vec::new())
+    taken.extend(stopped.into_iter().map(|index| bare(index, look.terminate(index))));
+    // Before it is written to the run: what holds is in the log, and what does not is known there.
+    if let Some(evidence) = shared.evidence.as_ref().filter(|_| !taken.is_empty()) {
+        evidence.look(shared, run, &look, filled, &taken).await;
+    }
+    Ok(taken.into_iter().map(|one| taken_of(one, filled)).collect())
+}
+
+/// What the counters of metrics say now.
+async fn readings(
+    shared: &Shared,
+    filled: Option<&Filled>,
+    due: &[usize],
+    now: Time,
+) -> BTreeMap<usize, Result<Fed, String>> {
+    let Some(filled) = filled else { return BTreeMap::new() };
+    let readings = join_all(due.iter().map(|index| read(shared, filled, *index, now))).await;
+    due.iter().copied().zip(readings).collect()
 }
 
 /// What a source says may repeat what it was asked with, and that may be a secret.
-fn taken_of(judged: Judged, filled: &Filled) -> Taken {
+fn taken_of(judged: Judged, filled: Option<&Filled>) -> Taken {
     let Measurement { message, value, .. } = &judged.measurement;
-    let (message, value) = (filled.redact(message), filled.redact(value));
+    let redact = |text: &String| filled.map_or_else(|| text.clone(), |filled| filled.redact(text));
+    let (message, value) = (redact(message), redact(value));
     Taken { index: judged.index, measurement: Measurement { message, value, ..judged.measurement }, writes: Vec::new() }
 }
 
@@ -114,9 +148,8 @@ fn judged_at(spec: &RunSpec, status: &RunStatus) -> Option<Share> {
 
 /// The weight that the canary of a run's rollout is wanted to have now; everything for a run that belongs to none.
 async fn window(shared: &Shared, run: &AnalysisRun) -> Result<Share, Error> {
-    let everything = Share { weight: 100, total: 100 };
     let object = serin_controller::Object(serde_json::json!({ "metadata": run.metadata }));
-    let Some(owner) = controller_of(&object, "Rollout") else { return Ok(everything) };
+    let Some(owner) = controller_of(&object, "Rollout") else { return Ok(EVERYTHING) };
     let known = shared.store.borrow().get(ROLLOUT, &owner);
     let found = match known {
         // Rollouts are another controller's then, and are not followed here.
@@ -124,7 +157,7 @@ async fn window(shared: &Shared, run: &AnalysisRun) -> Result<Share, Error> {
         known => known,
     };
     let rollout: Option<Rollout> = found.and_then(|object| serde_json::from_value(object.0).ok());
-    Ok(rollout.and_then(|rollout| share(&rollout)).unwrap_or(everything))
+    Ok(rollout.and_then(|rollout| share(&rollout)).unwrap_or(EVERYTHING))
 }
 
 fn share(rollout: &wire::Rollout) -> Option<Share> {

@@ -94,7 +94,8 @@ fn shown(store: &Store, tally: &Tally, calls: &BTreeMap<Call, u64>) -> String {
     queue.add(Key::Rollout(Name::new("shop", "new")));
     queue.take(Time::from_secs(1));
     let failing = [ANALYSIS_RUN].into();
-    page(&Scene { store, queues: &[&queue], tally, calls, failing: &failing, leads: true, version: "1.2.3" })
+    let evidence = Some(&Health::default());
+    page(&Scene { store, queues: &[&queue], tally, calls, failing: &failing, evidence, leads: true, version: "1.2.3" })
 }
 
 //= compat: 9.3-1, 9.3-5

@@ -202,6 +202,9 @@ async fn ready(
     }
     let written = applied.written;
     shared.tally.events(&cluster.rollout, &ahead.events(), now);
+    if let Some(evidence) = &shared.evidence {
+        evidence.decided(shared, cluster, view, &ahead, &run_spec, now);
+    }
     note_pods(shared, &cluster.rollout, written);
     if let Some(error) = applied.skipped {
         return Err(error);

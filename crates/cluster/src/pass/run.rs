@@ -59,7 +59,10 @@ async fn carry_out(shared: &Shared, name: &Name) -> Result<Next, Error> {
     let former = run.status.clone().unwrap_or_default();
     let before = lower::run_status(&former);
     if before.phase.is_completed() {
-        forget(shared, name);
+        forget_looks(shared, name);
+        if let Some(evidence) = &shared.evidence {
+            evidence.conclude(shared, &run, &before).await;
+        }
         return expire(shared, name, &run, &before, &object).await;
     }
     let unsaved = shared.unsaved.borrow().get(name).filter(|kept| kept.uid == object.uid()).cloned();
@@ -111,6 +114,13 @@ async fn delete(shared: &Shared, name: &Name, jobs: Vec<Write>) -> Result<(), Er
 }
 
 fn forget(shared: &Shared, name: &Name) {
+    forget_looks(shared, name);
+    if let Some(evidence) = &shared.evidence {
+        evidence.forget(name);
+    }
+}
+
+fn forget_looks(shared: &Shared, name: &Name) {
     shared.unsaved.borrow_mut().remove(name);
     shared.looks.borrow_mut().remove(name);
 }

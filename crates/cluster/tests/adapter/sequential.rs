@@ -1,5 +1,7 @@
 //! Sequential metrics: counters of a Prometheus are judged, and the run's own status is all that remembers.
 
+mod evidence;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

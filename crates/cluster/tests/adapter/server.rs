@@ -59,6 +59,8 @@ struct State {
     calls: Vec<Call>,
     switches: Vec<Switch>,
     freeze: Freeze,
+    /// Whether watches tell nothing for now.
+    held: bool,
 }
 
 /// The moment at which nobody is answered any more, as seen by a process that is killed there.
@@ -199,6 +201,12 @@ impl Server {
     pub(crate) fn thaw(&self) {
         self.state().freeze = Freeze::Never;
         self.cut();
+    }
+
+    /// From now on watches tell nothing of what happens, or all of it again.
+    pub(crate) fn hold_watches(&self, held: bool) {
+        self.state().held = held;
+        self.version.send_modify(|_| ());
     }
 
     /// Whether this request is never answered, and if so whether it is carried out.
@@ -352,6 +360,13 @@ impl Server {
         }
         loop {
             version.mark_unchanged();
+            if self.state().held {
+                tokio::select! {
+                    changed = version.changed() => if changed.is_err() { return },
+                    () = connection.closed() => return,
+                }
+                continue;
+            }
             let news = self.state().objects.since(seen, at);
             let Ok((events, to)) = news else {
                 let event = json!({ "type": "ERROR", "object": status(410, "Expired", "too old resource version") });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{HEALTH_PORT, METRICS_PORT, NAME, Options, PART_OF, Scope, object, with};
+use super::{EVIDENCE, EvidenceLog, GROUP, HEALTH_PORT, METRICS_PORT, NAME, Options, PART_OF, Scope, object, with};
 use crate::object::Object;
 
 /// Deployment, disruption budget and metrics service.
@@ -41,6 +41,12 @@ fn arguments(options: &Options) -> Vec<String> {
     if !options.instance.is_empty() {
         arguments.push(format!("--instance-id={}", options.instance));
     }
+    if let Some(log) = &options.evidence {
+        arguments.push(format!("--evidence-log={EVIDENCE}"));
+        if log.max_mib != EvidenceLog::MAX_MIB {
+            arguments.push(format!("--evidence-log-max={}", log.max_mib));
+        }
+    }
     arguments
 }
 
@@ -64,7 +70,7 @@ fn deployment(options: &Options) -> Value {
 }
 
 fn pod(options: &Options) -> Value {
-    json!({
+    let mut pod = json!({
         "serviceAccountName": options.name(),
         "automountServiceAccountToken": true,
         "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
@@ -76,7 +82,27 @@ fn pod(options: &Options) -> Value {
             "labelSelector": { "matchLabels": selector(options) },
         }],
         "containers": [container(options)],
-    })
+    });
+    if let Some(log) = &options.evidence {
+        pod["volumes"] = json!([evidence(log)]);
+        pod["containers"][0]["volumeMounts"] = json!([{ "name": "evidence", "mountPath": EVIDENCE }]);
+    }
+    if options.evidence.as_ref().is_some_and(|log| log.claim.is_some()) {
+        pod["securityContext"]["fsGroup"] = GROUP.into();
+        pod["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch".into();
+    }
+    pod
+}
+
+/// The volume of the logs. A kubelet evicts a pod that takes more than it may, so the volume has some room above what the controller keeps to.
+fn evidence(log: &EvidenceLog) -> Value {
+    match &log.claim {
+        Some(claim) => json!({ "name": "evidence", "persistentVolumeClaim": { "claimName": claim } }),
+        None => {
+            let limit = format!("{}Mi", log.max_mib + log.max_mib / 4 + 64);
+            json!({ "name": "evidence", "emptyDir": { "sizeLimit": limit } })
+        }
+    }
 }
 
 fn container(options: &Options) -> Value {

@@ -207,3 +207,27 @@ fn definitions_of_others_are_known_by_their_missing_label() {
     theirs.0["metadata"]["labels"] = Value::Null;
     assert!(!is_ours(&theirs));
 }
+
+#[test]
+fn logs_are_written_where_a_volume_is() {
+    let pod = |evidence: Option<EvidenceLog>| {
+        let objects = objects(&Options { evidence, ..Options::default() });
+        of(&objects, "Deployment", "serin", "serin").0["spec"]["template"]["spec"].clone()
+    };
+    let log = |claim: Option<&str>, max_mib| Some(EvidenceLog { claim: claim.map(str::to_owned), max_mib });
+    let none = pod(None);
+    assert_eq!((&none["volumes"], &none["containers"][0]["volumeMounts"]), (&Value::Null, &Value::Null));
+    let own = pod(log(None, EvidenceLog::MAX_MIB));
+    assert_eq!(own["volumes"], json!([{ "name": "evidence", "emptyDir": { "sizeLimit": "1344Mi" } }]));
+    let container = &own["containers"][0];
+    assert_eq!(container["args"], json!(["controller", "--evidence-log=/var/lib/serin/evidence"]));
+    assert_eq!(container["volumeMounts"], json!([{ "name": "evidence", "mountPath": "/var/lib/serin/evidence" }]));
+    assert_eq!(
+        (&own["securityContext"]["fsGroup"], &container["securityContext"]),
+        (&Value::Null, &none["containers"][0]["securityContext"])
+    );
+    let claimed = pod(log(Some("judged"), 100));
+    assert_eq!(claimed["volumes"], json!([{ "name": "evidence", "persistentVolumeClaim": { "claimName": "judged" } }]));
+    assert_eq!(claimed["containers"][0]["args"][2], "--evidence-log-max=100");
+    assert_eq!(claimed["securityContext"]["fsGroup"], 65_532);
+}

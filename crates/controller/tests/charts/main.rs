@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serin_controller::Object;
 use serin_controller::install::difference::differences;
-use serin_controller::install::{Options, Scope, objects};
+use serin_controller::install::{EvidenceLog, Options, Scope, objects};
 
-use rendered::{helm, helm_fails, kustomize, program};
+use rendered::{helm, helm_fails, kustomize, kustomize_with, program};
 
 /// Objects by kind, namespace and name.
 type ByName = BTreeMap<String, Value>;
@@ -55,6 +55,17 @@ fn the_bases_hold_what_install_prints() {
     assert_eq!(by_name(kustomize("crds")).len(), 5);
 }
 
+#[test]
+fn the_component_logs_what_install_lets_be_logged() {
+    let evidence = Some(EvidenceLog { claim: None, max_mib: EvidenceLog::MAX_MIB });
+    for (base, options) in [
+        ("cluster", Options { evidence: evidence.clone(), ..Options::default() }),
+        ("namespaced", Options { evidence, shared: false, ..namespaced("serin", "serin") }),
+    ] {
+        same(&by_name(kustomize_with(base, "evidence")), &printed(&options, &[]));
+    }
+}
+
 /// Helm makes the release's namespace itself, so the chart has none.
 const NAMESPACE: &[&str] = &["Namespace"];
 
@@ -86,9 +97,17 @@ fn the_charts_values_mean_what_options_do() {
             image: "registry.example/serin:v1".to_owned(),
             replicas: 3,
             instance: "blue".to_owned(),
-            shared: true,
+            ..Options::default()
         },
     );
+    let logging = |claim: Option<&str>, max_mib| {
+        let evidence = Some(EvidenceLog { claim: claim.map(str::to_owned), max_mib });
+        Options { home: "a".to_owned(), evidence, ..Options::default() }
+    };
+    check("a", &["--set", "evidence.enabled=true"], logging(None, EvidenceLog::MAX_MIB));
+    let claimed = ["--set=evidence.enabled=true", "--set=evidence.existingClaim=judged", "--set=evidence.maxMiB=100"];
+    check("a", &claimed, logging(Some("judged"), 100));
+    check("a", &["--set", "evidence.existingClaim=judged"], Options { home: "a".to_owned(), ..Options::default() });
     let alone = Options { shared: false, home: "a".to_owned(), ..Options::default() };
     check("a", &["--set", "people.create=false"], alone);
 }
@@ -139,6 +158,8 @@ fn wrong_values_are_refused_with_their_name() {
     check("instanceId=NOT_A_NAME", "instanceId");
     check("secrets.namespaces=all", "namespaces");
     check("imgae.tag=1", "imgae");
+    check("evidence.maxMiB=3", "maxMiB");
+    check("evidence.existingClaim=A", "existingClaim");
 }
 
 #[test]

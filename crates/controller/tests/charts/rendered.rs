@@ -42,6 +42,19 @@ pub(crate) fn kustomize(base: &str) -> Vec<Value> {
     read(&run(command))
 }
 
+/// A base with a component of `deploy/kustomize`, as somebody would put them together.
+pub(crate) fn kustomize_with(base: &str, component: &str) -> Vec<Value> {
+    // Kustomize takes no absolute paths, and none out of where links lead.
+    let folder = deploy().join(format!("../target/kustomize-{base}-{component}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let text =
+        format!("resources: [../../deploy/kustomize/{base}]\ncomponents: [../../deploy/kustomize/{component}]\n");
+    std::fs::write(folder.join("kustomization.yaml"), text).unwrap();
+    let mut command = program("SERIN_KUBECTL", "kubectl");
+    command.arg("kustomize").arg(folder);
+    read(&run(command))
+}
+
 fn template(home: &str, arguments: &[&str]) -> Output {
     let mut command = program("SERIN_HELM", "helm");
     command.args(["template", "any-release", "--namespace", home]).arg(chart()).args(arguments);

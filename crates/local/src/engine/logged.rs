@@ -2,13 +2,13 @@
 
 use serin_core::analysis::RunKind;
 use serin_core::{Span, Time};
+use serin_providers::sequential::log::folder::Written;
 use serin_providers::sequential::log::{self, Entry, Event, Place, Settled, Update, Version};
 use serin_providers::sequential::{Look, Taken};
 use serin_spec::arguments::{self, Filled};
 
 use super::decide::Settled as Decided;
 use super::{Engine, RunKey};
-use crate::evidence::log::Written;
 use crate::model::{Key, RunState, Workload};
 use crate::request::pool_image;
 use crate::store::EventRecord;
@@ -36,7 +36,7 @@ impl Engine {
         };
         let redact = |text: &str| filled.map_or_else(|| text.to_owned(), |filled| filled.redact(text));
         let mut entries = Vec::new();
-        if !self.logs.knows(&key, update.revision, &name.name)
+        if !self.logs.knows(&update.rollout, update.revision, &name.name)
             && let Ok(masked) = arguments::fill_masked(&run.spec)
         {
             let kind = run.kind.map_or("", RunKind::as_str);
@@ -50,7 +50,7 @@ impl Engine {
     /// Logs that a run has ended.
     pub(super) fn log_end(&mut self, run: &RunState, event: &EventRecord) {
         if let Some((key, update)) = run.owner.as_ref().and_then(|owner| self.update_of(owner, run.hash.as_str()))
-            && self.logs.is_kept(&key, update.revision)
+            && self.logs.is_kept(&update.rollout, update.revision)
         {
             self.log(&key, &update, vec![Entry::Ended(told(event))]);
         }
@@ -61,7 +61,7 @@ impl Engine {
         let workload = &decided.workload;
         let hash = workload.rollout.hash.as_str();
         let Some(update) = self.update(workload, hash) else { return };
-        let is_kept = self.logs.is_kept(key, update.revision);
+        let is_kept = self.logs.is_kept(&update.rollout, update.revision);
         let begins = || update.stable.hash != hash && self.is_tested(workload);
         if !is_kept && !begins() {
             return;
@@ -72,7 +72,7 @@ impl Engine {
     }
 
     fn log(&mut self, key: &Key, update: &Update, entries: Vec<Entry>) {
-        if let Written::Failed(why) = self.logs.add(key, update, entries) {
+        if let Written::Failed(why) = self.logs.add(update, entries) {
             let message = format!("what is judged cannot be logged: {why}; the rollout goes on without");
             self.note_on(&key.to_string(), "EvidenceNotLogged", message, true);
         }

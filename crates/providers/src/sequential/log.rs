@@ -5,13 +5,17 @@
 //! wants to can compute them anew, they are no signature.
 
 mod chain;
+pub mod folder;
 mod looked;
 mod read;
+mod written;
 
 pub use chain::Chain;
 pub(crate) use looked::seq;
-pub use looked::{begun, looked};
+pub use looked::{begun, concluded, looked};
 pub use read::{Flaw, FlawKind, Reader};
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serin_core::analysis::Measurement;
@@ -34,12 +38,15 @@ pub enum Entry {
     Run(Box<RunBegun>),
     /// What the router counted in a second, before the first look that judges it. A second that comes again is what the next looks judge.
     Second(Box<Batch>),
-    /// A run was looked at. One that was not made durable is followed by another one that begins where it began.
+    /// A run was looked at. One that did not come to hold is followed by another one that begins where it began; which look the next one goes on from is said by
+    /// [`MetricLook::from`], since the answer to a write may be lost, and what is made meanwhile not hold.
     Look(Look),
     /// Where the rollout is, and what happened on its way there.
     Settled(Settled),
     /// The end of a run, in an event.
     Ended(Event),
+    /// How a run ended, by an adapter that may not learn which of its looks came to hold.
+    Concluded(Concluded),
     /// There is no more room: no more seconds and looks follow. Milliseconds on the rollout's clock.
     Full(i64),
 }
@@ -88,9 +95,48 @@ pub struct RunBegun {
     pub at_ms: i64,
     /// Its sequential metrics with what was resolved for them; secrets are stars.
     pub spec: AnalysisRunSpec,
+    /// What its metrics remembered, by name, where the log begins in the midst of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remembered: BTreeMap<String, Remembered>,
     /// Names of its other metrics, of which nothing is logged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
+}
+
+/// What a metric remembers between two looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Remembered {
+    /// When its measurement began, in milliseconds on the rollout's clock.
+    pub since_ms: i64,
+    /// The state of its test, as JSON.
+    pub state: String,
+}
+
+/// Which measurement of a metric is meant: one that is written may be another one than that of the last look in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Origin {
+    /// A digest of all that it remembers, see [`digest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// When it began, in milliseconds on the rollout's clock.
+    pub since_ms: i64,
+    /// When it ended, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
+}
+
+/// The end of a run, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Concluded {
+    /// The run.
+    pub run: String,
+    /// When, in milliseconds on the rollout's clock.
+    pub at_ms: i64,
+    /// The last measurement of each of its sequential metrics that has one.
+    pub metrics: BTreeMap<String, Origin>,
 }
 
 /// A look at a run.
@@ -113,6 +159,9 @@ pub struct Look {
 pub struct MetricLook {
     /// Its name.
     pub metric: String,
+    /// The measurement that the look went on from, if one had begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Origin>,
     /// What was done with it.
     pub how: How,
     /// The phase of its measurement then.
@@ -213,6 +262,7 @@ impl Entry {
             Entry::Look(look) => look.at_ms,
             Entry::Settled(settled) => settled.at_ms,
             Entry::Ended(event) => event.at_ms,
+            Entry::Concluded(concluded) => concluded.at_ms,
             Entry::Full(at_ms) => *at_ms,
         }
     }
@@ -238,6 +288,15 @@ impl Settled {
 /// A digest of what a metric remembers: the same for the same bits only. 16 hexadecimal digits.
 pub fn digest(measurement: &Measurement) -> Option<String> {
     measurement.metadata.get(STATE).map(|state| chain::hex(&chain::sum(&[state.as_bytes()])[..8]))
+}
+
+/// Which measurement it is.
+pub fn origin(measurement: &Measurement) -> Origin {
+    Origin {
+        state: digest(measurement),
+        since_ms: measurement.started.as_millis(),
+        until_ms: measurement.finished.map(|at| at.as_millis()),
+    }
 }
 
 /// What a metric has shown.

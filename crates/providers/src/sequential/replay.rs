@@ -8,11 +8,14 @@ use serin_spec::lower;
 use serin_stats::batch::Batch;
 use serin_stats::judge::{Standing, Verdict};
 
-use super::log::{self, Entry, How, MetricLook, RunBegun, Settled, Update};
-use super::{Fed, Look, Taken};
+use super::log::{self, Concluded, Entry, How, MetricLook, Origin, RunBegun, Settled, Update};
+use super::{Fed, Look, STATE, Taken};
 
 /// Seconds that are kept for looks to come: the router keeps no more.
 pub(super) const SECONDS: usize = 1200;
+
+/// Looks that one may have gone on from: as many as are made before the answer to a write that was lost is learned otherwise, and far more.
+const AHEAD: usize = 16;
 
 /// A log that is played again.
 #[derive(Debug, Clone, Default)]
@@ -36,10 +39,21 @@ pub struct Replay {
 struct Run {
     begun: RunBegun,
     core: RunSpec,
-    status: RunStatus,
-    /// As it was before the last look, which may not have become durable.
-    before: RunStatus,
+    /// What is known to hold.
+    base: Reached,
+    /// What looks came to that went on from there, the latest last: one of them holds, if any does.
+    ahead: Vec<Reached>,
     lost: bool,
+}
+
+/// Where a look left a run.
+#[derive(Debug, Clone, Default)]
+struct Reached {
+    status: RunStatus,
+    /// Digests of what its metrics remember, as recorded.
+    states: BTreeMap<String, String>,
+    /// The look, until it was given away.
+    judged: Vec<Judged>,
 }
 
 /// A metric after a look.
@@ -96,13 +110,8 @@ pub struct Gap {
 pub enum Played {
     /// Nothing to show, or something that was there before.
     Nothing,
-    /// Metrics were looked at. `again` says that the last look of this run was not made durable and counts for nothing.
-    Judged {
-        /// The metrics.
-        metrics: Vec<Judged>,
-        /// Whether the last look of this run counts for nothing.
-        again: bool,
-    },
+    /// A look that came to hold, as is known now.
+    Judged(Vec<Judged>),
     /// A decision that was not seen before.
     Settled(Settled),
 }
@@ -118,9 +127,14 @@ impl Replay {
         self.runs.values().map(|run| &run.begun)
     }
 
+    /// A run as it began.
+    pub fn run(&self, run: &str) -> Option<&RunBegun> {
+        self.runs.get(run).map(|run| &run.begun)
+    }
+
     /// The measurements of a run's metrics.
     pub fn results(&self, run: &str) -> &[MetricResult] {
-        self.runs.get(run).map_or(&[], |run| &run.status.metrics)
+        self.runs.get(run).map_or(&[], |run| &run.latest().status.metrics)
     }
 
     /// Takes the next entry.
@@ -128,10 +142,7 @@ impl Replay {
         match entry {
             Entry::Update(update) => self.update = Some((**update).clone()),
             Entry::Run(begun) => {
-                let core = lower::run_spec(&begun.spec);
-                let (status, before) = (RunStatus::default(), RunStatus::default());
-                let run = Run { begun: (**begun).clone(), core, status, before, lost: false };
-                self.runs.insert(begun.run.clone(), run);
+                self.runs.insert(begun.run.clone(), Run::begin(begun));
             }
             Entry::Second(batch) => {
                 self.seconds.insert(batch.seq, (**batch).clone());
@@ -148,34 +159,58 @@ impl Replay {
                 return Played::Settled(settled.clone());
             }
             Entry::Full(at_ms) => self.full_ms = Some(*at_ms),
+            Entry::Concluded(concluded) => return self.conclude(concluded),
             Entry::Ended(_) => {}
         }
         Played::Nothing
     }
 
+    /// The last look of each run, where nothing says that another one came to hold: to be called at the end of the log.
+    pub fn finish(&mut self) -> Vec<Judged> {
+        let mut judged = Vec::new();
+        for run in self.runs.values_mut() {
+            if let Some(last) = run.ahead.pop() {
+                run.base = last;
+                run.ahead.clear();
+            }
+            judged.append(&mut run.base.judged);
+        }
+        judged.sort_by_key(|one| one.at_ms);
+        judged
+    }
+
+    fn conclude(&mut self, concluded: &Concluded) -> Played {
+        let Some(run) = self.runs.get_mut(&concluded.run).filter(|run| !run.lost) else { return Played::Nothing };
+        let is_it = |reached: &Reached| reached.is_concluded(concluded);
+        if !is_it(&run.base) {
+            let Some(which) = run.ahead.iter().rposition(is_it) else {
+                run.lost = true;
+                self.gaps.push(Gap { run: concluded.run.clone(), metric: String::new(), at_ms: concluded.at_ms });
+                return Played::Nothing;
+            };
+            run.base = run.ahead.swap_remove(which);
+        }
+        run.ahead.clear();
+        given(std::mem::take(&mut run.base.judged))
+    }
+
     fn look(&mut self, look: &log::Look) -> Played {
-        let nothing = Played::Judged { metrics: Vec::new(), again: false };
         let Some(run) = self.runs.get_mut(&look.run) else {
             self.gaps.push(Gap { run: look.run.clone(), metric: String::new(), at_ms: look.at_ms });
-            return nothing;
+            return Played::Nothing;
         };
         if run.lost {
-            return nothing;
+            return Played::Nothing;
         }
-        let mut again = false;
-        if let Some(missing) = look.metrics.iter().find(|metric| !continues(&run.status, metric)) {
-            if !look.metrics.iter().all(|metric| continues(&run.before, metric)) {
-                run.lost = true;
-                self.gaps.push(Gap { run: look.run.clone(), metric: missing.metric.clone(), at_ms: look.at_ms });
-                return nothing;
-            }
-            run.status = run.before.clone();
-            again = true;
+        if let Err(metric) = run.go_on_from(look) {
+            run.lost = true;
+            self.gaps.push(Gap { run: look.run.clone(), metric, at_ms: look.at_ms });
+            return Played::Nothing;
         }
-        run.before = run.status.clone();
         self.looks += 1;
+        let held = std::mem::take(&mut run.base.judged);
         let taken = take(run, look, &self.seconds);
-        let mut metrics = Vec::new();
+        let mut reached = run.base.clone();
         for (recorded, taken) in look.metrics.iter().zip(taken) {
             let Some(taken) = taken else {
                 self.gaps.push(Gap { run: look.run.clone(), metric: recorded.metric.clone(), at_ms: look.at_ms });
@@ -183,32 +218,112 @@ impl Replay {
                 continue;
             };
             self.differences.extend(differences(look, recorded, &taken.measurement));
-            let judged = Judged {
-                run: look.run.clone(),
-                metric: recorded.metric.clone(),
-                at_ms: look.at_ms,
-                window: look.window.clone(),
-                phase: taken.measurement.phase,
-                message: taken.measurement.message.clone(),
-                standing: log::standing(&taken.measurement),
-                batches: taken.judged,
-            };
-            metrics.push(judged);
-            record(&run.core, &mut run.status, taken.index, taken.measurement);
+            reached.judged.push(judged(look, recorded, &taken));
+            match &recorded.how {
+                How::Judged { state, .. } => _ = reached.states.insert(recorded.metric.clone(), state.clone()),
+                How::Broken if log::digest(&taken.measurement).is_none() => _ = reached.states.remove(&recorded.metric),
+                How::Broken | How::Stopped => {}
+            }
+            record(&run.core, &mut reached.status, taken.index, taken.measurement);
         }
-        run.status = assess(&run.core, &run.status, Time::from_millis(look.at_ms));
-        Played::Judged { metrics, again }
+        reached.status = assess(&run.core, &reached.status, Time::from_millis(look.at_ms));
+        run.ahead.push(reached);
+        if run.ahead.len() > AHEAD {
+            run.ahead.remove(0);
+        }
+        given(held)
     }
 }
 
-/// Whether a look at a metric begins where this status ends.
-fn continues(status: &RunStatus, look: &MetricLook) -> bool {
-    let last = status.metric(&look.metric).and_then(|result| result.measurements.last());
-    let open = last.filter(|m| m.finished.is_none());
-    match &look.how {
-        How::Judged { fresh: true, .. } => last.is_none_or(|m| m.phase == RunPhase::Error),
-        How::Judged { after, .. } => open.and_then(log::seq).is_some_and(|seq| seq == *after),
-        How::Stopped | How::Broken => open.is_some() || last.is_none_or(|m| m.phase == RunPhase::Error),
+fn given(judged: Vec<Judged>) -> Played {
+    if judged.is_empty() { Played::Nothing } else { Played::Judged(judged) }
+}
+
+fn judged(look: &log::Look, recorded: &MetricLook, taken: &Taken) -> Judged {
+    Judged {
+        run: look.run.clone(),
+        metric: recorded.metric.clone(),
+        at_ms: look.at_ms,
+        window: look.window.clone(),
+        phase: taken.measurement.phase,
+        message: taken.measurement.message.clone(),
+        standing: log::standing(&taken.measurement),
+        batches: taken.judged.clone(),
+    }
+}
+
+impl Run {
+    fn begin(begun: &RunBegun) -> Self {
+        let core = lower::run_spec(&begun.spec);
+        let mut base = Reached::default();
+        for (index, metric) in core.metrics.iter().enumerate() {
+            let Some(remembered) = begun.remembered.get(&metric.name) else { continue };
+            let measurement = Measurement {
+                phase: RunPhase::Running,
+                started: Time::from_millis(remembered.since_ms),
+                metadata: [(STATE.to_owned(), remembered.state.clone())].into(),
+                ..Measurement::default()
+            };
+            base.states.extend(log::digest(&measurement).map(|state| (metric.name.clone(), state)));
+            record(&core, &mut base.status, index, measurement);
+        }
+        Self { begun: begun.clone(), core, base, ahead: Vec::new(), lost: false }
+    }
+
+    fn latest(&self) -> &Reached {
+        self.ahead.last().unwrap_or(&self.base)
+    }
+
+    /// Makes what a look went on from the base: it holds, and what did not come of it never did. An error names the metric that lacks something.
+    fn go_on_from(&mut self, look: &log::Look) -> Result<(), String> {
+        let is_it = |reached: &Reached| look.metrics.iter().all(|metric| reached.continues(metric));
+        let latest = self.latest();
+        let missing = look.metrics.iter().find(|metric| !latest.continues(metric));
+        let missing = missing.map(|metric| metric.metric.clone()).unwrap_or_default();
+        let newest = self.ahead.len().checked_sub(1).filter(|newest| is_it(&self.ahead[*newest]));
+        if newest.is_none() && is_it(&self.base) {
+            return Ok(());
+        }
+        // Who lost the answer to a write may have made looks that did not hold meanwhile.
+        let says = look.metrics.iter().any(|metric| metric.from.is_some());
+        let older = || self.ahead.iter().rposition(is_it).filter(|_| says);
+        let which = newest.or_else(older).ok_or(missing)?;
+        self.base = self.ahead.swap_remove(which);
+        self.ahead.clear();
+        Ok(())
+    }
+}
+
+impl Reached {
+    fn last(&self, metric: &str) -> Option<&Measurement> {
+        self.status.metric(metric)?.measurements.last()
+    }
+
+    /// Whether a measurement is this one, as it was recorded.
+    fn is(&self, metric: &str, measurement: &Measurement, origin: &Origin) -> bool {
+        let is = log::origin(measurement);
+        let state = self.states.get(metric);
+        (is.since_ms, is.until_ms, state) == (origin.since_ms, origin.until_ms, origin.state.as_ref())
+    }
+
+    /// Whether a look at a metric begins here.
+    fn continues(&self, look: &MetricLook) -> bool {
+        let last = self.last(&look.metric);
+        let open = last.filter(|m| m.finished.is_none());
+        if let Some(from) = &look.from {
+            return open.is_some_and(|open| self.is(&look.metric, open, from));
+        }
+        let begins = last.is_none_or(|m| m.phase == RunPhase::Error);
+        match &look.how {
+            How::Judged { fresh: true, .. } => begins,
+            How::Judged { after, .. } => open.and_then(log::seq).is_some_and(|seq| seq == *after),
+            How::Stopped | How::Broken => open.is_some() || begins,
+        }
+    }
+
+    /// Whether a run ended here.
+    fn is_concluded(&self, concluded: &Concluded) -> bool {
+        concluded.metrics.iter().all(|(metric, origin)| self.last(metric).is_some_and(|m| self.is(metric, m, origin)))
     }
 }
 
@@ -218,7 +333,7 @@ fn take(run: &Run, recorded: &log::Look, seconds: &BTreeMap<u64, Batch>) -> Vec<
     let look = Look {
         filled: &run.begun.spec,
         spec: &run.core,
-        status: &run.status,
+        status: &run.base.status,
         window: Share::parse(&recorded.window).unwrap_or(Share { weight: 100, total: 100 }),
         now,
         every_min: Span::ZERO,

@@ -10,8 +10,8 @@ use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_spec::wire::provider::Metric;
 use serin_stats::batch::Batch;
 
-use super::log::{self, Entry, How, RunBegun};
-use super::replay::{Judged, SECONDS};
+use super::log::{self, Entry, RunBegun};
+use super::replay::{Judged, Played, Replay, SECONDS};
 use super::{Fed, Look};
 
 /// A template that is tried on a log. It counts as one run from the first look that was logged to the last.
@@ -26,7 +26,8 @@ pub struct WhatIf {
     pub unanswered: Vec<(String, String)>,
     seconds: BTreeMap<u64, Batch>,
     taken_until: u64,
-    runs: BTreeMap<String, RunBegun>,
+    /// Says which looks came to hold: what others counted is in each of them once more.
+    replay: Replay,
     /// The metrics that are decided.
     done: BTreeSet<usize>,
 }
@@ -36,8 +37,14 @@ pub struct WhatIf {
 enum Asked {
     /// The router's seconds.
     Router,
-    /// Counters that a metric of the log must have read too, and the last batch of theirs.
-    Counters(Box<recipe::Counters>, u64),
+    /// Counters that a metric of the log must have read too.
+    Counters {
+        counters: Box<recipe::Counters>,
+        /// The last batch, counted through all runs.
+        seq: u64,
+        /// Until when they were judged, in milliseconds on the rollout's clock.
+        until_ms: i64,
+    },
 }
 
 impl WhatIf {
@@ -58,7 +65,7 @@ impl WhatIf {
                 Some(Ok(sequential)) => {
                     let source = match sequential.source {
                         Source::Router => Asked::Router,
-                        Source::Counters(counters) => Asked::Counters(counters, 0),
+                        Source::Counters(counters) => Asked::Counters { counters, seq: 0, until_ms: i64::MIN },
                     };
                     asked.insert(kept.len(), source);
                     kept.push(metric);
@@ -77,7 +84,7 @@ impl WhatIf {
             unanswered,
             seconds: BTreeMap::new(),
             taken_until: 0,
-            runs: BTreeMap::new(),
+            replay: Replay::default(),
             done: BTreeSet::new(),
         }
     }
@@ -89,24 +96,31 @@ impl WhatIf {
 
     /// Takes the next entry; gives the metrics that it was judged by, second by second.
     pub fn take(&mut self, entry: &Entry) -> Vec<Judged> {
+        let mut out = Vec::new();
         match entry {
-            Entry::Run(begun) => {
-                self.runs.insert(begun.run.clone(), (**begun).clone());
-            }
             Entry::Second(batch) => {
                 self.seconds.insert(batch.seq, (**batch).clone());
                 if self.seconds.len() > SECONDS {
                     self.seconds.pop_first();
                 }
             }
-            Entry::Look(look) => return self.look(look),
+            Entry::Look(look) => out = self.routed(look),
             _ => {}
         }
-        Vec::new()
+        if let Played::Judged(held) = self.replay.take(entry) {
+            out.extend(self.counted(&held));
+        }
+        out
     }
 
-    fn look(&mut self, look: &log::Look) -> Vec<Judged> {
-        let window = Share::parse(&look.window).unwrap_or(Share { weight: 100, total: 100 });
+    /// What is left when the log is at its end.
+    pub fn finish(&mut self) -> Vec<Judged> {
+        let held = self.replay.finish();
+        held.chunk_by(|a, b| (&a.run, a.at_ms) == (&b.run, b.at_ms)).flat_map(|look| self.counted(look)).collect()
+    }
+
+    /// The router's seconds that came until a look.
+    fn routed(&mut self, look: &log::Look) -> Vec<Judged> {
         let fresh: Vec<Batch> = self.seconds.range(self.taken_until + 1..).map(|(_, batch)| batch.clone()).collect();
         let mut out = Vec::new();
         let router: Vec<usize> = self.open(|asked| *asked == Asked::Router);
@@ -115,13 +129,39 @@ impl WhatIf {
             let after = batch.seq - 1;
             let due: Vec<usize> = router.iter().copied().filter(|index| !self.done.contains(index)).collect();
             let batches: BTreeMap<usize, Vec<Batch>> = due.iter().map(|index| (*index, vec![batch.clone()])).collect();
-            out.extend(self.judge(&batches, after, batch.end_ms, window));
-        }
-        let counted = self.counted(look);
-        if !counted.is_empty() {
-            out.extend(self.judge(&counted, 0, look.at_ms, window));
+            out.extend(self.judge(&batches, after, batch.end_ms, &look.window));
         }
         out
+    }
+
+    /// What the same counters grew by in a look that held, for the metrics that ask for them.
+    fn counted(&mut self, held: &[Judged]) -> Vec<Judged> {
+        let Some(look) = held.first() else { return Vec::new() };
+        let mut counted = BTreeMap::new();
+        for one in held {
+            let Some(theirs) = self.replay.run(&one.run).and_then(|begun| counters(begun, &one.metric)) else {
+                continue;
+            };
+            for (index, asked) in &mut self.asked {
+                let Asked::Counters { counters: ours, seq, until_ms } = asked else { continue };
+                if !same(ours, &theirs) || self.done.contains(index) || counted.contains_key(index) {
+                    continue;
+                }
+                let mut fresh = Vec::new();
+                for batch in &one.batches {
+                    // Another metric or run of the log may have read the same.
+                    if batch.start_ms >= *until_ms {
+                        (*seq, *until_ms) = (*seq + 1, batch.end_ms);
+                        fresh.push(Batch { seq: *seq, ..batch.clone() });
+                    }
+                }
+                counted.insert(*index, fresh);
+            }
+        }
+        match counted.is_empty() {
+            true => Vec::new(),
+            false => self.judge(&counted, 0, look.at_ms, &look.window),
+        }
     }
 
     /// The metrics that are not decided yet and are asked like this.
@@ -130,35 +170,8 @@ impl WhatIf {
         asked.map(|(index, _)| *index).collect()
     }
 
-    /// What the same counters grew by in this look, for the metrics that ask for them.
-    fn counted(&mut self, look: &log::Look) -> BTreeMap<usize, Vec<Batch>> {
-        let mut counted = BTreeMap::new();
-        let Some(begun) = self.runs.get(&look.run) else { return counted };
-        for metric in &look.metrics {
-            let How::Judged { batches, .. } = &metric.how else { continue };
-            let Some(written) = begun.spec.metrics.iter().find(|m| m.name == metric.metric) else { continue };
-            let Some(Ok(sequential)) = recipe::of(written) else { continue };
-            let Source::Counters(theirs) = sequential.source else { continue };
-            for (index, asked) in &mut self.asked {
-                let Asked::Counters(ours, seq) = asked else { continue };
-                if !same(ours, &theirs) || self.done.contains(index) || counted.contains_key(index) {
-                    continue;
-                }
-                let mut renumbered = Vec::new();
-                for batch in batches {
-                    // A look that was made again brings the same stretch once more.
-                    if batch.seq > *seq {
-                        *seq = batch.seq;
-                        renumbered.push(batch.clone());
-                    }
-                }
-                counted.insert(*index, renumbered);
-            }
-        }
-        counted
-    }
-
-    fn judge(&mut self, batches: &BTreeMap<usize, Vec<Batch>>, newest: u64, at_ms: i64, window: Share) -> Vec<Judged> {
+    fn judge(&mut self, batches: &BTreeMap<usize, Vec<Batch>>, newest: u64, at_ms: i64, window: &str) -> Vec<Judged> {
+        let window = Share::parse(window).unwrap_or(Share { weight: 100, total: 100 });
         let look = Look {
             filled: &self.spec,
             spec: &self.core,
@@ -188,6 +201,15 @@ impl WhatIf {
             record(&self.core, &mut self.status, taken.index, taken.measurement);
         }
         out
+    }
+}
+
+/// The counters of a metric of a run.
+fn counters(begun: &RunBegun, metric: &str) -> Option<Box<recipe::Counters>> {
+    let written = begun.spec.metrics.iter().find(|one| one.name == metric)?;
+    match recipe::of(written)?.ok()?.source {
+        Source::Counters(counters) => Some(counters),
+        Source::Router => None,
     }
 }
 

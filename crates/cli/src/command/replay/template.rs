@@ -52,11 +52,8 @@ pub(super) fn tried(
     let goes_on = first.is_some_and(|run| run.kind == "Background");
     let mut what_if = WhatIf::new(metrics, goes_on);
     let mut verdicts = Verdicts::new(update.begun_ms);
-    log.play(|entry| {
-        for judged in what_if.take(entry) {
-            verdicts.take(&[judged], false);
-        }
-    })?;
+    log.play(|entry| verdicts.take(&what_if.take(entry)))?;
+    verdicts.take(&what_if.finish());
     let mut rows = verdicts.finish();
     rows.iter_mut().for_each(|row| row.failed_requests = seen.failed.until(row.at_ms));
     for metric in what_if.metrics() {

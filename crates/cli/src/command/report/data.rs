@@ -145,7 +145,7 @@ pub(super) struct Collector {
     judged_by_counters: [VersionData; 2],
     versions: [VersionData; 2],
     slices: BTreeMap<(String, String), [(u64, u64); 2]>,
-    /// By run and metric; the time of the last look that may not have held.
+    /// By run and metric.
     points: BTreeMap<(String, String), Vec<EvidencePoint>>,
 }
 
@@ -172,11 +172,13 @@ impl Collector {
                 self.events.extend(settled.events.iter().cloned());
                 self.settled.push(settled);
             }
-            Played::Judged { metrics, again } => {
-                self.verdicts.take(&metrics, again);
-                metrics.iter().for_each(|judged| self.judged(judged, again));
-            }
+            Played::Judged(judged) => self.looked(&judged),
         }
+    }
+
+    fn looked(&mut self, judged: &[Judged]) {
+        self.verdicts.take(judged);
+        judged.iter().for_each(|judged| self.judged(judged));
     }
 
     fn second(&self, ms: i64) -> f64 {
@@ -209,10 +211,10 @@ impl Collector {
         }
     }
 
-    fn judged(&mut self, judged: &Judged, again: bool) {
+    fn judged(&mut self, judged: &Judged) {
         let second = self.second(judged.at_ms);
         // What others counted comes with the look that judged it.
-        if self.seconds.is_empty() && !again {
+        if self.seconds.is_empty() {
             for batch in &judged.batches {
                 self.judged_by_counters[0].add(&batch.canary);
                 self.judged_by_counters[1].add(&batch.stable);
@@ -220,9 +222,6 @@ impl Collector {
         }
         let Some(standing) = &judged.standing else { return };
         let points = self.points.entry((judged.run.clone(), judged.metric.clone())).or_default();
-        if again {
-            points.pop();
-        }
         points.push(EvidencePoint {
             second,
             log_e: standing.log_e,
@@ -236,6 +235,8 @@ impl Collector {
 
     /// The report. A flaw of the log is noted in it.
     pub(super) fn finish(mut self, flaw: Option<Flaw>) -> Result<Data, CliError> {
+        let last = self.replay.finish();
+        self.looked(&last);
         let update = self.replay.update().cloned();
         let update = update.ok_or_else(|| CliError::Bug("a log without its update was read".to_owned()))?;
         let notes = self.notes(flaw);

@@ -132,6 +132,7 @@ fn entries(bytes: &[u8]) -> (Vec<Entry>, Option<Flaw>) {
 fn replayed(entries: &[Entry]) -> Replay {
     let mut replay = Replay::default();
     entries.iter().for_each(|entry| _ = replay.take(entry));
+    replay.finish();
     replay
 }
 
@@ -300,7 +301,8 @@ fn the_same_template_would_have_come_to_the_same_and_a_laxer_one_to_none() {
         metrics[1].provider.plugin = [("serin.dev/compare".to_owned(), json!({ "tolerance": tolerance }))].into();
         let mut what_if = WhatIf::new(metrics, true);
         assert_eq!(what_if.unanswered.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["p95"]);
-        let judged: Vec<_> = entries.iter().flat_map(|entry| what_if.take(entry)).collect();
+        let mut judged: Vec<_> = entries.iter().flat_map(|entry| what_if.take(entry)).collect();
+        judged.extend(what_if.finish());
         judged.iter().find(|one| one.phase == RunPhase::Failed).map(|one| (one.metric.clone(), one.at_ms))
     };
     let happened = replayed(&entries);
@@ -327,4 +329,159 @@ proptest! {
         prop_assert_eq!(chain.entries(), written.len() as u64);
         prop_assert_eq!(entries(&bytes), (written, None));
     }
+}
+
+/// A run that is judged by counters, on a server that may lose answers.
+struct Remote {
+    spec: AnalysisRunSpec,
+    core: serin_core::analysis::RunSpec,
+    /// As it is written, and as it was before the last write: what a late watch still shows.
+    written: RunStatus,
+    stale: RunStatus,
+    entries: Vec<Entry>,
+    now: i64,
+}
+
+/// What becomes of a look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    /// It is written.
+    Held,
+    /// It is written, and who made it does not learn so.
+    Lost,
+    /// It is refused.
+    Refused,
+    /// It goes on from what was written before the last write, and is refused.
+    Stale,
+}
+
+impl Remote {
+    fn new() -> Self {
+        let mut spec = spec();
+        spec.metrics = spec.metrics.split_off(1);
+        spec.metrics.truncate(1);
+        let counters = |v: &str| json!({"bad": format!("sum(bad_total{{v='{v}'}})"), "total": format!("sum(all_total{{v='{v}'}})")});
+        let settings =
+            json!({"tolerance": "1pt", "prometheus": {"canary": counters("new"), "stable": counters("old")}});
+        spec.metrics[0].provider.plugin = [("serin.dev/compare".to_owned(), settings)].into();
+        let total = recipe::weight(&spec);
+        recipe::resolve(&mut spec, total, true);
+        let core = lower::run_spec(&spec);
+        let entries = vec![update(), Entry::Run(Box::new(begun("run", "Background", 0, &spec)))];
+        Self { spec, core, written: RunStatus::default(), stale: RunStatus::default(), entries, now: 0 }
+    }
+
+    fn look(&mut self, fate: Fate, bad: u64) {
+        self.now += 1;
+        let status = if fate == Fate::Stale { self.stale.clone() } else { self.written.clone() };
+        if status.phase.is_completed() {
+            return;
+        }
+        let now = Time::from_secs(self.now);
+        let window = Share { weight: 20, total: 100 };
+        let look = Look { filled: &self.spec, spec: &self.core, status: &status, window, now, every_min: Span::ZERO };
+        let seq = crate::sequential::judged_until(&self.core, &status, 0).map_or(0, |seq| seq + 1);
+        let fed = Fed::Batches(vec![Batch { split: None, ..second(seq.max(1), bad) }]);
+        let taken = look.take(&[0], 0, &|_| Ok(fed.clone()));
+        self.entries.extend(looked(&look, "run", 0, &taken, &str::to_owned));
+        let mut next = status.clone();
+        for one in taken {
+            record(&self.core, &mut next, one.index, one.measurement);
+        }
+        if matches!(fate, Fate::Held | Fate::Lost) {
+            self.stale = std::mem::replace(&mut self.written, assess(&self.core, &next, now));
+        }
+    }
+
+    /// What the log comes to, which is what is written.
+    fn check(&self, what: &str) {
+        let mut chain = Chain::default();
+        let bytes = chain.block(&self.entries);
+        let read = entries(&bytes).0;
+        assert_eq!(read, self.entries);
+        let mut replay = Replay::default();
+        let mut held: Vec<_> = Vec::new();
+        for entry in &read {
+            if let Played::Judged(judged) = replay.take(entry) {
+                held.extend(judged);
+            }
+        }
+        held.extend(replay.finish());
+        assert_eq!((&replay.differences, &replay.gaps), (&Vec::new(), &Vec::new()), "{what}");
+        let bare = |results: &[serin_core::analysis::MetricResult]| {
+            let measured = results.iter().flat_map(|r| r.measurements.iter());
+            measured.map(|m| (m.phase, m.started, m.finished, super::digest(m), m.message.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(bare(replay.results("run")), bare(&self.written.metrics), "{what}");
+        let answered: u64 = held.iter().flat_map(|one| &one.batches).map(|batch| batch.canary.answered).sum();
+        let last = self.written.metrics[0].measurements.last().unwrap();
+        let state: serde_json::Value = serde_json::from_str(&last.metadata[crate::sequential::STATE]).unwrap();
+        assert_eq!(state["answered"][0], answered, "{what}: what is shown is what is written");
+    }
+}
+
+#[test]
+fn looks_that_were_made_twice_count_as_they_are_written() {
+    use Fate::{Held, Lost, Refused, Stale};
+    let stories: [&[Fate]; 7] = [
+        &[Lost, Stale, Held],
+        &[Held, Lost, Stale, Stale, Held, Held],
+        &[Held, Refused, Refused, Lost, Stale, Held],
+        &[Lost, Held, Refused, Lost, Stale, Refused, Held],
+        &[Refused, Lost, Stale, Stale, Stale],
+        &[Held, Held, Held, Lost, Stale],
+        &[Held, Held, Held, Refused, Refused],
+    ];
+    for story in stories {
+        for bad in [0, 9] {
+            let mut remote = Remote::new();
+            for (i, fate) in story.iter().enumerate() {
+                remote.look(*fate, bad + i as u64 % 3);
+            }
+            let concluded = super::concluded("run", &remote.core, &remote.written);
+            remote.entries.push(Entry::Concluded(concluded));
+            remote.check(&format!("{story:?} with {bad} bad"));
+        }
+    }
+}
+
+#[test]
+fn a_log_that_begins_in_the_midst_of_a_run_goes_on_from_what_it_remembers() {
+    let mut remote = Remote::new();
+    for _ in 0..5 {
+        remote.look(Fate::Held, 1);
+    }
+    let begun = begun("run", "Background", 5000, &remote.spec).going_on(&remote.core, &remote.written);
+    assert_eq!(begun.remembered.len(), 1);
+    remote.entries = vec![update(), Entry::Run(Box::new(begun))];
+    for _ in 0..30 {
+        remote.look(Fate::Held, 9);
+    }
+    assert_eq!(remote.written.phase, RunPhase::Failed);
+    let replay = replayed(&remote.entries);
+    assert_eq!((&replay.differences, &replay.gaps), (&Vec::new(), &Vec::new()));
+    let (now, then) = (&replay.results("run")[0], &remote.written.metrics[0]);
+    assert_eq!((now.phase, now.measurements[0].finished), (then.phase, then.measurements[0].finished));
+    // Without what it remembers nothing is known.
+    let Entry::Run(run) = &mut remote.entries[1] else { unreachable!() };
+    run.remembered.clear();
+    assert_eq!(replayed(&remote.entries).gaps.len(), 1);
+}
+
+#[test]
+fn another_template_judges_what_others_counted_once() {
+    use Fate::{Held, Lost, Refused, Stale};
+    let mut remote = Remote::new();
+    for fate in [Held, Refused, Lost, Stale, Held, Refused, Held, Lost, Stale, Held] {
+        remote.look(fate, 1);
+    }
+    let last = remote.written.metrics[0].measurements.last().unwrap();
+    let state: serde_json::Value = serde_json::from_str(&last.metadata[crate::sequential::STATE]).unwrap();
+    let mut metric = remote.spec.metrics[0].clone();
+    metric.provider.plugin.values_mut().for_each(|settings| settings["tolerance"] = "30pt".into());
+    let mut what_if = WhatIf::new(vec![metric], true);
+    let mut judged: Vec<_> = remote.entries.iter().flat_map(|entry| what_if.take(entry)).collect();
+    judged.extend(what_if.finish());
+    let answered: u64 = judged.iter().flat_map(|one| &one.batches).map(|batch| batch.canary.answered).sum();
+    assert_eq!(state["answered"][0], answered);
 }
