@@ -124,5 +124,6 @@ mod tests {
         assert_eq!(Time::from_secs(5) - Span::from_secs(3), Time::from_secs(2));
         assert_eq!(Time::from_secs(5).since(Time::from_secs(8)), Span::from_secs(-3));
         assert_eq!((Time::from_millis(i64::MAX) + Span::from_secs(1)).as_millis(), i64::MAX);
+        assert_eq!((Span::from_secs(2).as_millis(), Span::from_millis(-1).as_secs()), (2_000, -1));
     }
 }

@@ -144,6 +144,18 @@ fn an_abort_does_not_send_the_users_to_nobody() {
     assert_eq!(services(&stage), "v1/v2");
 }
 
+/// Where nobody answers at all, an abort waits for no one.
+#[test]
+fn an_abort_goes_back_from_nobody_to_nobody() {
+    let mut stage = updating(|own| own.post_promotion = true);
+    stage.members_come = false;
+    stage.available("v1", 0);
+    stage.available("v2", 0);
+    intent::abort(&mut stage.world.status);
+    stage.settle();
+    assert_eq!(services(&stage), "v1/v2");
+}
+
 //= compat: 2.4-1, 2.4-2
 #[test]
 fn another_template_starts_over_and_another_size_does_not() {

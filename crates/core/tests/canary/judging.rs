@@ -1,7 +1,7 @@
 //! Table: which runs exist, and what their results mean (section 4 and the traps about runs).
 
 use serin_core::analysis::{RunKind, RunPhase};
-use serin_core::{Span, Step, intent};
+use serin_core::{Action, Span, Step, decide, intent};
 
 use crate::stage::{PAUSE, Stage, as_is, pause, rollout, weight};
 
@@ -238,6 +238,19 @@ fn finished_runs_are_kept_by_result_newest_first() {
         ["svc-v2-2-1 Running", "old-2 Error", "old-3 Inconclusive", "old-4 Successful"],
         "one good, two bad, none of a version without a pool, and the current one whatever the limits"
     );
+}
+
+/// What still runs is told to stop first, and forgotten when it has ended.
+//= compat: 4.2-8, 4.3-7
+#[test]
+fn a_run_that_nobody_wants_is_stopped_before_it_is_forgotten() {
+    let mut stage = updating(&[weight(25), Step::Analysis], None);
+    stage.edit(|rollout, _| rollout.run_history_limits = (0, 0));
+    let mut stray = stage.world.runs[0].clone();
+    (stray.name, stray.phase) = ("stray".to_owned(), RunPhase::Running);
+    stage.world.runs.push(stray);
+    let actions = decide(&stage.world, stage.now).actions;
+    assert_eq!(actions, [Action::StopRun { name: "stray".to_owned() }]);
 }
 
 /// A run that was forgotten left its name to another one, and a pass that saw the world of a minute ago took the former one's
