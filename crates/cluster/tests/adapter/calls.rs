@@ -25,6 +25,9 @@ fn told(calls: &[Call]) -> String {
             true => merge(&mut status, &turning_points(&call.body)),
             false => {
                 let mut body = masked(&call.body);
+                // An update carries the status that was seen last, which the server does not look at; which one that is depends on when
+                // pods are heard of.
+                body.as_object_mut().map(|fields| fields.remove("status"));
                 body.sort_all_objects();
                 text += &format!("{} {path} {body}\n", call.verb);
             }

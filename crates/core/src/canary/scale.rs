@@ -116,7 +116,7 @@ pub fn sizes(pass: &Pass) -> Sizes {
 /// they go first. A Deployment does the same with its old members; the original waits for them for ever.
 //= compat-differs: 2.8-14 a stable version whose members never come does not keep its successor from growing
 fn make_room(sizes: Sizes, target: Sizes, new: Size, stable: Size) -> Sizes {
-    let blocked = target.new > new.wanted && sizes.new == new.wanted && sizes.stable == stable.wanted;
+    let blocked = sizes.new == new.wanted && sizes.stable == stable.wanted;
     let idle = stable.wanted.saturating_sub(stable.available);
     let spare = idle.min(stable.wanted.saturating_sub(target.stable)).min(target.new.saturating_sub(new.wanted));
     match blocked {

@@ -98,6 +98,17 @@ fn weight_leaves_a_dead_version_although_stable_is_not_whole() {
     assert_eq!(split(&stage), "70 / 25 / svc-v2-2-1-baseline 5");
 }
 
+#[test]
+fn weight_stays_with_a_version_that_answers_until_stable_is_whole() {
+    let mut stage = trying(as_is);
+    stage.members_come = false;
+    stage.available("v1", 1);
+    let before = split(&stage);
+    stage.world.experiments[0].pools[1].service = None;
+    judged_settle(&mut stage, 30);
+    assert_eq!(split(&stage), before);
+}
+
 //= compat: 2.6-15, 5.4-8
 #[test]
 fn a_failed_experiment_aborts_with_its_message() {

@@ -171,11 +171,15 @@ fn an_abort_takes_back_the_last_first() {
 fn what_still_runs_is_ended_when_it_is_not_needed() {
     let check = |edit: &dyn Fn(&mut Stage)| {
         let mut stage = gated();
-        stage.plugin_answers(says(PluginPhase::Running, ""));
+        let state = Some("{\"at\":7}".to_owned());
+        stage.plugin_answers(
+            says(PluginPhase::Running, "").map(|answer| PluginAnswer { state: state.clone(), ..answer }),
+        );
         judged_settle(&mut stage, 20);
         edit(&mut stage);
         judged_settle(&mut stage, 40);
         let last = stage.world.status.plugins.last().unwrap();
+        assert_eq!(last.state, state, "it is told what it said of itself");
         assert_eq!((last.index, last.operation, last.phase), (1, Operation::Terminate, PluginPhase::Running));
         stage.plugin_answers(says(PluginPhase::Successful, ""));
         judged_settle(&mut stage, 60);
