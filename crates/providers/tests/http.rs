@@ -138,7 +138,9 @@ async fn an_endless_answer_is_cut_off() {
 
 #[tokio::test]
 async fn nobody_there_is_an_error_at_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // A loopback address of this process's own: on the common one another test may be given the port at any time.
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let listener = TcpListener::bind((std::net::Ipv4Addr::new(127, high | 128, middle, low), 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let error = outcome(&format!("http://{address}"), 10_000).await.unwrap_err();

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::rig::{Proxy, Upstream, proxy_to, reply, table, tally};
 
-/// An address nobody listens on.
+/// An address nobody listens on: of a loopback address of this process's own, since on the common one another test may be given the
+/// port at any time.
 fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    TcpListener::bind((std::net::Ipv4Addr::new(127, high | 128, middle, low), 0)).unwrap().local_addr().unwrap()
 }
 
 #[test]
