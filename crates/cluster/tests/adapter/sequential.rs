@@ -172,6 +172,17 @@ async fn a_good_version_is_promoted_on_evidence_weight_by_weight() {
     assert_eq!(*resolved, json!({ "share": 1.0, "goesOn": true }));
 }
 
+/// Deploys a version that fails a fifth of its requests, until it is taken back.
+async fn deploy_a_bad_one(server: &Server, prometheus: &Prometheus) {
+    is(server, "taste", "Healthy").await;
+    set_image(server, "taste", "model:2");
+    is(server, "taste", "Paused").await;
+    let begun = |server: &Server| server.all(ANALYSIS_RUN).iter().any(|run| answered(run) == json!([0, 0]));
+    server.until("it is compared", begun).await;
+    prometheus.grow([20, 100, 3, 300]);
+    is(server, "taste", "Degraded").await;
+}
+
 #[tokio::test]
 async fn a_bad_version_is_rolled_back_in_the_middle_of_a_pause() {
     let server = Server::start().await;
@@ -179,13 +190,7 @@ async fn a_bad_version_is_rolled_back_in_the_middle_of_a_pause() {
     let (objects, settings) = advancing(&prometheus);
     objects.into_iter().for_each(|object| _ = server.put(object));
     play(&server, settings, async || {
-        is(&server, "taste", "Healthy").await;
-        set_image(&server, "taste", "model:2");
-        is(&server, "taste", "Paused").await;
-        let begun = |server: &Server| server.all(ANALYSIS_RUN).iter().any(|run| answered(run) == json!([0, 0]));
-        server.until("it is compared", begun).await;
-        prometheus.grow([20, 100, 3, 300]);
-        is(&server, "taste", "Degraded").await;
+        deploy_a_bad_one(&server, &prometheus).await;
         let run = server.all(ANALYSIS_RUN).remove(0);
         assert_eq!(run["status"]["phase"], "Failed");
         let standing = kept(&last(&run), "serin.dev/standing");

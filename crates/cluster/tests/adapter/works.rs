@@ -138,16 +138,21 @@ async fn a_service_that_somebody_turned_away_is_turned_back() {
     .await;
 }
 
-//= compat: 9.4-4, 9.6-5
-#[tokio::test]
-async fn a_run_goes_on_when_its_job_has_ended_and_tells_its_result() {
-    let server = Server::start().await;
-    server.put(json!({
+/// A run of its own that waits for a Job.
+fn smoke_run() -> Value {
+    json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": { "name": "check", "namespace": SHOP },
         "spec": { "metrics": [{ "name": "smoke", "provider": { "job": { "spec": { "template": { "spec": {
             "containers": [{ "name": "smoke", "image": "smoke:1" }], "restartPolicy": "Never",
         } } } } } }] },
-    }));
+    })
+}
+
+//= compat: 9.4-4, 9.6-5
+#[tokio::test]
+async fn a_run_goes_on_when_its_job_has_ended_and_tells_its_result() {
+    let server = Server::start().await;
+    server.put(smoke_run());
     play(&server, Settings::default(), async || {
         server.until("its Job is made", |server| server.all(JOB).len() == 1).await;
         let name = server.all(JOB)[0]["metadata"]["name"].as_str().unwrap().to_owned();
@@ -167,12 +172,7 @@ async fn a_run_goes_on_when_its_job_has_ended_and_tells_its_result() {
 #[tokio::test]
 async fn a_job_whose_deletion_is_refused_is_deleted_when_that_is_allowed_and_its_run_does_not_wait() {
     let server = Server::start().await;
-    server.put(json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": { "name": "check", "namespace": SHOP },
-        "spec": { "metrics": [{ "name": "smoke", "provider": { "job": { "spec": { "template": { "spec": {
-            "containers": [{ "name": "smoke", "image": "smoke:1" }], "restartPolicy": "Never",
-        } } } } } }] },
-    }));
+    server.put(smoke_run());
     play(&server, Settings::default(), async || {
         server.until("its Job is made", |server| server.all(JOB).len() == 1).await;
         server.always("delete", "/jobs/", Trouble::Refuse(403, "Forbidden", "cannot delete jobs"));

@@ -213,13 +213,7 @@ async fn an_update_is_logged_from_its_begin_to_its_end() {
     };
     objects.into_iter().for_each(|object| _ = server.put(object));
     play(&server, settings, async || {
-        is(&server, "taste", "Healthy").await;
-        set_image(&server, "taste", "model:2");
-        is(&server, "taste", "Paused").await;
-        let begun = |server: &Server| server.all(ANALYSIS_RUN).iter().any(|run| answered(run) == json!([0, 0]));
-        server.until("it is compared", begun).await;
-        prometheus.grow([20, 100, 3, 300]);
-        is(&server, "taste", "Degraded").await;
+        deploy_a_bad_one(&server, &prometheus).await;
         let over = |_: &Server| {
             let over = |entry: &Entry| matches!(entry, Entry::Settled(settled) if settled.place.is_over());
             entries(folder.path()).iter().any(over)
