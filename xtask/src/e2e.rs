@@ -16,9 +16,6 @@ const PARTS: [&str; 2] = ["--traefik", "--prometheus"];
 /// What is built from Go modules for them.
 const BUILDS: [&str; 4] = ["cluster", "traefik", "plugin", "argo-controller"];
 
-/// What is built beside the Rust builds: the same, and what the checks of the charts need before it.
-const BEGUN: [&str; 5] = ["cluster", "helm", "plugin", "argo-controller", "traefik"];
-
 /// The tests, as cargo is told of them.
 const TESTS: [&str; 4] = ["--package", "serin-e2e", "--features", "serin-e2e/cluster"];
 
@@ -61,11 +58,11 @@ pub(crate) fn in_tests() -> Result<(), TaskError> {
     run(&Options { filter: Vec::new(), keep: false })
 }
 
-/// Begins to build what comes from Go modules beside the Rust builds, which on a first run take as long. Whether it succeeds
-/// is seen when it is needed: then the same is built in the foreground.
+/// Begins to build what comes from Go modules beside the Rust builds, which on a first run take as long: Helm first, since the checks
+/// of the charts come before the cluster. Whether it succeeds is seen when it is needed: then the same is built in the foreground.
 pub(crate) fn begin_builds() -> Option<Child> {
     let mut command = Command::new("nice");
-    command.args(["-n", "15"]).arg(repository::root().join("e2e/cluster/build")).args(BEGUN);
+    command.args(["-n", "15"]).arg(repository::root().join("e2e/cluster/build")).arg("helm").args(BUILDS);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().ok()
 }
 

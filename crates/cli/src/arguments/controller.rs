@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use serin_controller::install::EvidenceLog;
 
 use super::ignored::Ignored;
 
@@ -50,7 +51,7 @@ pub(crate) struct Controller {
     #[arg(long, value_name = "DIR")]
     pub(crate) evidence_log: Option<PathBuf>,
     /// Most that these logs may take together, in MiB; the longest untouched ones go
-    #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..=1 << 20))]
+    #[arg(long, default_value_t = u64::from(EvidenceLog::MAX_MIB), value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..=1 << 20))]
     pub(crate) evidence_log_max: u64,
     /// Work only while holding the lease; without the flag in a pod, and not elsewhere
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set,

@@ -14,8 +14,8 @@ use serin_spec::wire::{AnalysisRun, Rollout};
 
 use super::{Evidence, Work};
 use crate::error::Error;
-use crate::references::controller_of;
-use crate::resource::{REPLICA_SET, ROLLOUT};
+use crate::measure::sequential::rollout_of;
+use crate::resource::REPLICA_SET;
 use crate::shared::Shared;
 use crate::store::Name;
 
@@ -63,7 +63,8 @@ impl Evidence {
         let (Some(LoggedRun { update, .. }), Ok(masked)) = (known, arguments::fill_masked(&run.spec)) else { return };
         let spec = serin_spec::lower::run_spec(&masked);
         let concluded = log::concluded(&name.name, &spec, status);
-        let entries = vec![Entry::Ended(ended(&name.name, status, concluded.at_ms)), Entry::Concluded(concluded)];
+        let entries =
+            vec![Entry::Ended(Event::run_ended(&name.name, status, concluded.at_ms)), Entry::Concluded(concluded)];
         if self.send(Work { update, entries, begins: false, done: None })
             && let Some(known) = self.runs.borrow_mut().get_mut(&name)
         {
@@ -126,23 +127,16 @@ impl Evidence {
 
 /// The update that a run judges, from its rollout and that one's ReplicaSets; they are asked for where they are not followed.
 async fn update_of(shared: &Shared, run: &AnalysisRun) -> Result<Option<Update>, Error> {
-    let object = Object(serde_json::json!({ "metadata": run.metadata }));
-    let Some(owner) = controller_of(&object, "Rollout") else { return Ok(None) };
     let Some(hash) = run.metadata.labels.get(HASH_LABEL) else { return Ok(None) };
-    let followed = !shared.settings.analysis_only;
-    let found = match followed {
-        true => shared.store.borrow().get(ROLLOUT, &owner),
-        false => shared.client.get(ROLLOUT, &owner.namespace, &owner.name).await?,
-    };
-    let rollout: Option<Rollout> = found.and_then(|object| serde_json::from_value(object.0).ok());
-    let Some(rollout) = rollout else { return Ok(None) };
+    let Some(rollout) = rollout_of(shared, run).await? else { return Ok(None) };
     let uid = rollout.metadata.uid.clone().unwrap_or_default();
     let stable = rollout.status.as_ref().and_then(|status| status.stable_rs.clone()).unwrap_or_default();
-    let pools = match followed {
-        true => shared.store.borrow().owned(REPLICA_SET, &uid),
-        false => {
+    let pools = match shared.settings.analysis_only {
+        false => shared.store.borrow().owned(REPLICA_SET, &uid),
+        true => {
             let selector = format!("{HASH_LABEL} in ({hash},{stable})");
-            let mut pools = shared.client.list(REPLICA_SET, Some(&owner.namespace), &selector).await?;
+            let namespace = rollout.metadata.namespace();
+            let mut pools = shared.client.list(REPLICA_SET, Some(namespace), &selector).await?;
             pools.retain(|pool| pool.controller().is_some_and(|owner| owner.uid == uid));
             pools
         }
@@ -175,30 +169,10 @@ fn update(rollout: &Rollout, pools: &[Object], hash: &str, stable: Option<&str>)
 }
 
 fn place(view: &View, decision: &Decision) -> Place {
-    let status = &decision.status;
     let decided = decision.actions.iter().find_map(|action| match action {
         Action::SetSplit(split) => Some(split),
         _ => None,
     });
     let split: Option<&Split> = decided.or(view.world.split.as_ref());
-    Place {
-        step: status.step_index,
-        steps: view.world.rollout.steps(),
-        phase: status.phase.as_str().to_owned(),
-        message: status.message.clone(),
-        aborted: status.abort,
-        promoted: status.stable.as_ref() == Some(&view.world.rollout.hash),
-        weight: split.map(|split| (split.weight, split.weight_total)),
-    }
-}
-
-fn ended(name: &str, status: &RunStatus, at_ms: i64) -> Event {
-    let because = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
-    let warning = matches!(status.phase.as_str(), "Failed" | "Error");
-    Event {
-        at_ms,
-        reason: "AnalysisRunEnded".to_owned(),
-        message: format!("{name} is {}{because}", status.phase),
-        warning,
-    }
+    Place::of(&view.world.rollout, &decision.status, split)
 }

@@ -148,16 +148,21 @@ fn judged_at(spec: &RunSpec, status: &RunStatus) -> Option<Share> {
 
 /// The weight that the canary of a run's rollout is wanted to have now; everything for a run that belongs to none.
 async fn window(shared: &Shared, run: &AnalysisRun) -> Result<Share, Error> {
+    Ok(rollout_of(shared, run).await?.and_then(|rollout| share(&rollout)).unwrap_or(EVERYTHING))
+}
+
+/// The rollout that a run belongs to. Where rollouts are another controller's, and not followed here, it is asked for.
+///
+/// # Errors
+/// When the API server does not say.
+pub(crate) async fn rollout_of(shared: &Shared, run: &AnalysisRun) -> Result<Option<Rollout>, Error> {
     let object = serin_controller::Object(serde_json::json!({ "metadata": run.metadata }));
-    let Some(owner) = controller_of(&object, "Rollout") else { return Ok(EVERYTHING) };
-    let known = shared.store.borrow().get(ROLLOUT, &owner);
-    let found = match known {
-        // Rollouts are another controller's then, and are not followed here.
-        None if shared.settings.analysis_only => shared.client.get(ROLLOUT, &owner.namespace, &owner.name).await?,
-        known => known,
+    let Some(owner) = controller_of(&object, "Rollout") else { return Ok(None) };
+    let found = match shared.settings.analysis_only {
+        true => shared.client.get(ROLLOUT, &owner.namespace, &owner.name).await?,
+        false => shared.store.borrow().get(ROLLOUT, &owner),
     };
-    let rollout: Option<Rollout> = found.and_then(|object| serde_json::from_value(object.0).ok());
-    Ok(rollout.and_then(|rollout| share(&rollout)).unwrap_or(EVERYTHING))
+    Ok(found.and_then(|object| serde_json::from_value(object.0).ok()))
 }
 
 fn share(rollout: &wire::Rollout) -> Option<Share> {

@@ -67,7 +67,11 @@ impl Engine {
             return;
         }
         let events = decided.events.iter().map(told).collect();
-        let settled = Settled { at_ms: self.now().as_millis(), place: place(workload), events };
+        let settled = Settled {
+            at_ms: self.now().as_millis(),
+            place: Place::of(&workload.rollout, &workload.status, workload.split.as_ref()),
+            events,
+        };
         self.log(key, &update, vec![Entry::Settled(settled)]);
     }
 
@@ -98,19 +102,6 @@ impl Engine {
             begun_ms: pool.created.as_millis(),
             speed: self.clock.speed,
         })
-    }
-}
-
-fn place(workload: &Workload) -> Place {
-    let status = &workload.status;
-    Place {
-        step: status.step_index,
-        steps: workload.rollout.steps(),
-        phase: status.phase.as_str().to_owned(),
-        message: status.message.clone(),
-        aborted: status.abort,
-        promoted: status.stable.as_ref() == Some(&workload.rollout.hash),
-        weight: workload.split.as_ref().map(|split| (split.weight, split.weight_total)),
     }
 }
 

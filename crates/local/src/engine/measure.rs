@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serin_core::analysis::schedule::{self, Task};
 use serin_core::analysis::{RunKind, RunPhase, RunSpec, RunStatus, assess, record};
 use serin_core::{Hash, Time};
+use serin_providers::sequential::log::Event;
 use serin_providers::{Measured as Answer, ProviderError, embedded, http, measurement, prometheus, sequential, web};
 use serin_spec::arguments::{self, Analysis, ArgumentError, Filled};
 use serin_spec::wire::analysis::AnalysisRunSpec;
@@ -181,8 +182,7 @@ impl Engine {
         let mut due: Vec<(usize, Task)> =
             due.into_iter().filter(|(index, _)| run.core.metrics[*index].sequential).collect();
         if fresh {
-            let waiting = self.waiting(&run, &due);
-            due.extend(waiting.into_iter().filter(|(index, _)| run.core.metrics[*index].sequential));
+            due.extend(self.waiting(&run, &due));
         }
         if due.is_empty() {
             return false;
@@ -311,19 +311,14 @@ impl Engine {
     }
 
     fn end_event(&self, name: &RunKey, run: &RunState) -> EventRecord {
-        let status = &run.status;
-        let because = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
-        EventRecord {
-            at_ms: self.now().as_millis(),
-            object: match (&run.owner, &run.experiment) {
-                (Some(owner), _) => owner.to_string(),
-                (None, Some((experiment, _))) => event_object(experiment),
-                (None, None) => String::new(),
-            },
-            reason: "AnalysisRunEnded".to_owned(),
-            message: format!("{} is {}{because}", name.name, status.phase),
-            warning: matches!(status.phase, RunPhase::Failed | RunPhase::Error),
-        }
+        let object = match (&run.owner, &run.experiment) {
+            (Some(owner), _) => owner.to_string(),
+            (None, Some((experiment, _))) => event_object(experiment),
+            (None, None) => String::new(),
+        };
+        let Event { at_ms, reason, message, warning } =
+            Event::run_ended(&name.name, &run.status, self.now().as_millis());
+        EventRecord { at_ms, object, reason, message, warning }
     }
 }
 

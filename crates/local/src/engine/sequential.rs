@@ -10,6 +10,7 @@ use serin_providers::sequential::{self, Fed, Look, Taken};
 use serin_proxy::report::Batch as Second;
 use serin_spec::recipe::{self, Counters, Source};
 use serin_spec::wire::analysis::AnalysisRunSpec;
+use serin_spec::wire::provider::Metric;
 use serin_stats::batch::Batch;
 
 use super::{Engine, Report, RunKey};
@@ -70,7 +71,9 @@ impl Engine {
         let mut taken = look.take(&ready, newest, &feed);
         // The next second comes in about a second, and is looked at then: this is for times that end while nothing comes.
         let later = self.clock.span(SECOND / 2);
-        for one in taken.iter_mut().filter(|one| self.is_told(filled, one.index)) {
+        let told =
+            |index: usize| !readings.contains_key(&index) && self.is_told(&filled.metrics[index], &Source::Router);
+        for one in taken.iter_mut().filter(|one| told(one.index)) {
             one.measurement.resume_at = one.measurement.resume_at.map(|at| at + later);
         }
         let ended = |index| Taken { index, measurement: look.terminate(index), judged: Vec::new() };
@@ -84,17 +87,15 @@ impl Engine {
             let result = run.status.metric(&run.core.metrics[*index].name);
             result.and_then(|r| r.measurements.last()).is_some_and(|last| last.finished.is_none())
                 && due.iter().all(|(other, _)| other != index)
-                && self.is_told(&run.spec, *index)
+                && matches!(sequential::metric(&run.spec, *index), Some(Ok(wanted)) if self.is_told(&run.spec.metrics[*index], &wanted.source))
         };
         (0..run.core.metrics.len()).filter(waits).map(|index| (index, Task::Resume)).collect()
     }
 
-    /// Whether a metric is looked at as soon as the router has told of another second: it judges what the router counts, and nobody
-    /// asked for a longer interval.
-    fn is_told(&self, spec: &AnalysisRunSpec, index: usize) -> bool {
-        let Some(Ok(wanted)) = sequential::metric(spec, index) else { return false };
-        matches!(wanted.source, Source::Router)
-            && recipe::every(&spec.metrics[index], &wanted.source) <= self.clock.span(SECOND)
+    /// Whether a metric of this source is looked at as soon as the router has told of another second: it judges what the router counts,
+    /// and nobody asked for a longer interval.
+    fn is_told(&self, metric: &Metric, source: &Source) -> bool {
+        matches!(source, Source::Router) && recipe::every(metric, source) <= self.clock.span(SECOND)
     }
 
     /// The weight that the canary of a run's rollout is to have now.

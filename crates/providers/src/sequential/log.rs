@@ -18,7 +18,8 @@ pub use read::{Flaw, FlawKind, Reader};
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serin_core::analysis::Measurement;
+use serin_core::analysis::{Measurement, RunPhase, RunStatus};
+use serin_core::{Rollout, Split, Status};
 use serin_spec::wire::analysis::AnalysisRunSpec;
 use serin_stats::batch::Batch;
 use serin_stats::judge::{Standing, Verdict};
@@ -269,9 +270,35 @@ impl Entry {
 }
 
 impl Place {
+    /// Where a rollout of this status is, with what its router is to carry.
+    pub fn of(rollout: &Rollout, status: &Status, split: Option<&Split>) -> Self {
+        Self {
+            step: status.step_index,
+            steps: rollout.steps(),
+            phase: status.phase.as_str().to_owned(),
+            message: status.message.clone(),
+            aborted: status.abort,
+            promoted: status.stable.as_ref() == Some(&rollout.hash),
+            weight: split.map(|split| (split.weight, split.weight_total)),
+        }
+    }
+
     /// Whether the update has come to its end: to the new version, or back.
     pub fn is_over(&self) -> bool {
         self.aborted || (self.promoted && self.phase == "Healthy")
+    }
+}
+
+impl Event {
+    /// That a run has ended.
+    pub fn run_ended(run: &str, status: &RunStatus, at_ms: i64) -> Self {
+        let because = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+        Self {
+            at_ms,
+            reason: "AnalysisRunEnded".to_owned(),
+            message: format!("{run} is {}{because}", status.phase),
+            warning: matches!(status.phase, RunPhase::Failed | RunPhase::Error),
+        }
     }
 }
 

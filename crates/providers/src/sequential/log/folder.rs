@@ -2,7 +2,7 @@
 //! reads it knows a look that was made again. Beside [`crate::http`] the one file here, with [`written`](super::written), that does I/O.
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, DirEntry};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -170,23 +170,27 @@ impl Logs {
     }
 }
 
-/// The files of a folder and the folders in it, with the time of the last write and the length.
+/// The entries of a folder and of the folders in it.
+fn paths(folder: &Path) -> Vec<io::Result<PathBuf>> {
+    let inner = |entry: io::Result<DirEntry>| match entry {
+        Ok(entry) if entry.file_type().is_ok_and(|kind| kind.is_dir()) => entries(&entry.path()),
+        entry => vec![entry],
+    };
+    entries(folder).into_iter().flat_map(inner).map(|entry| entry.map(|entry| entry.path())).collect()
+}
+
+/// The entries of a folder, or why it cannot be read.
+fn entries(folder: &Path) -> Vec<io::Result<DirEntry>> {
+    std::fs::read_dir(folder).map_or_else(|error| vec![Err(error)], Iterator::collect)
+}
+
+/// The files of logs in a folder and the folders in it, with the time of the last write and the length.
 fn files(folder: &Path) -> Vec<(SystemTime, PathBuf, u64)> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let inner = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let entries =
-            if inner { std::fs::read_dir(entry.path()).into_iter().flatten().flatten().collect() } else { vec![entry] };
-        for file in entries {
-            if let Ok(metadata) = file.metadata()
-                && metadata.is_file()
-                && is_of_a_log(&file.path())
-            {
-                files.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), file.path(), metadata.len()));
-            }
-        }
-    }
-    files
+    let file = |path: PathBuf| {
+        let metadata = path.symlink_metadata().ok().filter(|metadata| metadata.is_file() && is_of_a_log(&path))?;
+        Some((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), path, metadata.len()))
+    };
+    paths(folder).into_iter().flatten().filter_map(file).collect()
 }
 
 /// Whether a file is a log or one that was put aside; somebody else's are left alone.
@@ -227,17 +231,8 @@ fn parts(file: &str) -> Option<(&str, &str, u64)> {
 /// # Errors
 /// When the folder, or one in it, cannot be read.
 pub fn found(folder: &Path) -> io::Result<Vec<Found>> {
-    let mut logs = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            for inner in std::fs::read_dir(entry.path())? {
-                logs.extend(log_at(inner?.path()));
-            }
-        } else {
-            logs.extend(log_at(entry.path()));
-        }
-    }
+    let paths: Vec<PathBuf> = paths(folder).into_iter().collect::<io::Result<_>>()?;
+    let mut logs: Vec<Found> = paths.into_iter().filter_map(log_at).collect();
     logs.sort_by(|a, b| (&a.namespace, &a.name, a.revision).cmp(&(&b.namespace, &b.name, b.revision)));
     Ok(logs)
 }
