@@ -43,8 +43,9 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
 
 fn mutants(options: &Options, more: &[&str]) -> Result<(), TaskError> {
     let mut command = cargo();
-    command.current_dir(repository::root()).env("CARGO_PROFILE_DEV_DEBUG", "0").args(["mutants", "-p", "serin-core"]);
-    command.args(["--test-tool", "nextest", "--timeout", "120", "--build-timeout", "600", "-o", OUTPUT]);
+    command.current_dir(repository::root()).env("NEXTEST_PROFILE", "mutants").args(["mutants", "-p", "serin-core"]);
+    command.args(["--profile", "mutants", "--test-tool", "nextest", "--timeout", "120", "--build-timeout", "600"]);
+    command.args(["-o", OUTPUT]);
     command.args(["-j", &options.jobs.to_string()]).args(more);
     if let Some(shard) = &options.shard {
         command.args(["--shard", shard, "--sharding", "round-robin"]);

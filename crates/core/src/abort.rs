@@ -49,8 +49,7 @@ pub fn mark<S>(pass: &mut Pass<S>, cause: &str) {
     pass.status.clear_pauses();
     pass.status.blue_green.checkpoint = false;
     pass.status.current_experiment = None;
-    let steps = pass.rollout().steps();
-    pass.status.step_index = (steps > 0).then_some(0);
+    pass.status.step_index = pass.rollout().first_step();
     if pass.status.conditions.set(Kind::Progressing, Truth::False, "RolloutAborted", &message, pass.now) {
         pass.warning("RolloutAborted", message);
     }

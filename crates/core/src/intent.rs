@@ -4,7 +4,6 @@
 use crate::analysis::RunPhase;
 use crate::rollout::Rollout;
 use crate::status::{PauseReason, Status};
-use crate::time::Time;
 
 /// Abort: traffic goes back to stable, the new version stays in the spec.
 //= compat: 7.4-1
@@ -58,11 +57,4 @@ pub fn promote_full(rollout: &Rollout, status: &mut Status) -> Option<Unpause> {
     status.clear_pauses();
     status.clear_abort();
     Some(Unpause(rollout.paused))
-}
-
-/// When an abort that a person asked for was asked.
-pub fn stamp_abort(status: &mut Status, now: Time) {
-    if status.abort {
-        status.aborted_at.get_or_insert(now);
-    }
 }

@@ -123,8 +123,7 @@ fn progressing<S>(pass: &mut Pass<S>, healthy: bool) {
             abort::mark(pass, "");
         }
         // However often somebody promotes meanwhile: a retry begins with the first step.
-        let steps = rollout.steps();
-        pass.status.step_index = (steps > 0).then_some(0);
+        pass.status.step_index = rollout.first_step();
         // An abort that was taken back and asked for again between two passes has lost its time, which a retry is known by.
         pass.status.aborted_at.get_or_insert(pass.now);
         return;

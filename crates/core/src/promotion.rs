@@ -9,14 +9,14 @@ use crate::rollout::Canary;
 /// Makes the current version the stable one; `why` is Argo's reason text.
 //= compat: 2.7-19, 2.7-12, 1.10-2
 pub fn promoted<S>(pass: &mut Pass<S>, why: String) {
-    let steps = pass.rollout().steps();
+    let behind_last_step = pass.rollout().behind_last_step();
     let hash = pass.rollout().hash.clone();
     let revision = revision::number(pass.world);
     let status = &mut pass.status;
     status.clear_pauses();
     status.clear_abort();
     status.promote_full = false;
-    status.step_index = (steps > 0).then_some(steps);
+    status.step_index = behind_last_step;
     status.step_run = None;
     status.background_run = None;
     status.blue_green.checkpoint = false;

@@ -10,7 +10,6 @@ use crate::status::BlueGreenStatus;
 pub fn forget_progress<S>(pass: &mut Pass<S>) {
     restarting::superseded(pass);
     let (rollout, now) = (pass.rollout(), pass.now);
-    let steps = rollout.steps();
     let status = &mut pass.status;
     plugins::start_over(status, now);
     status.clear_pauses();
@@ -19,7 +18,7 @@ pub fn forget_progress<S>(pass: &mut Pass<S>) {
     status.step_run = None;
     status.background_run = None;
     status.current_experiment = None;
-    status.step_index = (steps > 0).then_some(0);
+    status.step_index = rollout.first_step();
     let BlueGreenStatus { active, preview, .. } = std::mem::take(&mut status.blue_green);
     status.blue_green = BlueGreenStatus { active, preview, ..BlueGreenStatus::default() };
     status.current_hash = Some(rollout.hash.clone());

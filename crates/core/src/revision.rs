@@ -42,7 +42,7 @@ pub fn expired_pools(world: &World) -> Vec<Action> {
 /// Whether the current template is an older version that lies within `rollbackWindow` of the stable one.
 //= compat: 1.5-1, 1.5-3
 pub fn within_rollback_window(world: &World) -> bool {
-    let Some(window) = world.rollout.rollback_window.filter(|n| *n > 0) else {
+    let Some(window) = world.rollout.rollback_window else {
         return false;
     };
     let (Some(new), Some(stable)) = (world.new_pool(), world.stable_pool()) else {
@@ -53,6 +53,7 @@ pub fn within_rollback_window(world: &World) -> bool {
     }
     let between =
         |p: &&Pool| p.created.as_secs() > new.created.as_secs() && p.created.as_secs() < stable.created.as_secs();
+    // A window of no revisions is none: never are fewer than none between.
     (world.pools.iter().filter(between).count() as u64) < u64::from(window)
 }
 

@@ -309,6 +309,17 @@ impl Rollout {
     pub fn steps(&self) -> usize {
         self.canary().map_or(0, |c| c.steps.len())
     }
+
+    /// Index of the first step; none without steps.
+    pub fn first_step(&self) -> Option<usize> {
+        (self.steps() > 0).then_some(0)
+    }
+
+    /// Index behind the last step, where none is left to run; none without steps.
+    //= compat: 2.4-3
+    pub fn behind_last_step(&self) -> Option<usize> {
+        Some(self.steps()).filter(|steps| *steps > 0)
+    }
 }
 
 impl Canary {

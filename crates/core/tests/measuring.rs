@@ -321,3 +321,16 @@ fn a_run_has_passed_where_all_its_deciding_sequential_metrics_have_at_one_weight
     let none = RunSpec { metrics: vec![metric("d", false, false)], terminate: false };
     assert_eq!(passed_at(&none, &RunStatus::default()), None);
 }
+
+/// The result of a metric that only watches says so from its first measurement on.
+//= compat: 3.9-4
+#[test]
+fn a_dry_run_is_marked() {
+    let spec = RunSpec {
+        metrics: vec![Metric { dry_run: true, ..Metric::new("watched") }, Metric::new("judged")],
+        ..RunSpec::default()
+    };
+    let mut status = RunStatus::default();
+    (0..2).for_each(|index| record(&spec, &mut status, index, Measurement::default()));
+    assert_eq!(status.metrics.iter().map(|m| m.dry_run).collect::<Vec<_>>(), [true, false]);
+}

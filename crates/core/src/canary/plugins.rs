@@ -18,8 +18,7 @@ const BACKOFF_MIN: Span = Span::from_secs(1);
 //= compat: 6.13-4, 6.13-5
 //= compat-differs: 6.13-4 the plugin is asked beside the abort, not before it, and also where it could not be asked last: traffic goes back at once, and a slow plugin holds up only a retry
 pub fn reconcile(pass: &mut Pass) {
-    let updating = pass.status.stable.is_some() && !pass.fully_promoted();
-    if pass.status.abort && updating {
+    if pass.status.abort {
         for at in (0..pass.status.plugins.len()).rev() {
             let entry = &pass.status.plugins[at];
             if entry.operation == Operation::Run && entry.phase != PluginPhase::Failed {
@@ -27,7 +26,7 @@ pub fn reconcile(pass: &mut Pass) {
             }
         }
     } else {
-        let current = pass.status.step_index.filter(|_| updating && !pass.status.promote_full);
+        let current = pass.status.step_index.filter(|_| !pass.status.promote_full);
         for at in (0..pass.status.plugins.len()).rev() {
             let entry = &pass.status.plugins[at];
             if entry.operation == Operation::Run && !entry.is_finished() && Some(entry.index) != current {

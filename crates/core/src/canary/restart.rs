@@ -18,18 +18,18 @@ pub fn changed(pass: &Pass) -> bool {
 //= compat: 2.4-3, 2.4-4, 1.5-4, B.8-1
 pub fn start_over(pass: &mut Pass) {
     let hash = pass.rollout().hash.clone();
-    let steps = pass.strategy.steps.len();
+    let behind_last_step = pass.rollout().behind_last_step();
     restart::forget_progress(pass);
     let status = &mut pass.status;
     let first = status.stable.is_none();
     if status.stable.as_ref() == Some(&hash) {
-        status.step_index = (steps > 0).then_some(steps);
+        status.step_index = behind_last_step;
         if pass.world.status.current_hash.is_some() {
             pass.reasons.push(Reason::BackToStable);
             pass.event("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
         }
     } else if revision::within_rollback_window(pass.world) {
-        status.step_index = (steps > 0).then_some(steps);
+        status.step_index = behind_last_step;
         pass.reasons.push(Reason::WithinRollbackWindow);
         if pass.world.new_pool().is_some_and(|p| p.size > 0) {
             pass.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
@@ -42,9 +42,7 @@ pub fn start_over(pass: &mut Pass) {
 /// Within the rollback window no step is left to run, also after a retry, which begins with the first.
 //= compat: 1.5-4
 pub fn skip_within_window(pass: &mut Pass) {
-    let steps = pass.strategy.steps.len();
-    let updating = pass.status.stable.is_some() && !pass.fully_promoted() && !pass.status.abort;
-    if steps > 0 && updating && revision::within_rollback_window(pass.world) {
-        pass.status.step_index = Some(steps);
+    if !pass.status.abort && revision::within_rollback_window(pass.world) {
+        pass.status.step_index = pass.rollout().behind_last_step();
     }
 }

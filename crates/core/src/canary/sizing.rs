@@ -42,29 +42,22 @@ pub fn basic_target(replicas: u32, weight: u32, total: u32, surge: u32) -> Sizes
     if replicas == 0 {
         return Sizes::default();
     }
-    let zero_allowed = weight == 0 || weight == total || (replicas == 1 && surge == 0);
+    let alone = replicas == 1 && surge == 0;
     let (up, down) = (share_rounded_up(replicas, weight, total), share_rounded_down(replicas, weight, total));
     let (n, w, t) = (u64::from(replicas), u64::from(weight), u64::from(total.max(1)));
-    let tied = (2 * n * w) % (2 * t) == t;
-    let mut candidates = Vec::with_capacity(3);
-    if u64::from(up) < n || zero_allowed {
-        candidates.push((u64::from(up), n));
-    }
-    if !tied && (down != 0 || zero_allowed) {
-        candidates.push((u64::from(down), n));
-    }
-    if surge > 0 {
-        // Only with the larger canary: one more member beside the smaller one is further away still.
-        candidates.push((u64::from(up), n + 1));
-    }
     // |canary / members - weight / total|, compared as fractions: distance * members of the other one.
-    let distance = |(canary, members): (u64, u64)| (canary * t).abs_diff(w * members);
-    let closer = |a: (u64, u64), b: (u64, u64)| {
-        u128::from(distance(b)) * u128::from(a.1) < u128::from(distance(a)) * u128::from(b.1)
-    };
-    let best = candidates.into_iter().reduce(|best, next| if closer(best, next) { next } else { best });
-    let (canary, members) = best.unwrap_or((u64::from(down), n));
-    Sizes { new: clamp_u32(canary), stable: clamp_u32(members - canary) }
+    let distance = |(canary, members): (u32, u64)| u128::from((u64::from(canary) * t).abs_diff(w * members));
+    let candidates = [
+        (up < replicas || alone).then_some((up, n)),
+        (down > 0 || alone).then_some((down, n)),
+        // Only with the larger canary: one more member beside the smaller one is further away still.
+        (surge > 0).then_some((up, n + 1)),
+    ];
+    let nearer =
+        |a: &(u32, u64), b: &(u32, u64)| (distance(*a) * u128::from(b.1)).cmp(&(distance(*b) * u128::from(a.1)));
+    // The first of equals is taken: the larger canary, and the fewer members.
+    let (new, members) = candidates.into_iter().flatten().min_by(nearer).unwrap_or((down, n));
+    Sizes { new, stable: clamp_u32(members - u64::from(new)) }
 }
 
 /// Limits of one scaling pass without a router.

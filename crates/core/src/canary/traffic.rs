@@ -142,8 +142,7 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
             false => recorded_here,
         };
     }
-    let steps = pass.strategy.steps.len();
-    let Some(index) = pass.status.step_index.filter(|_| steps > 0) else {
+    let Some(index) = pass.status.step_index else {
         return 0;
     };
     if scale::sizes(pass).new == 0 {
@@ -155,7 +154,11 @@ fn weight(pass: &Pass, stable: &Pool) -> u32 {
     match scale::at_target(pass) || has_more {
         true => wanted,
         // A step down moves the traffic first: the members that are too many stay until it is gone.
-        false => pass.strategy.last_weight(index.min(steps)).min(carried(new, pass, recorded_here)).min(wanted),
+        false => pass
+            .strategy
+            .last_weight(index.min(pass.strategy.steps.len()))
+            .min(carried(new, pass, recorded_here))
+            .min(wanted),
     }
 }
 

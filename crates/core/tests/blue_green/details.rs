@@ -152,3 +152,100 @@ fn a_forgotten_version_stays_where_stable_has_no_members_either() {
     stage.settle();
     assert_eq!(services(&stage).split('/').next(), Some("v2"));
 }
+
+/// An aborted version without members is left alone: nothing is planned for it any more.
+//= compat: 2.7-7
+#[test]
+fn an_aborted_version_without_members_has_no_plan() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    serin_core::intent::abort(&mut stage.world.status);
+    stage.wait(100);
+    assert_eq!((stage.sizes().as_str(), stage.pool("v2").scale_down_at), ("v1 3", None));
+    assert_eq!(stage.pass().actions, []);
+}
+
+/// A version that comes before another controller promoted the first one gets all members: there is nothing to preview beside.
+//= compat: 2.8-32
+#[test]
+fn before_the_first_promotion_every_version_is_whole() {
+    let mut stage = deployed(|own| (own.auto_promotion, own.preview_replicas) = (false, Some(1)));
+    stage.members_come = false;
+    stage.available("v1", 2);
+    template(&mut stage, "v2");
+    stage.pass();
+    stage.world.status.stable = None;
+    for _ in 0..4 {
+        stage.pass();
+        assert!(!stage.sizes().contains("v2 1"), "{}", stage.brief());
+    }
+    assert!(stage.sizes().contains("v2 3"), "{}", stage.brief());
+}
+
+/// Of two former versions that leave at the same time, the newest waits where one may.
+//= compat: 1.6-5
+#[test]
+fn plans_of_the_same_pass_count_towards_the_limit() {
+    let mut stage = deployed(|own| own.scale_down_delay_revision_limit = Some(1));
+    template(&mut stage, "v3");
+    stage.wait(60);
+    stage.pool("v1").scale_down_at = None;
+    let pool = stage.pool("v1");
+    (pool.size, pool.members, pool.ready, pool.available) = (3, 3, 3, 3);
+    let mut second = pool.clone();
+    (second.hash, second.revision, second.scale_down_at) = (Hash::new("v0"), 0, None);
+    stage.world.pools.push(second);
+    let actions: Vec<String> = stage.pass().actions.iter().map(ToString::to_string).collect();
+    assert_eq!(actions.len(), 2, "{actions:?}");
+    assert_eq!(actions[1], "scale pool v0 to 0", "{actions:?}");
+}
+
+/// A version whose delay ends now does not return fast any more: it leaves in this very pass.
+//= compat: 2.7-13
+#[test]
+fn a_delay_that_ends_now_is_over() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    stage.promote();
+    stage.settle();
+    let at = stage.pool("v1").scale_down_at.expect("v1 waits for its scale-down");
+    stage.now = at;
+    template(&mut stage, "v1");
+    stage.settle();
+    assert_eq!((services(&stage).as_str(), stage.phase()), ("v2/v1", "Paused"), "{}", stage.brief());
+}
+
+/// Healthy means all of it: members, both services, and a spec that was seen.
+//= compat: 2.6-5
+#[test]
+fn healthy_means_promoted_served_and_whole() {
+    let healthy = |edit: &dyn Fn(&mut Stage)| {
+        let mut stage = deployed(|_| {});
+        stage.members_come = false;
+        stage.services_obey = false;
+        edit(&mut stage);
+        serin_core::decide(&stage.world, stage.now).status.conditions.get(Kind::Healthy).map(|c| c.truth.as_str())
+    };
+    assert_eq!(healthy(&|_| {}), Some("True"));
+    assert_eq!(healthy(&|stage| stage.available("v1", 2)), Some("False"));
+    assert_eq!(healthy(&|stage| stage.world.services[1].selects = Some(Hash::new("v0"))), Some("False"));
+    assert_eq!(healthy(&|stage| stage.world.services[0].selects = Some(Hash::new("v0"))), Some("False"));
+    assert_eq!(healthy(&|stage| stage.world.rollout.generation += 1), Some("False"));
+}
+
+/// Members that are missing are what is waited for, but where a preview is meant to have fewer.
+//= compat: 2.5-1
+#[test]
+fn missing_members_are_told_unless_the_preview_is_smaller() {
+    let said = |preview: Option<u32>, checkpoint: bool| {
+        let mut stage = deployed(|own| (own.auto_promotion, own.preview_replicas) = (false, preview));
+        template(&mut stage, "v2");
+        stage.settle();
+        stage.world.status.pauses.clear();
+        stage.world.status.blue_green.checkpoint = checkpoint;
+        (stage.world.status.counts.updated, stage.world.status.counts.available) = (1, 1);
+        phase(&stage.world.rollout, &stage.world.status, stage.now).1
+    };
+    let more = "more replicas need to be updated";
+    assert_eq!(said(None, false), more);
+    assert_eq!(said(Some(1), false), "active service cutover pending");
+    assert_eq!(said(Some(1), true), more);
+}

@@ -313,3 +313,121 @@ fn a_first_split_without_a_share_for_stable_needs_no_stable_member() {
     stage.settle();
     assert_eq!((stage.weight(), stage.pool("v1").available), (Some(100), 0));
 }
+
+/// A lost stable member holds a step back with a router too: stable is to be whole.
+//= compat: 2.9-4
+#[test]
+fn a_step_with_a_router_waits_for_a_whole_stable_pool() {
+    let mut stage = Stage::deployed(rollout(&[weight(25), PAUSE], as_is));
+    stage.members_come = false;
+    let pool = stage.pool("v1");
+    (pool.members, pool.ready, pool.available) = (3, 3, 3);
+    stage.template("v2");
+    stage.settle();
+    stage.available("v2", 1);
+    stage.settle();
+    assert_eq!(stage.world.status.step_index, Some(0), "{}", stage.brief());
+    let pool = stage.pool("v1");
+    (pool.members, pool.ready, pool.available) = (4, 4, 4);
+    stage.settle();
+    assert_eq!(stage.world.status.step_index, Some(1));
+}
+
+/// Stable members that never come give their places to a successor that cannot grow otherwise.
+//= compat: 2.8-14
+#[test]
+fn idle_stable_members_make_room() {
+    let mut stage = Stage::deployed(rollout(&[weight(50), PAUSE], basic(0, 1)));
+    stage.members_come = false;
+    stage.available("v1", 1);
+    stage.template("v2");
+    stage.settle();
+    assert_eq!(stage.sizes(), "v1 2, v2 2", "{}", stage.brief());
+}
+
+/// Other replicas leave an aborted version the members that it keeps for its delay.
+//= compat: 2.2-8, 2.7-7
+#[test]
+fn an_aborted_version_that_waits_is_not_resized() {
+    let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], as_is));
+    intent::abort(&mut stage.world.status);
+    stage.settle();
+    assert_eq!(stage.sizes(), "v1 4, v2 2");
+    stage.edit(|rollout, _| rollout.replicas = 6);
+    stage.pass();
+    assert_eq!(stage.sizes(), "v1 6, v2 2");
+}
+
+/// The pass that sees the former version again, within the window, has no step left at once.
+//= compat: 1.5-4
+#[test]
+fn the_first_pass_within_the_window_skips_the_steps() {
+    let mut stage = Stage::deployed(rollout(&[weight(25), PAUSE], |rollout, _| rollout.rollback_window = Some(3)));
+    stage.now = stage.now + Span::from_secs(60);
+    stage.template("v2");
+    stage.settle();
+    stage.promote_full();
+    stage.wait(10);
+    stage.template("v1");
+    let mut first = stage.pass();
+    while first.status.current_hash.as_ref().unwrap().as_str() == "v2" {
+        first = stage.pass();
+    }
+    assert_eq!(first.status.step_index, Some(2));
+}
+
+/// Of two former versions that leave at the same time, the newest waits where one may.
+//= compat: 2.8-28
+#[test]
+fn plans_of_the_same_pass_count_towards_the_limit() {
+    let mut stage = Stage::deployed(rollout(&[weight(25)], |rollout, canary| {
+        rollout.hash = "v3".into();
+        canary.scale_down_delay_revision_limit = Some(1);
+    }));
+    stage.pool("v3").revision = 9;
+    for (name, revision) in [("v1", 1), ("v2", 2)] {
+        let mut pool = stage.pool("v3").clone();
+        (pool.hash, pool.revision) = (name.into(), revision);
+        stage.world.pools.push(pool);
+    }
+    assert_eq!(stage.next(), "pool v2 goes to 0 at 1000090s; scale pool v1 to 0 | settled");
+}
+
+/// A split that the router carries already asks nothing of stable's members.
+//= compat: 2.9-4
+#[test]
+fn stable_may_lose_members_while_no_weight_moves() {
+    let mut stage = Stage::updating(rollout(&[weight(25), PAUSE], as_is));
+    assert_eq!(stage.weight(), Some(25));
+    stage.members_come = false;
+    stage.available("v1", 1);
+    assert!(!stage.next().contains("stable-too-small"), "{}", stage.next());
+}
+
+/// A share is written as it is read.
+#[test]
+fn shares_are_written_as_they_are_read() {
+    let share = serin_core::Share { weight: 20, total: 100 };
+    assert_eq!((share.to_string().as_str(), serin_core::Share::parse("20/100")), ("20/100", Some(share)));
+}
+
+/// A pool that loses its labels and annotations is told in words.
+#[test]
+fn metadata_that_goes_is_told() {
+    let metadata = serin_core::metadata::Metadata::default();
+    let action = Action::SetMetadata { hash: Hash::new("v1"), metadata };
+    assert_eq!(action.to_string(), "pool v1 carries no metadata");
+}
+
+/// Behind the last step all members are meant to be updated, and that is what is said.
+//= compat: 2.5-1
+#[test]
+fn behind_the_last_step_more_replicas_are_waited_for() {
+    let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], as_is));
+    let said = |stage: &Stage| serin_core::phase::phase(&stage.world.rollout, &stage.world.status, stage.now).1;
+    stage.world.status.pauses.clear();
+    assert_eq!(stage.world.status.counts.updated, 2);
+    assert_eq!(said(&stage), "waiting for all steps to complete");
+    stage.world.status.step_index = Some(2);
+    assert_eq!(said(&stage), "more replicas need to be updated");
+}

@@ -172,3 +172,17 @@ fn no_restart_without_a_wish() {
     stage.wait(100_000);
     assert_eq!((stage.world.status.restarted_at, stage.phase()), (None, "Healthy"));
 }
+
+/// A member that is not seen may be an old one: the restart is not over before all are.
+#[test]
+fn unseen_members_keep_a_restart_open() {
+    let mut stage = deployed(3, 1);
+    stage.restart();
+    let now = stage.now;
+    stage.pool("v1").roster.iter_mut().for_each(|member| member.started = now);
+    let whole = serin_core::decide(&stage.world, stage.now);
+    assert_eq!(whole.status.restarted_at, stage.world.rollout.restart_at);
+    stage.pool("v1").roster.pop();
+    let unseen = serin_core::decide(&stage.world, stage.now);
+    assert_eq!(unseen.status.restarted_at, None);
+}
