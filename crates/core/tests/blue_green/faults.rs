@@ -67,6 +67,22 @@ fn the_first_version_is_owed_to_the_users_before_its_successor() {
     assert_eq!((services(&stage).as_str(), stage.phase()), ("v1/v2", "Paused"), "and the successor waits for its word");
 }
 
+/// The same where the first version has no member left: its successor is better than nobody.
+#[test]
+fn the_first_version_is_not_owed_without_members() {
+    let mut stage = Stage::new(rollout(|own| own.auto_promotion = false));
+    stage.world.rollout.paused = true;
+    stage.settle();
+    stage.world.rollout.paused = false;
+    stage.members_come = false;
+    stage.available("v1", 0);
+    template(&mut stage, "v2");
+    stage.settle();
+    stage.available("v2", 3);
+    stage.settle();
+    assert_eq!(services(&stage), "v2/v2");
+}
+
 /// The empty hash of no steps was written as nothing and read back as nothing, so the memory was never equal to itself.
 #[test]
 fn without_steps_no_hash_of_steps_is_kept() {

@@ -91,3 +91,15 @@ fn a_later_revision_never_touches_it() {
         assert_eq!((size(&stage), stage.phase()), (4, "Healthy"), "{scale_down:?}");
     }
 }
+
+/// A pool that only learns the replicas loses nobody, so nobody is called back for it.
+#[test]
+fn a_pool_that_keeps_its_size_calls_nobody_back() {
+    let mut stage = Stage::new(beside(ScaleDown::Progressively, 0));
+    stage.members_come = false;
+    stage.settle();
+    stage.pool("v1").replicas_seen = Some(3);
+    let decision = stage.pass();
+    assert_eq!(decision.actions.iter().map(ToString::to_string).collect::<Vec<_>>(), ["scale pool v1 to 4"]);
+    assert_eq!(size(&stage), 0);
+}

@@ -42,6 +42,10 @@ fn judge(before: &Stage, decision: &ExperimentDecision, after: &Stage) -> Result
     if decision.wake_at.is_some_and(|at| at < before.now) {
         return Err("wakes in the past".to_owned());
     }
+    let changes = !decision.actions.is_empty() || decision.status != before.world.status;
+    if changes && decision.wake_at != Some(before.now) {
+        return Err("a change is not followed by another look".to_owned());
+    }
     final_phases_stay(&before.world, &after.world)?;
     members_are_for_running_templates(&before.world, decision)?;
     if let (Some(old), new) = (before.world.status.available_at, after.world.status.available_at)
