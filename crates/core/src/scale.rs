@@ -1,5 +1,7 @@
 //! Changing the size of a pool, whatever the strategy.
 
+use std::cmp::Ordering;
+
 use crate::action::Action;
 use crate::pass::Pass;
 use crate::reason::Reason;
@@ -18,8 +20,12 @@ pub fn resized<S>(pass: &Pass<S>) -> bool {
 /// Asks for another size of a pool, or lets it learn the rollout's replicas.
 //= compat: 9.4-2
 pub fn scale_to<S>(pass: &mut Pass<S>, pool: &Pool, size: u32) {
-    if pool.size != size {
-        let verb = if size > pool.size { "up" } else { "down" };
+    let verb = match size.cmp(&pool.size) {
+        Ordering::Equal => None,
+        Ordering::Greater => Some("up"),
+        Ordering::Less => Some("down"),
+    };
+    if let Some(verb) = verb {
         let name = crate::revision::pool_name(pass.rollout(), &pool.hash);
         let (revision, from) = (pool.revision, pool.size);
         let text = format!("Scaled {verb} ReplicaSet {name} (revision {revision}) from {from} to {size}");

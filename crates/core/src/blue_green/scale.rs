@@ -32,18 +32,6 @@ pub fn at_target(pass: &Pass) -> bool {
     pass.world.new_pool().is_some_and(|new| new.size == wanted && new.available == wanted)
 }
 
-/// Says that the members of the new pool are waited for, once: the pause and the switch after it may both do.
-pub fn await_members(pass: &mut Pass) {
-    let wanted = new_wanted(pass);
-    if let Some(new) = pass.world.new_pool() {
-        let (hash, available) = (new.hash.clone(), new.available);
-        let reason = Reason::AwaitingMembers { hash, available, wanted };
-        if !pass.reasons.contains(&reason) {
-            pass.reasons.push(reason);
-        }
-    }
-}
-
 /// A pass that only adjusts sizes to changed replicas.
 //= compat: 2.2-8
 pub fn resize(pass: &mut Pass) {

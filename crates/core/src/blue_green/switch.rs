@@ -96,10 +96,7 @@ pub fn pause(pass: &mut Pass) {
     if pass.status.blue_green.checkpoint {
         return;
     }
-    if !scale::at_target(pass) {
-        return scale::await_members(pass);
-    }
-    if judged(pass) && waited(pass) {
+    if scale::at_target(pass) && judged(pass) && waited(pass) {
         pass.status.remove_pause(PauseReason::BlueGreenPause);
         pass.status.controller_pause = false;
         pass.status.blue_green.checkpoint = true;
@@ -180,11 +177,7 @@ fn way_forward(pass: &mut Pass) -> Option<Hash> {
     if !free {
         return None;
     }
-    if !whole(pass.world, new) && !rescues(pass, new) {
-        scale::await_members(pass);
-        return None;
-    }
-    Some(new.hash.clone())
+    (whole(pass.world, new) || rescues(pass, new)).then(|| new.hash.clone())
 }
 
 /// Whether a pool has every member the rollout asks for.

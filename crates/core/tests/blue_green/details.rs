@@ -249,3 +249,26 @@ fn missing_members_are_told_unless_the_preview_is_smaller() {
     assert_eq!(said(Some(1), false), "active service cutover pending");
     assert_eq!(said(Some(1), true), more);
 }
+
+/// Other replicas reach a new version in the same pass as the stable one, also before it has the users.
+//= compat: 2.2-8
+#[test]
+fn other_replicas_reach_both_versions_at_once() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    replicas(&mut stage, 4);
+    stage.pass();
+    assert_eq!(stage.sizes(), "v1 4, v2 4");
+}
+
+/// What is waited for is told, also where nothing but members is missing.
+#[test]
+fn missing_members_are_a_reason() {
+    let told = |auto: bool| {
+        let mut stage = deployed(|own| own.auto_promotion = auto);
+        stage.members_come = false;
+        template(&mut stage, "v2");
+        stage.settle();
+        stage.next()
+    };
+    assert_eq!((told(true).as_str(), told(false).as_str()), (" | awaiting-members", " | awaiting-members"));
+}

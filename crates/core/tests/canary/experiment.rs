@@ -98,6 +98,19 @@ fn weight_leaves_a_dead_version_although_stable_is_not_whole() {
     assert_eq!(split(&stage), "70 / 25 / svc-v2-2-1-baseline 5");
 }
 
+/// Another version of the experiment that answers, but has no weight, does not make a dead one alive.
+#[test]
+fn weight_leaves_a_dead_version_beside_a_living_one_without_weight() {
+    let mut stage = Stage::updating(rollout(&[weight(25), experiment(&[("a", 10), ("b", 0)]), PAUSE], as_is));
+    judged_settle(&mut stage, 30);
+    assert_eq!(split(&stage), "65 / 25 / svc-v2-2-1-a 10");
+    stage.members_come = false;
+    stage.available("v1", 1);
+    stage.world.experiments[0].pools[0].available = 0;
+    judged_settle(&mut stage, 30);
+    assert_eq!(split(&stage), "75 / 25");
+}
+
 #[test]
 fn weight_stays_with_a_version_that_answers_until_stable_is_whole() {
     let mut stage = trying(as_is);
@@ -235,6 +248,19 @@ fn finished_experiments_are_forgotten_like_runs_once_they_have_no_members() {
     stage.members_come = true;
     stage.wait(60);
     assert_eq!((stage.phase(), experiments(&stage)), ("Healthy", String::new()), "once the update is over");
+}
+
+/// One that is not the current one and still runs is told to end, and forgotten only after that.
+//= compat: 5.4-8
+#[test]
+fn an_experiment_that_runs_is_not_forgotten() {
+    let mut stage = trying(|rollout, _| rollout.run_history_limits = (0, 0));
+    let mut stray = stage.world.experiments[0].clone();
+    (stray.name, stray.hash) = ("stray".to_owned(), "v0".into());
+    stray.pools.clear();
+    stage.world.experiments.push(stray);
+    let actions: Vec<String> = stage.pass().actions.iter().map(ToString::to_string).collect();
+    assert_eq!(actions, ["stop experiment stray"]);
 }
 
 //= compat: 1.5-2

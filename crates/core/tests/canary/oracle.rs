@@ -45,6 +45,10 @@ fn judge(before: &Stage, decision: &Decision, after: &Stage) -> Result<(), Strin
     if decision.wake_at.is_some_and(|at| at < before.now) {
         return Err("wakes in the past".to_owned());
     }
+    let changes = !decision.actions.is_empty() || decision.status != before.world.status;
+    if changes && decision.wake_at != Some(before.now) {
+        return Err("a change is not followed by another look".to_owned());
+    }
     for action in &decision.actions {
         if let Action::SetSplit(split) = action {
             carried_by_members(&before.world, split)?;

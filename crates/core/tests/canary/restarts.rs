@@ -186,3 +186,17 @@ fn unseen_members_keep_a_restart_open() {
     let unseen = serin_core::decide(&stage.world, stage.now);
     assert_eq!(unseen.status.restarted_at, None);
 }
+
+/// A restart that does not come to its end misses the deadline, though all the old members answer.
+//= compat: 2.6-13
+#[test]
+fn a_restart_that_hangs_misses_the_deadline() {
+    let mut stage = deployed(3, 1);
+    stage.restart();
+    for _ in 0..4 {
+        stage.world.status = serin_core::decide(&stage.world, stage.now).status;
+        stage.now = stage.now + Span::from_secs(400);
+    }
+    let says = stage.says(serin_core::condition::Kind::Progressing);
+    assert!(says.starts_with("False ProgressDeadlineExceeded"), "{says}");
+}

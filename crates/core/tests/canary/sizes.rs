@@ -78,6 +78,7 @@ fn others(edit: impl Fn(&mut serin_core::Canary), pools: &[(&str, u64, u32, u32,
 fn old_pools_without_a_router_leave_as_availability_allows() {
     let basic = |canary: &mut serin_core::Canary| basic(1, 0)(&mut rollout(&[], as_is), canary);
     others(basic, &[("v1", 1, 3, 3, None)], "scale pool v1 to 0 | ");
+    others(basic, &[("v1", 1, 4, 2, None)], "scale pool v1 to 0 | ");
     others(basic, &[("v1", 1, 3, 1, None), ("v2", 2, 2, 2, None)], "scale pool v2 to 0; scale pool v1 to 0 | ");
     // Nothing may go where stable itself lacks members, but for what is not healthy anyway.
     let mut stage = Stage::deployed(rollout(&[weight(25)], basic_4()));

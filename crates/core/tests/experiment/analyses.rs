@@ -158,6 +158,30 @@ fn terminated_before_its_required_run_began_it_ends() {
     assert_eq!((stage.state().as_str(), stage.world.runs.len()), ("Successful", 0));
 }
 
+/// An analysis that comes as late as the end is not begun and not waited for.
+//= compat: 5.3-8
+#[test]
+fn an_analysis_that_comes_with_the_end_is_not_waited_for() {
+    let mut stage = Stage::running(with(None, &[("a", false)]));
+    stage.world.experiment.analyses.push(analysis("late", true));
+    stage.world.experiment.terminate = true;
+    stage.settle();
+    assert_eq!((stage.state().as_str(), stage.world.runs.len()), ("Successful", 1));
+}
+
+/// One that comes after the time of the templates is over is begun and waited for.
+//= compat: 5.3-6
+#[test]
+fn an_analysis_that_comes_after_the_duration_is_waited_for() {
+    let mut stage = Stage::running(with(Some(10), &[("a", true)]));
+    stage.wait(20);
+    stage.run_is("exp-a", RunPhase::Inconclusive, "");
+    stage.run_is("exp-a", RunPhase::Running, "");
+    stage.world.experiment.analyses = vec![analysis("late", true)];
+    stage.settle();
+    assert_eq!((stage.phase(), stage.analyses().as_str()), ("Running", "late exp-late Running"));
+}
+
 #[test]
 fn a_run_that_was_decided_and_is_not_there_is_asked_for_again_under_its_name() {
     let mut stage = Stage::running(with(None, &[("a", true)]));
