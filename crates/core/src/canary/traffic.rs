@@ -115,7 +115,7 @@ fn wanted(pass: &mut Pass) -> Option<Split> {
 /// Whether the template went back to the stable version while stable, shrunk on purpose, is not what it was yet.
 fn former_canary_leaves(pass: &Pass, stable: &Pool) -> bool {
     let recorded = pass.status.weights.as_ref();
-    let former = recorded.is_some_and(|w| w.canary > 0 && w.canary_hash != pass.rollout().hash);
+    let former = recorded.is_some_and(|w| w.canary_hash != pass.rollout().hash);
     pass.strategy.dynamic_stable_scale && former && stable.available < pass.rollout().replicas
 }
 

@@ -272,3 +272,18 @@ fn missing_members_are_a_reason() {
     };
     assert_eq!((told(true).as_str(), told(false).as_str()), (" | awaiting-members", " | awaiting-members"));
 }
+
+/// Another template begins with what the services select, which is not looked up again for it.
+//= compat: 2.4-1
+#[test]
+fn the_first_pass_of_a_version_knows_the_services() {
+    let mut stage = deployed(|own| own.auto_promotion = false);
+    template(&mut stage, "v2");
+    let mut first = stage.pass();
+    while first.status.current_hash.as_ref().unwrap().as_str() == "v1" {
+        first = stage.pass();
+    }
+    let own = &first.status.blue_green;
+    let names = [&own.active, &own.preview].map(|hash| hash.as_ref().map(|hash| hash.as_str().to_owned()));
+    assert_eq!(names, [Some("v1".to_owned()), Some("v1".to_owned())]);
+}

@@ -431,3 +431,47 @@ fn behind_the_last_step_more_replicas_are_waited_for() {
     stage.world.status.step_index = Some(2);
     assert_eq!(said(&stage), "more replicas need to be updated");
 }
+
+/// The first weights are told without those before them, which were none.
+#[test]
+fn the_first_weights_are_told() {
+    let mut stage = Stage::new(rollout(&[weight(25), PAUSE], as_is));
+    stage.settle();
+    let told = stage.told();
+    assert!(told.contains(&"TrafficWeightUpdated: Traffic weight updated to 0".to_owned()), "{told:?}");
+}
+
+/// A version that was just promoted and loses a member is all there is: no share of it is called a canary's.
+#[test]
+fn a_promoted_version_is_no_former_canary() {
+    let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], |_, canary| canary.dynamic_stable_scale = true));
+    stage.promote();
+    while stage.world.status.stable.as_ref().unwrap().as_str() == "v1" {
+        stage.pass();
+        stage.all_available();
+    }
+    assert_eq!(stage.world.status.weights.as_ref().map(|w| (w.canary_hash.as_str(), w.canary)), Some(("v2", 100)));
+    stage.members_come = false;
+    stage.available("v2", 3);
+    stage.settle();
+    assert_eq!(stage.weight(), Some(0), "{}", stage.brief());
+}
+
+/// Of two former versions without a router, the newest goes first, and the other keeps what the users need.
+//= compat: 2.8-26
+#[test]
+fn former_versions_leave_within_one_budget() {
+    let mut stage = Stage::deployed(rollout(&[weight(25)], |rollout, canary| {
+        basic(1, 0)(rollout, canary);
+        rollout.hash = "v3".into();
+    }));
+    stage.pool("v3").revision = 9;
+    for (name, revision) in [("v1", 1), ("v2", 2)] {
+        let mut pool = stage.pool("v3").clone();
+        (pool.hash, pool.revision) = (name.into(), revision);
+        (pool.size, pool.members, pool.ready, pool.available) = (2, 2, 2, 2);
+        stage.world.pools.push(pool);
+    }
+    stage.available("v3", 2);
+    assert_eq!(stage.next().split(" | ").next(), Some("scale pool v2 to 0"));
+}

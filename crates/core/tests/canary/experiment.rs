@@ -250,6 +250,35 @@ fn finished_experiments_are_forgotten_like_runs_once_they_have_no_members() {
     assert_eq!((stage.phase(), experiments(&stage)), ("Healthy", String::new()), "once the update is over");
 }
 
+/// A canary without weight and without members is no reason to give stable more than it can carry.
+#[test]
+fn a_canary_without_weight_is_not_called_dead() {
+    let list = [weight(0), experiment(&[("a", 10)]), PAUSE];
+    let mut stage = Stage::updating(rollout(&list, as_is));
+    judged_settle(&mut stage, 30);
+    assert_eq!(split(&stage), "90 / 0 / svc-v2-2-1-a 10", "{}", stage.brief());
+    stage.members_come = false;
+    stage.available("v1", 3);
+    stage.world.experiments[0].pools[0].service = None;
+    judged_settle(&mut stage, 30);
+    assert_eq!(split(&stage), "90 / 0 / svc-v2-2-1-a 10");
+}
+
+/// The pass that sees an abort or the wish to skip everything takes the weights of the experiment back.
+//= compat: 5.4-7
+#[test]
+fn the_weights_of_an_experiment_end_in_the_pass_that_ends_it() {
+    let after = |ask: &dyn Fn(&mut Stage)| {
+        let mut stage = trying(as_is);
+        ask(&mut stage);
+        stage.pass();
+        stage.world.split.unwrap().experiment.len()
+    };
+    assert_eq!(after(&|_| {}), 2);
+    assert_eq!(after(&|stage| intent::abort(&mut stage.world.status)), 0);
+    assert_eq!(after(&|stage| stage.promote_full()), 0);
+}
+
 /// One that is not the current one and still runs is told to end, and forgotten only after that.
 //= compat: 5.4-8
 #[test]

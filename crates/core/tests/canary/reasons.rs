@@ -162,3 +162,13 @@ fn every_reason_has_its_words() {
     // Only without a router (see the table of sizes) old members are waited for.
     assert_eq!(Reason::AwaitingOldMembers { left: 2 }.to_string(), "2 old members are not gone yet");
 }
+
+#[test]
+fn a_plugin_is_quoted_only_where_it_said_something() {
+    let words = |message: &str| {
+        let (plugin, operation) = ("acme/gate".to_owned(), serin_core::plugin::Operation::Run);
+        Reason::AwaitingPlugin { plugin, operation, message: message.to_owned() }.to_string()
+    };
+    assert_eq!(words(""), "plugin acme/gate was asked to Run");
+    assert_eq!(words("two of three"), "plugin acme/gate was asked to Run: two of three");
+}

@@ -208,3 +208,14 @@ fn runs_are_told_to_the_experiment_and_as_warnings_to_the_rollout() {
     let told = other.told();
     assert!(told.iter().any(|t| t.starts_with("AnalysisRunTerminating: AnalysisRun 'exp-a'")), "{told:?}");
 }
+
+/// An analysis that has ended stays as it ended, whatever becomes of its run.
+#[test]
+fn an_analysis_ends_once() {
+    let mut stage = Stage::running(with(None, &[("a", false)]));
+    for phase in [RunPhase::Successful, RunPhase::Running] {
+        stage.run_is("exp-a", phase, "");
+        stage.settle();
+        assert_eq!((stage.phase(), stage.analyses().as_str()), ("Running", "a exp-a Successful"));
+    }
+}
