@@ -18,7 +18,6 @@ pub fn new_wanted(pass: &Pass) -> u32 {
         return replicas;
     };
     let full = pass.status.stable.is_none()
-        || pass.fully_promoted()
         || pass.status.blue_green.active.is_none()
         || switch::is_active(pass)
         || pass.status.blue_green.checkpoint
@@ -77,7 +76,7 @@ fn serves_users(pass: &Pass, pool: &Pool) -> bool {
 /// (`abortScaleDownDelaySeconds: 0`).
 //= compat: 2.7-7, 2.7-8
 fn abort_delay(pass: &Pass) -> Option<Span> {
-    if !pass.status.abort || pass.status.stable.is_none() || pass.fully_promoted() {
+    if !pass.status.abort || pass.status.stable.is_none() {
         return None;
     }
     let delay = pass.strategy.abort_scale_down_delay.unwrap_or(abort::DEFAULT_DELAY);

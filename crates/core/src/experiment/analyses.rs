@@ -58,7 +58,7 @@ pub fn required_succeeded(pass: &Pass) -> bool {
 /// once it is too late for it.
 //= compat: 5.3-6
 pub fn required_open(pass: &Pass) -> bool {
-    let begins = pass.status.available_at.is_some() && !pass.terminating();
+    let begins = !pass.terminating();
     let open = |a: &&Analysis| pass.status.analysis(&a.name).map_or(begins, |status| !status.phase.is_completed());
     pass.experiment().analyses.iter().filter(|a| a.required).any(|a| open(&a))
 }

@@ -287,3 +287,65 @@ fn the_first_pass_of_a_version_knows_the_services() {
     let names = [&own.active, &own.preview].map(|hash| hash.as_ref().map(|hash| hash.as_str().to_owned()));
     assert_eq!(names, [Some("v1".to_owned()), Some("v1".to_owned())]);
 }
+
+/// Ready and available are counted where the users are, not where nobody looks yet.
+#[test]
+fn the_members_that_the_users_have_are_counted() {
+    let stage = updating(|own| own.auto_promotion = false);
+    let counts = &stage.world.status.counts;
+    assert_eq!((counts.members, counts.ready, counts.available), (6, 3, 3));
+}
+
+/// Nobody is a better choice than nobody: the users stay where they are until somebody answers.
+#[test]
+fn a_stable_version_without_members_rescues_nobody() {
+    let mut stage = updating(|own| own.post_promotion = true);
+    stage.members_come = false;
+    stage.available("v2", 0);
+    stage.available("v1", 0);
+    template(&mut stage, "v1");
+    stage.settle();
+    assert_eq!(services(&stage).split('/').next(), Some("v2"));
+}
+
+/// While nobody has the users, a new version is no preview of anything.
+//= compat: 2.8-32
+#[test]
+fn without_an_active_version_the_new_one_is_whole() {
+    let mut stage = Stage::new(crate::setting::rollout(|own| own.preview_replicas = Some(1)));
+    stage.world.rollout.paused = true;
+    stage.settle();
+    assert_eq!(services(&stage), "-/-");
+    template(&mut stage, "v2");
+    stage.settle();
+    assert_eq!(stage.sizes(), "v1 3, v2 3");
+}
+
+/// An abort before the first promotion takes no members: there is nothing to go back to.
+//= compat: 2.7-8
+#[test]
+fn an_aborted_first_version_keeps_its_members() {
+    let mut stage = deployed(|_| {});
+    template(&mut stage, "v2");
+    stage.members_come = false;
+    stage.settle();
+    (stage.world.status.stable, stage.world.status.abort) = (None, true);
+    stage.pool("v1").size = 0;
+    let actions: Vec<String> = stage.pass().actions.iter().map(ToString::to_string).collect();
+    assert!(actions.iter().all(|a| !a.starts_with("pool v2 goes") && !a.starts_with("scale pool v2")), "{actions:?}");
+}
+
+/// A person who holds a rollout after the switch holds its promotion too.
+//= compat: 1.2-7
+#[test]
+fn a_held_rollout_is_not_promoted() {
+    let mut stage = updating(|own| own.post_promotion = true);
+    assert_eq!((services(&stage).as_str(), stable(&stage)), ("v2/v2", "v1"));
+    stage.world.rollout.paused = true;
+    stage.run_ends("svc-v2-2-post", RunPhase::Successful, "");
+    stage.settle();
+    assert_eq!(stable(&stage), "v1");
+    stage.world.rollout.paused = false;
+    stage.settle();
+    assert_eq!(stable(&stage), "v2");
+}

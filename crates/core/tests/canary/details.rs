@@ -232,9 +232,21 @@ fn going_back_gives_up_the_share_bit_by_bit() {
         stage.settle();
         seen.push(stage.weight().unwrap());
     }
-    assert!(seen.windows(2).all(|pair| pair[1] <= pair[0]), "{seen:?}");
-    assert!(seen[2] > 0 && seen[2] < 75, "three of four carry most of it: {seen:?}");
-    assert_eq!(seen[3], 0);
+    assert_eq!(seen, [75, 75, 50, 0]);
+}
+
+/// A former canary that has no member left has no share to give up.
+#[test]
+fn a_dead_former_canary_keeps_no_share() {
+    let steps = [weight(25), weight(50), weight(75), PAUSE];
+    let mut stage = Stage::updating(rollout(&steps, |_, canary| canary.dynamic_stable_scale = true));
+    stage.members_come = false;
+    stage.available("v2", 0);
+    stage.template("v1");
+    stage.settle();
+    stage.available("v1", 1);
+    stage.settle();
+    assert_eq!(stage.weight(), Some(0), "{}", stage.brief());
 }
 
 /// An abort ends the header routes in the pass that sees it, also where the canary keeps its members.
@@ -326,7 +338,7 @@ fn a_step_with_a_router_waits_for_a_whole_stable_pool() {
     stage.settle();
     stage.available("v2", 1);
     stage.settle();
-    assert_eq!(stage.world.status.step_index, Some(0), "{}", stage.brief());
+    assert_eq!((stage.world.status.step_index, stage.weight()), (Some(0), Some(0)), "{}", stage.brief());
     let pool = stage.pool("v1");
     (pool.members, pool.ready, pool.available) = (4, 4, 4);
     stage.settle();
@@ -474,4 +486,15 @@ fn former_versions_leave_within_one_budget() {
     }
     stage.available("v3", 2);
     assert_eq!(stage.next().split(" | ").next(), Some("scale pool v2 to 0"));
+}
+
+/// A rollout that a person holds is not called healthy, though everything runs.
+//= compat: 2.6-4
+#[test]
+fn a_held_rollout_is_not_healthy() {
+    let mut stage = Stage::deployed(rollout(&[weight(25), PAUSE], as_is));
+    assert_eq!(stage.condition(Kind::Healthy).map(|c| c.truth), Some(Truth::True));
+    stage.world.rollout.paused = true;
+    stage.settle();
+    assert_eq!(stage.condition(Kind::Healthy).map(|c| c.truth), Some(Truth::False));
 }

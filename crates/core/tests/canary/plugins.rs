@@ -243,3 +243,18 @@ fn a_plugin_is_not_asked_while_a_person_holds_the_rollout() {
     judged_settle(&mut stage, 40);
     assert!(open(&stage).is_empty() && stage.world.status.plugins.is_empty());
 }
+
+/// Another template ends what runs, not what is done.
+//= compat: 6.13-5
+#[test]
+fn a_plugin_that_is_done_is_not_told_to_end() {
+    let mut stage = gated();
+    stage.plugin_answers(says(PluginPhase::Successful, ""));
+    judged_settle(&mut stage, 20);
+    assert_eq!(stage.state(), "Paused step 3: CanaryPauseStep");
+    stage.template("v3");
+    while stage.world.status.current_hash.as_ref().unwrap().as_str() == "v2" {
+        stage.pass();
+    }
+    assert_eq!(entries(&stage), "");
+}

@@ -200,3 +200,12 @@ fn a_restart_that_hangs_misses_the_deadline() {
     let says = stage.says(serin_core::condition::Kind::Progressing);
     assert!(says.starts_with("False ProgressDeadlineExceeded"), "{says}");
 }
+
+/// An eviction may have been refused without a word: what is not observed is looked at again.
+#[test]
+fn a_restart_is_looked_at_again() {
+    let mut stage = deployed(3, 1);
+    stage.restart();
+    assert_eq!(replaced(&mut stage), 1);
+    assert_eq!(stage.settle(), Some(stage.now + Span::from_secs(30)));
+}

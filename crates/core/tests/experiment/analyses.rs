@@ -42,6 +42,17 @@ fn a_run_takes_the_first_free_name() {
     assert_eq!((stage.phase(), stage.analyses().as_str()), ("Running", "a exp-a.2 Running"));
 }
 
+/// A run of that name which belongs to somebody else is never stopped.
+#[test]
+fn foreign_runs_are_left_alone() {
+    let mut stage = Stage::running(with(None, &[("a", false)]));
+    let foreign = ExperimentRun { name: "other".to_owned(), analysis: None, ..stage.world.runs[0].clone() };
+    stage.world.runs.push(foreign);
+    stage.world.experiment.terminate = true;
+    stage.settle();
+    assert_eq!(stage.world.runs.iter().map(|r| r.terminating).collect::<Vec<_>>(), [true, false]);
+}
+
 //= compat: 5.3-2
 #[test]
 fn a_missing_template_is_an_error_before_anything_runs() {
