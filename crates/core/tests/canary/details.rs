@@ -456,17 +456,21 @@ fn the_first_weights_are_told() {
 /// A version that was just promoted and loses a member is all there is: no share of it is called a canary's.
 #[test]
 fn a_promoted_version_is_no_former_canary() {
-    let mut stage = Stage::updating(rollout(&[weight(50), PAUSE], |_, canary| canary.dynamic_stable_scale = true));
-    stage.promote();
-    while stage.world.status.stable.as_ref().unwrap().as_str() == "v1" {
-        stage.pass();
-        stage.all_available();
+    for dynamic in [true, false] {
+        let mut stage =
+            Stage::updating(rollout(&[weight(50), PAUSE], |_, canary| canary.dynamic_stable_scale = dynamic));
+        stage.promote();
+        while stage.world.status.stable.as_ref().unwrap().as_str() == "v1" {
+            stage.pass();
+            stage.all_available();
+        }
+        let weights = stage.world.status.weights.as_ref();
+        assert_eq!(weights.map(|w| (w.canary_hash.as_str(), w.canary)), Some(("v2", 100)));
+        stage.members_come = false;
+        stage.available("v2", 3);
+        stage.settle();
+        assert_eq!(stage.weight(), Some(0), "{}", stage.brief());
     }
-    assert_eq!(stage.world.status.weights.as_ref().map(|w| (w.canary_hash.as_str(), w.canary)), Some(("v2", 100)));
-    stage.members_come = false;
-    stage.available("v2", 3);
-    stage.settle();
-    assert_eq!(stage.weight(), Some(0), "{}", stage.brief());
 }
 
 /// Of two former versions without a router, the newest goes first, and the other keeps what the users need.
