@@ -349,3 +349,68 @@ fn a_held_rollout_is_not_promoted() {
     stage.settle();
     assert_eq!(stable(&stage), "v2");
 }
+
+/// The analysis after the switch begins after the switch.
+//= compat: 4.2-6
+#[test]
+fn nothing_is_analysed_after_a_switch_before_it() {
+    let stage = updating(|own| (own.post_promotion, own.auto_promotion) = (true, false));
+    assert_eq!((services(&stage).as_str(), crate::setting::runs(&stage).as_str()), ("v1/v2", ""));
+    let stage = updating(|_| {});
+    assert_eq!((stable(&stage), crate::setting::runs(&stage).as_str()), ("v2", ""));
+}
+
+/// An aborted version is not held for anybody again.
+//= compat: 2.7-3
+#[test]
+fn an_aborted_version_does_not_pause() {
+    let mut stage = updating(|own| own.auto_promotion = false);
+    stage.events.clear();
+    serin_core::intent::abort(&mut stage.world.status);
+    let mut reasons = String::new();
+    for _ in 0..5 {
+        reasons.push_str(&crate::stage::line(&stage.pass()));
+    }
+    assert!(!stage.told_reasons().contains("RolloutPaused"));
+    assert!(!reasons.contains("paused-for-person"), "{reasons}");
+}
+
+/// A whole stable version misses no deadline because something else is not as it should be.
+//= compat: 2.6-13
+#[test]
+fn a_whole_stable_version_misses_no_deadline() {
+    let mut stage = deployed(|_| {});
+    stage.services_obey = false;
+    stage.world.services[1].selects = Some(Hash::new("v0"));
+    for _ in 0..4 {
+        stage.now = stage.now + serin_core::Span::from_secs(400);
+        stage.settle();
+    }
+    assert_eq!(stage.condition(Kind::Healthy).map(|c| c.truth.as_str()), Some("False"));
+    assert!(!stage.says(Kind::Progressing).contains("Deadline"), "{}", stage.says(Kind::Progressing));
+}
+
+/// Without a delay nothing is planned.
+//= compat: 2.8-28
+#[test]
+fn without_a_delay_no_plan_is_made() {
+    let mut stage = deployed(|own| own.scale_down_delay = Some(serin_core::Span::ZERO));
+    template(&mut stage, "v2");
+    let mut actions = String::new();
+    for _ in 0..10 {
+        stage.all_available();
+        actions.push_str(&crate::stage::line(&stage.pass()));
+    }
+    assert_eq!(stage.sizes(), "v2 3");
+    assert!(!actions.contains("goes to 0"), "{actions}");
+}
+
+/// Where no version was known before, none is started over.
+#[test]
+fn a_first_look_starts_nothing_over() {
+    let mut stage = deployed(|_| {});
+    template(&mut stage, "v2");
+    stage.pass();
+    stage.world.status.current_hash = None;
+    assert!(!stage.next().contains("restarted"), "{}", stage.next());
+}

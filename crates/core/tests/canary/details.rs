@@ -204,6 +204,9 @@ fn a_pool_that_knows_the_replicas_is_not_told_again() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(scaled, ["scale pool v1 to 3"]);
+    // It is a pass for that alone, also where only the new version does not know them.
+    stage.pool("v2").replicas_seen = Some(2);
+    assert_eq!(stage.next(), "scale pool v2 to 1 | resized");
 }
 
 /// A canary service that no rollout took over yet is not given a version without members.
@@ -501,4 +504,16 @@ fn a_held_rollout_is_not_healthy() {
     stage.world.rollout.paused = true;
     stage.settle();
     assert_eq!(stage.condition(Kind::Healthy).map(|c| c.truth), Some(Truth::False));
+}
+
+#[test]
+fn small_questions_have_small_answers() {
+    let canary = rollout(&[], basic(0, 0));
+    assert_eq!(canary.blue_green(), None);
+    let strategy = canary.canary().unwrap();
+    assert_eq!([0, 1, 4].map(|replicas| strategy.unavailable(replicas)), [0, 1, 1]);
+    let stage = Stage::deployed(canary);
+    let conditions: Vec<_> = stage.world.status.conditions.iter().cloned().collect();
+    let again = serin_core::condition::Conditions::from_vec(conditions.clone());
+    assert!(!conditions.is_empty() && again.iter().eq(conditions.iter()));
 }

@@ -147,3 +147,15 @@ fn a_service_of_somebody_else_is_an_error_and_stays() {
     assert_eq!(stage.state(), "Error: service 'exp-a' exists and does not belong to template 'a'");
     assert_eq!(services(&stage), [("exp-a", None)]);
 }
+
+/// Members that are wanted, though none answers now, keep their service.
+//= compat: 5.2-4
+#[test]
+fn a_service_stays_while_members_are_wanted() {
+    let mut stage = Stage::running(experiment(served));
+    stage.members_come = false;
+    stage.world.experiment.terminate = true;
+    stage.available("a", 0);
+    stage.settle();
+    assert_eq!((stage.sizes().as_str(), services(&stage)), ("a 1", vec![("exp-a", Some("a"))]));
+}
