@@ -120,13 +120,8 @@ pub fn step(pass: &mut Pass, index: usize, plugin: &PluginStep) -> bool {
             abort::abort(pass, &cause);
             false
         }
-        PluginPhase::Running | PluginPhase::Error => {
-            // A question that is on its way wakes by its answer.
-            if let Some(due) = entry.updated.map(|updated| updated + entry.backoff).filter(|due| *due > pass.now) {
-                pass.wake(due);
-            }
-            false
-        }
+        // A question that is on its way wakes by its answer, and an answer by what it changed.
+        PluginPhase::Running | PluginPhase::Error => false,
     }
 }
 

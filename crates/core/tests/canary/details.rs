@@ -517,3 +517,27 @@ fn small_questions_have_small_answers() {
     let again = serin_core::condition::Conditions::from_vec(conditions.clone());
     assert!(!conditions.is_empty() && again.iter().eq(conditions.iter()));
 }
+
+/// A person who holds a rollout behind its last step holds its promotion.
+//= compat: 1.2-7
+#[test]
+fn a_held_rollout_is_not_promoted() {
+    let mut stage = Stage::updating(rollout(&[weight(100), PAUSE], as_is));
+    stage.promote();
+    stage.world.rollout.paused = true;
+    stage.settle();
+    assert_eq!(stage.world.status.stable, Some(Hash::new("v1")));
+    stage.world.rollout.paused = false;
+    stage.settle();
+    assert_eq!(stage.world.status.stable, Some(Hash::new("v2")));
+}
+
+/// The pass that sees the wish to skip everything stops what is still judged.
+//= compat: 4.2-7
+#[test]
+fn a_full_promotion_stops_its_runs_at_once() {
+    let mut stage = Stage::updating(rollout(&[Step::Analysis, PAUSE], as_is));
+    stage.promote_full();
+    let decision = stage.pass();
+    assert!(decision.actions.iter().any(|a| a.to_string().starts_with("stop run")), "{:?}", decision.actions);
+}

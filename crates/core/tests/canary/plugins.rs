@@ -258,3 +258,14 @@ fn a_plugin_that_is_done_is_not_told_to_end() {
     }
     assert_eq!(entries(&stage), "");
 }
+
+/// A plugin that fails is a warning, one that goes on is none.
+#[test]
+fn a_failed_plugin_warns() {
+    let mut stage = gated();
+    stage.plugin_answers(says(PluginPhase::Failed, "closed"));
+    judged_settle(&mut stage, 20);
+    let told = stage.told();
+    let want = "!StepPluginTransition: Step Plugin 2 (acme/gate) Run transitioned from Running to Failed: closed";
+    assert!(told.iter().any(|t| t == want), "{told:?}");
+}

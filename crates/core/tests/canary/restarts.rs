@@ -209,3 +209,14 @@ fn a_restart_is_looked_at_again() {
     assert_eq!(replaced(&mut stage), 1);
     assert_eq!(stage.settle(), Some(stage.now + Span::from_secs(30)));
 }
+
+/// A member that was started at the very moment of the restart is a new one.
+//= compat: 1.4-2
+#[test]
+fn a_member_of_that_moment_is_new() {
+    let mut stage = deployed(3, 1);
+    stage.restart();
+    let at = stage.world.rollout.restart_at.unwrap();
+    stage.pool("v1").roster.iter_mut().for_each(|member| member.started = at);
+    assert_eq!(serin_core::decide(&stage.world, stage.now).status.restarted_at, Some(at));
+}

@@ -230,3 +230,19 @@ fn an_analysis_ends_once() {
         assert_eq!((stage.phase(), stage.analyses().as_str()), ("Running", "a exp-a Successful"));
     }
 }
+
+/// What is waited for says whether its end is needed.
+#[test]
+fn a_run_that_is_waited_for_says_whether_it_is_required() {
+    use serin_core::experiment::ExperimentReason;
+    let stage = Stage::running(with(None, &[("a", true), ("b", false)]));
+    let reasons = serin_core::experiment::decide(&stage.world, stage.now).reasons;
+    let required: Vec<(&str, bool)> = reasons
+        .iter()
+        .filter_map(|reason| match reason {
+            ExperimentReason::AwaitingRun { run, required } => Some((run.as_str(), *required)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(required, [("exp-a", true), ("exp-b", false)]);
+}
