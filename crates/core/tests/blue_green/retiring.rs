@@ -170,3 +170,17 @@ fn the_version_that_has_the_users_keeps_its_members() {
     stage.wait(100);
     assert_eq!((services(&stage).as_str(), stage.sizes().as_str()), ("v1/v3", "v1 3"));
 }
+
+/// A limit that comes later holds for those that wait already: the older one goes.
+//= compat: 1.6-5
+#[test]
+fn a_later_limit_sends_the_older_version_away() {
+    let mut stage = deployed(|_| {});
+    next_version(&mut stage, "v2");
+    next_version(&mut stage, "v3");
+    assert_eq!(stage.sizes(), "v1 3, v2 3, v3 3");
+    let serin_core::Strategy::BlueGreen(own) = &mut stage.world.rollout.strategy else { unreachable!() };
+    own.scale_down_delay_revision_limit = Some(1);
+    stage.settle();
+    assert_eq!(stage.sizes(), "v2 3, v3 3");
+}
