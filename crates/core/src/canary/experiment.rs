@@ -134,7 +134,7 @@ pub fn has_dead_destination(world: &World, split: &Split) -> bool {
         let mut pools = world.experiments.iter().flat_map(|e| &e.pools);
         pools.any(|p| p.hash == d.hash && p.available > 0)
     };
-    !split.experiment.iter().all(alive)
+    split.experiment.iter().any(|d| d.weight > 0 && !alive(d))
 }
 
 /// Unfinished experiments that the status does not refer to are told to end.

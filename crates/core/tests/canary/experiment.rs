@@ -264,6 +264,20 @@ fn a_canary_without_weight_is_not_called_dead() {
     assert_eq!(split(&stage), "90 / 0 / svc-v2-2-1-a 10");
 }
 
+/// A version without weight that a router still names is not missed by anybody.
+#[test]
+fn a_destination_without_weight_is_not_called_dead() {
+    let mut stage = trying(as_is);
+    let mut named = stage.world.split.as_ref().unwrap().experiment[0].clone();
+    (named.hash, named.weight) = ("gone".into(), 0);
+    stage.members_come = false;
+    stage.router_obeys = false;
+    stage.available("v1", 1);
+    stage.world.experiments[0].pools[1].service = None;
+    stage.world.split.as_mut().unwrap().experiment.push(named);
+    assert!(stage.next().contains("stable-too-small"), "{}", stage.next());
+}
+
 /// The pass that sees an abort or the wish to skip everything takes the weights of the experiment back.
 //= compat: 5.4-7
 #[test]
