@@ -116,18 +116,24 @@ fn what_lies_within_the_rollback_window() {
     assert!(!within(&[1_000, 2_000, 4_000], 1));
 }
 
-/// A retry within the window has no step to run either.
-//= compat: 1.5-4
-#[test]
-fn a_retry_within_the_window_skips_the_steps_again() {
+/// A world in which `v2` is promoted, and `v1` lies within the rollback window and is in the spec again.
+fn back_within_the_window() -> Stage {
     let mut stage = Stage::deployed(rollout(&[weight(25), PAUSE], |rollout, _| rollout.rollback_window = Some(3)));
     stage.now = stage.now + Span::from_secs(60);
     stage.template("v2");
     stage.settle();
     stage.promote_full();
     stage.wait(100);
-    stage.members_come = false;
     stage.template("v1");
+    stage
+}
+
+/// A retry within the window has no step to run either.
+//= compat: 1.5-4
+#[test]
+fn a_retry_within_the_window_skips_the_steps_again() {
+    let mut stage = back_within_the_window();
+    stage.members_come = false;
     stage.settle();
     assert_eq!(stage.world.status.step_index, Some(2), "{}", stage.brief());
     intent::abort(&mut stage.world.status);
@@ -377,13 +383,7 @@ fn an_aborted_version_that_waits_is_not_resized() {
 //= compat: 1.5-4
 #[test]
 fn the_first_pass_within_the_window_skips_the_steps() {
-    let mut stage = Stage::deployed(rollout(&[weight(25), PAUSE], |rollout, _| rollout.rollback_window = Some(3)));
-    stage.now = stage.now + Span::from_secs(60);
-    stage.template("v2");
-    stage.settle();
-    stage.promote_full();
-    stage.wait(10);
-    stage.template("v1");
+    let mut stage = back_within_the_window();
     let mut first = stage.pass();
     while first.status.current_hash.as_ref().unwrap().as_str() == "v2" {
         first = stage.pass();
